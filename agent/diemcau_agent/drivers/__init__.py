@@ -1,0 +1,1 @@
+"""One file per technology: cameras, microphones, sound outputs."""

@@ -1,0 +1,1 @@
+"""The screen process: what the hall sees; never black while it lives."""

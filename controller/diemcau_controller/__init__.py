@@ -1,0 +1,1 @@
+"""The coordinator's controller: schedule, rooms, floor, fleet state."""

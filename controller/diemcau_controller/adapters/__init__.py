@@ -1,0 +1,1 @@
+"""What the controller speaks to: MQTT broker, Janus, certificate authority."""

@@ -1,0 +1,1 @@
+"""Pure rules of the controller: no I/O, no clock, no chance."""

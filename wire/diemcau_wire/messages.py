@@ -1,0 +1,362 @@
+"""The messages of protocol version 1.
+
+Frozen pydantic models, one per channel. Unknown fields are ignored, so that a newer peer may add some;
+an unknown version is refused. Every text has a bound, every time is an aware UTC datetime written as
+RFC 3339, every text is Unicode NFC. Units are in field names: `_s` seconds, `_ms` milliseconds,
+`_bps` bits per second, `_c` degrees Celsius, `_db` decibels relative to full scale.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from .topics import Channel, is_unit_id
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _nfc(value: str) -> str:
+    return unicodedata.normalize("NFC", value)
+
+
+def _unit_id(value: str) -> str:
+    if not is_unit_id(value):
+        raise ValueError("not a unit id")
+    return value
+
+
+UnitId = Annotated[str, AfterValidator(_unit_id)]
+SiteId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_nfc)]
+Text = Annotated[str, Field(max_length=1000), AfterValidator(_nfc)]
+Utc = Annotated[AwareDatetime, AfterValidator(_utc)]
+Rev = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Part(BaseModel):
+    """A piece of a message."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Message(Part):
+    """What all messages share: the protocol version and the unit they are from or for."""
+
+    v: Literal[1] = 1
+    unit: UnitId
+
+
+# ── from the unit ────────────────────────────────────────────────────────────────────────────────
+
+
+class Presence(StrEnum):
+    """online: connected. offline: said good-bye. lost: the broker published the unit's will."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    LOST = "lost"
+
+
+class State(Message):
+    """Presence of a unit. `nonce` names the connection: a will of an earlier connection is ignored."""
+
+    status: Presence
+    site: SiteId | None = None
+    epoch: Rev = 0
+    boot_id: Token
+    nonce: Token
+    version: Token
+    at: Utc
+
+
+class Health(Message):
+    """A periodic measurement; the newest one counts. `interval_s` says when to expect the next."""
+
+    boot_id: Token
+    seq: Rev
+    at: Utc
+    interval_s: Annotated[float, Field(gt=0, le=3600)]
+    cpu_percent: Annotated[float, Field(ge=0, le=100)]
+    memory_percent: Annotated[float, Field(ge=0, le=100)]
+    disk_free_bytes: Annotated[int, Field(ge=0)]
+    temperature_c: float | None = None
+    uptime_s: Annotated[float, Field(ge=0)]
+    link_rtt_ms: Annotated[float, Field(ge=0)] | None = None
+    outbox_pending: Annotated[int, Field(ge=0)] = 0
+    clock_trusted: bool = True
+    refused: dict[str, int] = Field(default_factory=dict, max_length=32)
+
+
+class EventKind(StrEnum):
+    """What can happen at a site. The list only grows."""
+
+    BOOTED = "booted"
+    VERDICT = "verdict"
+    JOINED = "joined"
+    DROPPED = "dropped"
+    REJOINED = "rejoined"
+    LEFT = "left"
+    JOIN_FAILED = "join_failed"
+    FLOOR_TAKEN = "floor_taken"
+    FLOOR_LEFT = "floor_left"
+    CAMERA_OPENED = "camera_opened"
+    CAMERA_CLOSED = "camera_closed"
+    CAMERA_LOST = "camera_lost"
+    MICROPHONE_LOST = "microphone_lost"
+    PROCESS_ENDED = "process_ended"
+    DISK_FULL = "disk_full"
+
+
+class Event(Message):
+    """Something that happened, from the outbox on the unit's disk.
+
+    `(unit, stream, seq)` names it for ever; `stream` changes when the outbox is made anew and `seq`
+    counts from 1 without gaps. `id` is `unit:stream:seq`.
+    """
+
+    id: Token
+    boot_id: Token
+    stream: Token
+    seq: Annotated[int, Field(ge=1, le=2**53)]
+    at: Utc
+    kind: EventKind
+    site: SiteId | None = None
+    meeting: Token | None = None
+    data: dict[str, Any] = Field(default_factory=dict, max_length=32)
+
+
+class Verb(StrEnum):
+    """What a unit can be asked to do at once. What should last is desired state, not a command."""
+
+    PING = "ping"
+    PREFLIGHT = "preflight"
+    PICTURE = "picture"
+    RESTART_MEDIA = "restart_media"
+    RESTART_SCREEN = "restart_screen"
+
+
+class Ack(Message):
+    """Answer to a command. `ok` false carries `error`: a stable word, and `text`: a sentence."""
+
+    id: Token
+    ok: bool
+    error: Token | None = None
+    text: Text = ""
+    result: dict[str, Any] = Field(default_factory=dict, max_length=32)
+    at: Utc
+
+
+class Reported(Message):
+    """Which revision of a desired document the unit runs; `error` says why it runs no newer one."""
+
+    rev: Rev
+    epoch: Rev
+    error: Text | None = None
+    at: Utc
+
+
+class SessionState(StrEnum):
+    """Where a unit stands towards a meeting."""
+
+    IDLE = "idle"
+    COUNTDOWN = "countdown"
+    JOINING = "joining"
+    IN_MEETING = "in_meeting"
+    RECONNECTING = "reconnecting"
+    LEAVING = "leaving"
+
+
+class Mic(StrEnum):
+    """Whether the room can be heard."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class SlotReport(Part):
+    """A picture slot on the hall's screen: whose picture, and how many frames of it were shown."""
+
+    site: SiteId | None = None
+    frames_shown: Annotated[int, Field(ge=0)] = 0
+
+
+class ReportedSession(Message):
+    """The session as the unit sees it now."""
+
+    meeting: Token | None = None
+    state: SessionState = SessionState.IDLE
+    slots: list[SlotReport] = Field(default_factory=list, max_length=4)
+    mic: Mic = Mic.CLOSED
+    at: Utc
+
+
+# ── to the unit ──────────────────────────────────────────────────────────────────────────────────
+
+
+class Contact(Part):
+    """Whom to call."""
+
+    name: Annotated[str, Field(max_length=200), AfterValidator(_nfc)] = ""
+    phone: Annotated[str, Field(max_length=40)] = ""
+
+
+class Source(Part):
+    """Where a picture or sound comes from.
+
+    Cameras: `synthetic`, `v4l2:/dev/…`, `rtsp://…`, `file:PATH`, `none`.
+    Microphones: `tone:HERTZ`, `file:PATH` (repeated), `none`.
+    """
+
+    source: Annotated[str, Field(min_length=1, max_length=500)] = "none"
+
+
+class Sound(Part):
+    """Where the sound of the meeting goes: `none` or `file:PATH` (48 kHz mono s16le, appended)."""
+
+    output: Annotated[str, Field(min_length=1, max_length=500)] = "none"
+
+
+class Video(Part):
+    """The picture a unit publishes when it has to encode itself."""
+
+    width: Annotated[int, Field(ge=160, le=1920)] = 1280
+    height: Annotated[int, Field(ge=90, le=1080)] = 720
+    fps: Annotated[int, Field(ge=1, le=60)] = 30
+    bitrate_bps: Annotated[int, Field(ge=50_000, le=10_000_000)] = 2_000_000
+
+
+class Screen(Part):
+    """Size of the hall's picture in pixels when no display says otherwise."""
+
+    width: Annotated[int, Field(ge=320, le=3840)] = 1280
+    height: Annotated[int, Field(ge=180, le=2160)] = 720
+
+
+class Upload(Part):
+    """Where pictures go over HTTPS (PUT), with the bearer token that lets this unit in."""
+
+    url: Annotated[str, Field(pattern=r"^https://", max_length=500)]
+    token: Annotated[str, Field(min_length=16, max_length=200)]
+
+
+class SiteInfo(Part):
+    """The site a unit serves, as shown on its screen."""
+
+    id: SiteId
+    name: Name
+    area: Annotated[str, Field(max_length=200), AfterValidator(_nfc)] = ""
+
+
+class DesiredConfig(Message):
+    """How a unit shall be set up. Published retained; stored by the unit before it acts."""
+
+    epoch: Rev
+    rev: Rev
+    site: SiteInfo
+    coordinator: Contact = Contact()
+    camera: Source = Source()
+    microphone: Source = Source()
+    sound: Sound = Sound()
+    video: Video = Video()
+    screen: Screen = Screen()
+    language: Literal["vi", "en"] = "vi"
+    health_interval_s: Annotated[float, Field(ge=1, le=3600)] = 10
+    upload: Upload | None = None
+
+
+class Join(Part):
+    """The way into a meeting: Janus VideoRoom over a secure WebSocket."""
+
+    url: Annotated[str, Field(pattern=r"^wss?://", max_length=500)]
+    room: Token
+    pin: Annotated[str, Field(min_length=4, max_length=80)]
+
+
+class Participant(Part):
+    """A site invited to a meeting."""
+
+    id: SiteId
+    name: Name
+
+
+class Occurrence(Part):
+    """One meeting at one time, with everything a unit needs to attend it alone.
+
+    `opens_at` ≤ `starts_at` < `ends_at` ≤ `cap_at`: units join from `opens_at`, overrun is not cut
+    before `cap_at`. `closed` is set when the chair ended the meeting.
+    """
+
+    id: Token
+    title: Name
+    kind: Token = "giao-ban"
+    opens_at: Utc
+    starts_at: Utc
+    ends_at: Utc
+    cap_at: Utc
+    main_site: SiteId
+    sites: list[Participant] = Field(max_length=400)
+    join: Join
+    closed: bool = False
+
+
+class DesiredSchedule(Message):
+    """The meetings of the next 30 days, expanded to UTC occurrences. Published retained."""
+
+    epoch: Rev
+    rev: Rev
+    until: Utc
+    meetings: list[Occurrence] = Field(max_length=500)
+
+
+class Floor(Message):
+    """Who is seen and heard now in one meeting; newest `seq` wins. Repeated as a sign of life.
+
+    `speakers` is at most three sites, in the order they were granted; empty means silence ("mute
+    all"), the main site stays in the picture.
+    """
+
+    meeting: Token
+    seq: Rev
+    speakers: list[SiteId] = Field(max_length=3)
+    at: Utc
+
+
+class Command(Message):
+    """A momentary order, applied at most once and only on the connection it was meant for."""
+
+    id: Token
+    verb: Verb
+    epoch: Rev
+    nonce: Token
+    args: dict[str, Any] = Field(default_factory=dict, max_length=16)
+    at: Utc
+
+
+class Receipt(Message):
+    """Highest event sequence the controller has committed, per stream. Only this empties an outbox."""
+
+    streams: dict[Token, Rev] = Field(max_length=16)
+
+
+MODELS: dict[Channel, type[Message]] = {
+    Channel.STATE: State,
+    Channel.HEALTH: Health,
+    Channel.EVENT: Event,
+    Channel.ACK: Ack,
+    Channel.REPORTED_CONFIG: Reported,
+    Channel.REPORTED_SCHEDULE: Reported,
+    Channel.REPORTED_SESSION: ReportedSession,
+    Channel.DESIRED_CONFIG: DesiredConfig,
+    Channel.DESIRED_SCHEDULE: DesiredSchedule,
+    Channel.FLOOR: Floor,
+    Channel.CMD: Command,
+    Channel.RECEIPT: Receipt,
+}

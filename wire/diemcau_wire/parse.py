@@ -1,0 +1,130 @@
+"""The border: bytes in, a message or a counted refusal out; never another exception."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Any
+
+from pydantic import ValidationError
+
+from .messages import MODELS, Message
+from .topics import FROM_UNIT, Channel, Topic, TopicError, parse_topic, topic
+
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 16
+
+
+class Reason(StrEnum):
+    """Why a message was refused; each is a counter on the receiving side."""
+
+    TOPIC = "topic"
+    SIZE = "size"
+    ENCODING = "encoding"
+    JSON = "json"
+    DEPTH = "depth"
+    VERSION = "version"
+    FIELDS = "fields"
+    FOREIGN = "foreign"
+    DIRECTION = "direction"
+
+
+class Refused(ValueError):
+    """A message that is not taken. `reason` is the counter, the text is for the log."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(f"{reason}: {text}")
+        self.reason = reason
+
+
+def encode(message: Message) -> bytes:
+    """The message as it travels: compact UTF-8 JSON. Raises :class:`Refused` above 64 KiB."""
+    payload = message.model_dump_json(exclude_none=True).encode()
+    if len(payload) > MAX_BYTES:
+        raise Refused(Reason.SIZE, f"{type(message).__name__} is {len(payload)} bytes, more than {MAX_BYTES}")
+    return payload
+
+
+def address(message: Message, channel: Channel) -> str:
+    """Topic name for `message` on `channel`; the channel must carry that kind of message."""
+    if not isinstance(message, MODELS[channel]):
+        raise TypeError(f"{channel} carries {MODELS[channel].__name__}, not {type(message).__name__}")
+    return topic(message.unit, channel)
+
+
+def decode(name: str, payload: bytes, *, from_unit: bool) -> tuple[Topic, Message]:
+    """Parse what arrived on topic `name`.
+
+    `from_unit` says which side speaks: the controller passes True, a unit False, so nobody takes an
+    echo of his own messages. Raises :class:`Refused`, and nothing else, for whatever bytes.
+    """
+    try:
+        where = parse_topic(name)
+    except TopicError as error:
+        raise Refused(Reason.TOPIC, str(error)) from None
+    if (where.channel in FROM_UNIT) is not from_unit:
+        raise Refused(Reason.DIRECTION, f"{where.channel} does not come from that side")
+    return where, decode_as(where.channel, payload, unit=where.unit)
+
+
+def decode_as(channel: Channel, payload: bytes, *, unit: str) -> Message:
+    """Parse a payload known to belong to `channel` of `unit`; also used for documents read from disk."""
+    document = _load(payload)
+    version = document.get("v", 1)
+    if version != 1 or isinstance(version, bool):
+        raise Refused(Reason.VERSION, f"version {str(version)[:20]} is not known here")
+    try:
+        message = MODELS[channel].model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise Refused(Reason.FIELDS, f"{channel}: {where}: {first['msg']}"[:300]) from None
+    if message.unit != unit:
+        raise Refused(Reason.FOREIGN, f"message of {message.unit} on a topic of {unit}")
+    return message
+
+
+def _load(payload: bytes) -> dict[str, Any]:
+    if len(payload) > MAX_BYTES:
+        raise Refused(Reason.SIZE, f"{len(payload)} bytes, more than {MAX_BYTES}")
+    try:
+        text = payload.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused(Reason.ENCODING, f"not UTF-8 at byte {error.start}") from None
+    if _depth(text) > MAX_DEPTH:
+        raise Refused(Reason.DEPTH, f"nested deeper than {MAX_DEPTH}")
+    try:
+        document = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Refused(Reason.JSON, str(error)[:200]) from None
+    if not isinstance(document, dict):
+        raise Refused(Reason.JSON, "not an object")
+    return document
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _depth(text: str) -> int:
+    """Deepest nesting of brackets outside strings, found without parsing (and so without recursion)."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return 0
+    deepest = depth = 0
+    in_string = escaped = False
+    for character in text:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == '"':
+                in_string = False
+        elif character == '"':
+            in_string = True
+        elif character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
