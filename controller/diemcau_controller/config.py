@@ -1,0 +1,188 @@
+"""The controller's settings (one TOML file) and where its state lies (one folder).
+
+Every setting has a default; the file may be absent. A file that is there but wrong is refused with one
+sentence naming the place, and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dateutil import zoneinfo as bundled
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
+
+
+class ConfigError(ValueError):
+    """The settings cannot be used; the text says what is wrong and where."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Web(_Section):
+    """Where page and API are served over HTTPS."""
+
+    host: Host = "0.0.0.0"
+    port: Port = 8443
+
+
+class Mqtt(_Section):
+    """The broker, as the controller reaches it; units reach it at `public_address` on the same port."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 8883
+
+
+class Janus(_Section):
+    """The port of Janus's secure WebSocket, at `public_address` for units and controller alike."""
+
+    port: Port = 8989
+
+
+class Coordinator(_Section):
+    """The office that runs the controller, as screens name it."""
+
+    name: Annotated[str, Field(max_length=200)] = "Đơn vị quản trị hệ thống"
+    phone: Annotated[str, Field(max_length=40)] = ""
+
+
+class Settings(_Section):
+    """All settings. Units of measure are in the names."""
+
+    public_address: Host = "127.0.0.1"
+    timezone: str = "Asia/Ho_Chi_Minh"
+    language: Literal["vi", "en"] = "vi"
+    health_interval_s: Annotated[float, Field(ge=1, le=3600)] = 10
+    health_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    web: Web = Web()
+    mqtt: Mqtt = Mqtt()
+    janus: Janus = Janus()
+    coordinator: Coordinator = Coordinator()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        _zone(name)
+        return name
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone local times are meant in."""
+        return _zone(self.timezone)
+
+    @property
+    def web_url(self) -> str:
+        """Base address of page and API for units and people, without a trailing slash."""
+        return f"https://{_bracketed(self.public_address)}:{self.web.port}"
+
+    @property
+    def janus_url(self) -> str:
+        """Janus's secure WebSocket."""
+        return f"wss://{_bracketed(self.public_address)}:{self.janus.port}"
+
+
+def load(path: Path | None) -> Settings:
+    """Settings from a TOML file, or the defaults for None. Raises :class:`ConfigError`."""
+    if path is None:
+        return Settings()
+    try:
+        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the configuration {path} is not UTF-8 at byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the configuration {path} is not TOML: {error}") from None
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        field = ".".join(str(step) for step in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"the configuration {path} has a setting nobody knows: {field}") from None
+        raise ConfigError(f"the configuration {path} has a wrong {field}: {first['msg']}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class StateDir:
+    """Names of everything in the controller's state folder."""
+
+    root: Path
+
+    def make(self) -> None:
+        """Create the folders; `generated/` is for the owner only."""
+        for folder in (self.generated, self.reports, self.pictures, self.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.generated.chmod(0o700)
+
+    @property
+    def database(self) -> Path:
+        return self.root / "controller.sqlite"
+
+    @property
+    def health_database(self) -> Path:
+        return self.root / "health.sqlite"
+
+    @property
+    def generated(self) -> Path:
+        return self.root / "generated"
+
+    @property
+    def authority(self) -> Path:
+        """Folder of the certificate authority."""
+        return self.generated / "ca"
+
+    @property
+    def ca_certificate(self) -> Path:
+        """The authority's certificate, written by the controller for the command line and for people."""
+        return self.generated / "ca.crt"
+
+    @property
+    def local_token(self) -> Path:
+        """Bearer token of the local administrator, readable by the owner only."""
+        return self.generated / "local.token"
+
+    @property
+    def contact(self) -> Path:
+        """How to reach the running controller: JSON {`url`, `mqtt_host`, `mqtt_port`}."""
+        return self.generated / "controller.json"
+
+    @property
+    def janus_admin_key(self) -> Path:
+        """The key that lets the controller create rooms, written by the launcher."""
+        return self.generated / "janus-admin.key"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def pictures(self) -> Path:
+        return self.root / "pictures"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = bundled.get_zonefile_instance().get(name)  # a machine without the package tzdata
+        if zone is None:
+            raise ValueError(f"unknown time zone {name[:60]!r}") from None
+        return zone
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
