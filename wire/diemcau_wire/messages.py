@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from .topics import Channel, is_unit_id
 
@@ -34,7 +34,7 @@ def _unit_id(value: str) -> str:
 
 UnitId = Annotated[str, AfterValidator(_unit_id)]
 SiteId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")]
+Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,120}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_nfc)]
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_nfc)]
 Utc = Annotated[AwareDatetime, AfterValidator(_utc)]
@@ -280,13 +280,6 @@ class Join(Part):
     pin: Annotated[str, Field(min_length=4, max_length=80)]
 
 
-class Participant(Part):
-    """A site invited to a meeting."""
-
-    id: SiteId
-    name: Name
-
-
 class Occurrence(Part):
     """One meeting at one time, with everything a unit needs to attend it alone.
 
@@ -302,9 +295,15 @@ class Occurrence(Part):
     ends_at: Utc
     cap_at: Utc
     main_site: SiteId
-    sites: list[Participant] = Field(max_length=400)
+    main_site_name: Name
     join: Join
     closed: bool = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Occurrence:
+        if not self.opens_at <= self.starts_at < self.ends_at <= self.cap_at:
+            raise ValueError("opens_at <= starts_at < ends_at <= cap_at does not hold")
+        return self
 
 
 class DesiredSchedule(Message):
@@ -319,13 +318,14 @@ class DesiredSchedule(Message):
 class Floor(Message):
     """Who is seen and heard now in one meeting; newest `seq` wins. Repeated as a sign of life.
 
-    `speakers` is at most three sites, in the order they were granted; empty means silence ("mute
-    all"), the main site stays in the picture.
+    `speakers` is at most three sites, in the order they were granted, `names` their names for the
+    screen; no speakers means silence ("mute all"), and the main site stays in the picture.
     """
 
     meeting: Token
     seq: Rev
     speakers: list[SiteId] = Field(max_length=3)
+    names: dict[SiteId, Name] = Field(default_factory=dict, max_length=3)
     at: Utc
 
 

@@ -1,0 +1,41 @@
+# The one list of commands. `make` alone prints it.
+PYTHON ?= python3
+BIN := .venv/bin
+IN_NAMESPACE := $(BIN)/python -m diemcau_controller.namespace
+
+.PHONY: help setup demo test check lock lab soak pictures clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## what the demo needs: Debian packages, Python environment
+	@tools/debian-packages.sh run
+	@PYTHON=$(PYTHON) tools/python-environment.sh
+
+demo: setup ## three halls meet on this machine; ARGS="--once --json" for one short, judged meeting
+	@$(BIN)/diemcau demo $(ARGS)
+
+test: setup ## all tests; ARGS="-k word" for some
+	@tools/debian-packages.sh test
+	@$(IN_NAMESPACE) $(BIN)/python -m pytest $(ARGS)
+
+check: setup ## format, lint, types and import boundaries only
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+lock: ## write requirements.lock from requirements.in (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --upgrade requirements.in -o requirements.lock
+
+soak: setup ## the fault tests ten times each
+	@tools/debian-packages.sh test
+	@DIEMCAU_FAULTS=10 $(IN_NAMESPACE) $(BIN)/python -m pytest tests/system/test_faults.py --timeout 7200 $(ARGS)
+
+lab: ## both README commands in a clean Debian 12 root (root, mmdebstrap; about 20 minutes)
+	@tests/lab/clean_root.sh
+
+pictures: setup ## the pictures in docs/pictures: every hall screen, the page
+	@tools/debian-packages.sh test
+	@$(IN_NAMESPACE) $(BIN)/python tests/lab/pictures.py docs/pictures
+
+clean: ## remove what setup and the demo made in this folder
+	rm -rf .venv .demo

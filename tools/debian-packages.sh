@@ -1,0 +1,71 @@
+#!/bin/sh
+# Make sure the Debian packages a purpose needs are there: debian-packages.sh run|test
+# Installs only what is missing, with sudo when not root, and leaves no system service of theirs running.
+# Exit 3, naming the packages, when it cannot.
+set -eu
+PATH=$PATH:/usr/sbin:/sbin
+
+missing=
+need() { # need PACKAGE TEST…: the package is missing when the test fails
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+command_() { command -v "$1"; }
+gi() { /usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer', '1.0')"; }
+element() { ls /usr/lib/*/gstreamer-1.0/"libgst$1.so"; }
+
+need python3-venv "${PYTHON:-python3}" -c "import venv, ensurepip"
+need ca-certificates test -s /etc/ssl/certs/ca-certificates.crt
+need mosquitto command_ mosquitto
+need janus command_ janus
+need iproute2 command_ ip
+need fonts-noto-core test -s /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf
+if [ "$1" = test ]; then
+    need chromium command_ chromium
+    need libjs-janus-gateway test -s /usr/share/javascript/janus-gateway/janus.js
+    need python3-gi /usr/bin/python3 -c "import gi"
+    need gir1.2-gst-rtsp-server-1.0 gi
+    need gstreamer1.0-plugins-base element videotestsrc
+    need gstreamer1.0-plugins-good element rtp
+    need gstreamer1.0-plugins-bad element videoparsersbad
+    need gstreamer1.0-plugins-ugly element x264
+fi
+[ -n "$missing" ] || exit 0
+
+give_up() {
+    echo "Missing Debian packages:$missing" >&2
+    echo "$1 Install them, then run the command again." >&2
+    exit 3
+}
+command -v apt-get >/dev/null || give_up "This is not a Debian system."
+if [ "$(id -u)" = 0 ]; then
+    as_root=
+elif command -v sudo >/dev/null; then
+    as_root=sudo
+else
+    give_up "They need root, and there is no sudo."
+fi
+
+echo "Installing Debian packages:$missing" >&2
+services=
+for service in mosquitto janus; do
+    case " $missing " in *" $service "*) services="$services $service.service" ;; esac
+done
+
+# Nothing the packages bring may be started: the product runs its own, with its own configuration.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+    $as_root chmod 755 "$policy"
+    trap '$as_root rm -f "$policy"' EXIT
+    trap 'exit 1' INT TERM
+fi
+$as_root apt-get update -qq || give_up "apt-get update failed."
+# shellcheck disable=SC2086
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2 ||
+    give_up "apt-get could not install them."
+if [ -n "$services" ] && command -v systemctl >/dev/null; then
+    # shellcheck disable=SC2086
+    $as_root systemctl disable --quiet $services 2>/dev/null || true
+fi
