@@ -63,8 +63,10 @@ if [ ! -e "$policy" ]; then
 fi
 $as_root apt-get update -qq || give_up "apt-get update failed."
 # shellcheck disable=SC2086
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2 ||
+said=$($as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing 2>&1) || {
+    echo "$said" >&2
     give_up "apt-get could not install them."
+}
 if [ -n "$services" ] && command -v systemctl >/dev/null; then
     # shellcheck disable=SC2086
     $as_root systemctl disable --quiet $services 2>/dev/null || true

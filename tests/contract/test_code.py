@@ -29,7 +29,6 @@ def test_every_file_is_read_in_one_sitting() -> None:
     long = {
         name: lines
         for name in listed.stdout.split()
-        if (ROOT / name).exists()
-        and (lines := len((ROOT / name).read_text().splitlines())) > ONE_SITTING
+        if (ROOT / name).exists() and (lines := len((ROOT / name).read_text().splitlines())) > ONE_SITTING
     }
     assert not long
