@@ -30,7 +30,7 @@ _BACKDATE = timedelta(days=1)
 
 
 class Authority:
-    """A certificate authority kept in `folder`: `ca.key`, `ca.crt`, `server.key`, `server.crt`."""
+    """A certificate authority kept in `folder`: `ca.key` and `ca.crt`, and what it issued to servers here."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,16 +64,18 @@ class Authority:
         """The CA's own certificate as PEM."""
         return self._certificate_path.read_bytes()
 
-    def server_certificate(self, names: list[str], addresses: list[str]) -> tuple[Path, Path]:
+    def server_certificate(
+        self, names: list[str], addresses: list[str], *, files: str = "server"
+    ) -> tuple[Path, Path]:
         """Key and certificate for a server reached by these DNS names and IP addresses.
 
-        The same files are given again until the names change or the certificate nears its end. Raises
-        ValueError for something that is not an IP address.
+        The same `files` (.key and .crt) are given again until the names change or the certificate nears its
+        end. Raises ValueError for something that is not an IP address.
         """
         wanted = {x509.DNSName(name) for name in names} | {
             x509.IPAddress(ipaddress.ip_address(address)) for address in addresses
         }
-        key_path, certificate_path = self.folder / "server.key", self.folder / "server.crt"
+        key_path, certificate_path = self.folder / f"{files}.key", self.folder / f"{files}.crt"
         self.ensure()
         with self._locked():
             if key_path.exists() and certificate_path.exists() and _still_good(certificate_path, wanted):
