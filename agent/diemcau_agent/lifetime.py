@@ -13,8 +13,8 @@ def die_with_parent(sent: signal.Signals = signal.SIGKILL, *, parent: int | None
     """Have the kernel send `sent` to this process when its parent ends.
 
     Call it first thing in `main`. `parent` is the pid of the parent as it was told to us; when it is
-    gone already the signal is sent at once. Without `parent` an adoption that happened before this call is
-    noticed only where orphans fall to process 1. Raises OSError when the kernel refuses.
+    gone already the signal is sent at once. Without `parent` a parent that ended before this call goes
+    unnoticed. Raises OSError when the kernel refuses.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     expected = os.getppid() if parent is None else parent

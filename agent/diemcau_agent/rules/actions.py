@@ -1,0 +1,56 @@
+"""What the session rules ask the shell to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from diemcau_wire.messages import EventKind, Occurrence
+
+from .floor import Slots
+
+
+@dataclass(frozen=True, slots=True)
+class StartMedia:
+    """Start a fresh media process and have it join `meeting`; one that still runs is ended first."""
+
+    meeting: Occurrence
+
+
+@dataclass(frozen=True, slots=True)
+class StopMedia:
+    """End the media process: asked to leave first when `politely`, at once otherwise."""
+
+    politely: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendFloor:
+    """Tell the media process whom to show and play, and whether the microphone is open."""
+
+    slots: Slots
+
+
+@dataclass(frozen=True, slots=True)
+class StartCheck:
+    """Check camera, microphone and the way into `meeting` (None: devices only), for at most `limit_s`."""
+
+    meeting: Occurrence | None
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndCheck:
+    """The check has no more time: judge by what is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Something happened: one event into the outbox."""
+
+    kind: EventKind
+    meeting: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+Action = StartMedia | StopMedia | SendFloor | StartCheck | EndCheck | Emit

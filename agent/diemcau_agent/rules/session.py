@@ -1,0 +1,388 @@
+"""A unit and its meetings: one state machine, told what happened and when, answering with actions.
+
+Two rules: every input method returns the actions that follow from it, in order; and calling
+:meth:`Session.tick` again at the same time returns nothing. There is no clock in here, and no chance:
+`now` and the source of jitter come in.
+
+Per meeting the events are `joined (dropped rejoined)* dropped? left`, each once per real change. A unit
+that was cut off in a meeting (power, a crash) says `dropped` when it is back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from diemcau_wire.messages import EventKind, Floor, Occurrence, SessionState
+
+from . import floor as floor_rules
+from . import schedule
+from .actions import Action, Emit, EndCheck, SendFloor, StartCheck, StartMedia, StopMedia
+from .floor import HeldFloor, Slots
+from .transitions import ATTENDING, TRANSITIONS, Cue
+from .verdict import CHECKING, Finding, Readiness, judge
+
+COUNTDOWN = timedelta(minutes=15)
+CHECK_BEFORE = timedelta(seconds=60)
+CHECK_AT_LEAST = timedelta(seconds=5)  # a check may delay joining by this much, not more
+CHECK_ASKED = timedelta(seconds=20)  # a check somebody asked for
+JITTER = timedelta(seconds=2)
+MAIN_GONE = timedelta(minutes=10)
+GOODBYE = timedelta(seconds=5)
+JOIN_LIMIT = timedelta(seconds=20)
+SILENT_MEDIA = timedelta(seconds=8)
+STEADY = timedelta(seconds=30)  # a connection that held this long forgives earlier faults
+FRESH_MS = 3000  # a picture at most this old is a living feed
+_OVER_KEPT = 200
+S = SessionState
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A meeting this unit joined and has not left yet, as its outbox remembers it after a restart."""
+
+    meeting: str
+    connected: bool
+
+
+class Session:
+    """Where this unit stands towards its meetings.
+
+    `chance` gives numbers in [0, 1); `restart` False means a media process that ended stays ended for
+    that meeting; `visit` is what an earlier run of this unit left unfinished.
+    """
+
+    def __init__(
+        self, *, chance: Callable[[], float], restart: bool = True, visit: Visit | None = None
+    ) -> None:
+        self.state = S.IDLE
+        self.meeting: Occurrence | None = None
+        self.floor = HeldFloor()
+        self.readiness = Readiness()
+        self.camera_open = False
+        self.failures = 0
+        self.over: list[str] = []
+        self._chance, self._restart = chance, restart
+        self._me: str | None = None
+        self._meetings: Sequence[Occurrence] = ()
+        self._visit = visit
+        self._checked: str | None = visit.meeting if visit else None
+        self._check_until: datetime | None = None
+        self._join_at: datetime | None = None
+        self._started_at: datetime | None = None
+        self._joined_at: datetime | None = None
+        self._retry_at: datetime | None = None
+        self._heard_at: datetime | None = None
+        self._leave_until: datetime | None = None
+        self._main_seen_at: datetime | None = None
+        self._sent: Slots | None = None
+        self._speaking = False
+        self._camera_lost = False
+        self._join_failed = False
+        self._stopping = False
+
+    # ── what others read ─────────────────────────────────────────────────────────────────────────
+
+    @property
+    def attending(self) -> bool:
+        """True from the start of joining until the meeting is over for this unit."""
+        return self.state in ATTENDING
+
+    @property
+    def checking(self) -> bool:
+        """True while a check runs."""
+        return self._check_until is not None
+
+    @property
+    def media_due(self) -> bool:
+        """True while a media process should be running for the meeting."""
+        return self._started_at is not None
+
+    def slots(self, now: datetime) -> Slots:
+        """What the floor means for this site; nothing outside a meeting."""
+        if self.meeting is None or self._me is None or not self.attending:
+            return Slots()
+        return floor_rules.slots(self._me, self.meeting.main_site, self.speakers(now))
+
+    def speakers(self, now: datetime) -> tuple[str, ...]:
+        """Who has the floor of the meeting; nobody outside one."""
+        return () if self.meeting is None else floor_rules.speakers(self.floor, self.meeting, now)
+
+    # ── inputs ───────────────────────────────────────────────────────────────────────────────────
+
+    def desired(self, me: str | None, meetings: Sequence[Occurrence], now: datetime) -> list[Action]:
+        """This unit serves site `me` (None: none yet), whose meetings are `meetings`."""
+        self._me, self._meetings = me, meetings if me is not None else ()
+        if self.meeting is not None:
+            self.meeting = next((m for m in self._meetings if m.id == self.meeting.id), self.meeting)
+        return self.tick(now)
+
+    def heard_floor(self, message: Floor, now: datetime) -> tuple[str | None, list[Action]]:
+        """A floor message: why it does not count (or None), and what follows."""
+        refused = floor_rules.refusal(self.floor, message, self.meeting.id if self.meeting else None)
+        if refused is None:
+            self.floor = floor_rules.hold(self.floor, message, now)
+        return refused, self.tick(now)
+
+    def media_joined(self, ms: int, now: datetime) -> list[Action]:
+        """The media process published and subscribed, `ms` after it was started."""
+        if self._started_at is None:
+            return []
+        actions: list[Action] = []
+        self._heard_at = now
+        if self.meeting is not None and self._move(Cue.JOINED):
+            again = self._visit is not None and self._visit.meeting == self.meeting.id
+            if not again:
+                actions += self._close_visit("another_meeting")
+            self._visit = Visit(self.meeting.id, connected=True)
+            self._joined_at, self._join_failed = now, False
+            kind = EventKind.REJOINED if again else EventKind.JOINED
+            actions.append(Emit(kind, self.meeting.id, {"ms": ms}))
+        return actions + self.tick(now)
+
+    def media_stats(self, slots: Sequence[tuple[str | None, int | None]], now: datetime) -> list[Action]:
+        """The media process lives. `slots`: per picture slot the site and the age of its last frame in ms."""
+        self._heard_at = now
+        if self.meeting is not None and any(
+            site == self.meeting.main_site and age is not None and age <= FRESH_MS for site, age in slots
+        ):
+            self._main_seen_at = now
+        return self.tick(now)
+
+    def media_ended(self, why: str, text: str, now: datetime) -> list[Action]:
+        """The media process reported a fault it does not survive, or ended without being asked to."""
+        if self._started_at is None:
+            return []
+        return self._fault(why, text, now) + self.tick(now)
+
+    def camera(self, opened: bool, encoder: str, now: datetime) -> list[Action]:
+        """The camera was opened or closed, for a meeting or a check."""
+        self._camera_lost = False
+        if opened == self.camera_open:
+            return []
+        self.camera_open = opened
+        kind = EventKind.CAMERA_OPENED if opened else EventKind.CAMERA_CLOSED
+        return [Emit(kind, self._meeting_id, {"encoder": encoder} if opened else {})]
+
+    def camera_lost(self, text: str, now: datetime) -> list[Action]:
+        """The camera gave no more pictures; media goes on trying."""
+        if self._camera_lost:
+            return []
+        self._camera_lost = True
+        return [Emit(EventKind.CAMERA_LOST, self._meeting_id, {"text": text[:200]})]
+
+    def ask_check(self, now: datetime) -> tuple[str | None, list[Action]]:
+        """Somebody asks for a check: why not (or None), and what follows. One that runs serves him too."""
+        if self.attending or self.state is S.LEAVING:
+            return "in_meeting", []
+        if self.checking:
+            return None, []
+        following = self.meeting or schedule.upcoming(self._meetings, now, over=self.over)
+        return None, self._start_check(following, now + CHECK_ASKED, now)
+
+    def checked(self, findings: Sequence[Finding], now: datetime) -> list[Action]:
+        """The check is over; `findings` of media and of the unit itself together."""
+        self._check_until = None
+        self.readiness = judge(findings)
+        data: dict[str, Any] = {
+            "verdict": self.readiness.verdict.value,
+            "instruction": self.readiness.instruction,
+            "findings": [{"what": f.what, "text": f.text[:200]} for f in self.readiness.findings[:10]],
+        }
+        gone = [] if self.attending else self._camera_gone()
+        return [*gone, Emit(EventKind.VERDICT, self._meeting_id, data), *self.tick(now)]
+
+    def restart_media(self, now: datetime) -> tuple[str | None, list[Action]]:
+        """Somebody asks for a fresh media process: why not (or None), and what follows."""
+        if not self.attending:
+            return "no_meeting", []
+        return None, self._fault("restart_asked", "", now, anyway=True) + self.tick(now)
+
+    def shutdown(self, now: datetime) -> list[Action]:
+        """The unit process is told to end: leave at once."""
+        self._stopping = True
+        actions: list[Action] = [EndCheck()] if self.checking else []
+        self._check_until = None
+        if self.attending:
+            actions += self._leave("shutdown", now)
+        return actions
+
+    def tick(self, now: datetime) -> list[Action]:
+        """Time has passed. Call a few times a second."""
+        actions: list[Action] = []
+        if self._visit is not None and self._visit.connected and not self.attending:
+            actions.append(Emit(EventKind.DROPPED, self._visit.meeting, {"why": "unit_restarted"}))
+            self._visit = Visit(self._visit.meeting, connected=False)
+        if self._stopping:
+            return actions
+        if self.state is S.LEAVING and self._leave_until is not None and now >= self._leave_until:
+            self._move(Cue.DONE)
+            self._forget_meeting()
+        if self.state in (S.IDLE, S.COUNTDOWN):
+            actions += self._wait(now)
+        if self.attending:
+            actions += self._attend(now)
+        return actions
+
+    # ── before a meeting ─────────────────────────────────────────────────────────────────────────
+
+    def _wait(self, now: datetime) -> list[Action]:
+        kept = self.meeting.id if self.meeting else None
+        target = schedule.attend(self._meetings, now, kept, self.over)
+        if target is None:
+            target = schedule.upcoming(self._meetings, now, COUNTDOWN, self.over)
+        actions: list[Action] = []
+        if self._visit is not None and (target is None or target.id != self._visit.meeting):
+            actions += self._close_visit("over")
+        if target is None:
+            if self._move(Cue.FAR):
+                self._forget_meeting()
+            return actions
+        if kept != target.id:
+            self._forget_meeting()
+            self._join_at = _join_time(target, now, self._chance())
+        self.meeting = target
+        self._move(Cue.NEAR)
+        if self._checked != target.id and now >= target.opens_at - CHECK_BEFORE:
+            self._checked = target.id
+            if not self.checking:
+                actions += self._start_check(target, max(target.opens_at, now + CHECK_AT_LEAST), now)
+        join_at = max(self._join_at or now, target.opens_at)
+        if now < join_at:
+            return actions
+        if self._check_until is not None:
+            self._check_until = min(self._check_until, join_at + CHECK_AT_LEAST)
+            if now < self._check_until:
+                return actions
+            self._check_until = None
+            actions += [EndCheck(), *self._camera_gone()]
+        self._move(Cue.OPEN)
+        return actions + self._start_media(now)
+
+    def _start_check(self, meeting: Occurrence | None, until: datetime, now: datetime) -> list[Action]:
+        self._check_until = until
+        self.readiness = CHECKING
+        return [StartCheck(meeting, (until - now).total_seconds())]
+
+    # ── in a meeting ─────────────────────────────────────────────────────────────────────────────
+
+    def _attend(self, now: datetime) -> list[Action]:
+        why = self._why_over(now)
+        if why is not None:
+            return self._leave(why, now)
+        actions: list[Action] = []
+        if self._started_at is not None:
+            joined = self.state is S.IN_MEETING
+            if joined and self._heard_at is not None and now - self._heard_at > SILENT_MEDIA:
+                actions += self._fault("media_silent", "", now)
+            elif not joined and now - self._started_at > JOIN_LIMIT:
+                actions += self._fault("join_timeout", "", now)
+        if self._started_at is None and self._retry_at is not None and now >= self._retry_at:
+            actions += self._start_media(now)
+        return actions + self._follow_floor(now)
+
+    def _why_over(self, now: datetime) -> str | None:
+        meeting = self.meeting
+        if meeting is None or all(m.id != meeting.id for m in self._meetings):
+            return "withdrawn"
+        if meeting.closed:
+            return "closed"
+        if now >= meeting.cap_at:
+            return "cap"
+        since = max(meeting.ends_at, self._main_seen_at or meeting.ends_at)
+        if self._me != meeting.main_site and now - since >= MAIN_GONE:
+            return "main_site_gone"
+        return None
+
+    def _start_media(self, now: datetime) -> list[Action]:
+        if self.meeting is None:
+            return []
+        self._started_at, self._retry_at, self._sent = now, None, None
+        return [StartMedia(self.meeting), *self._follow_floor(now)]
+
+    def _follow_floor(self, now: datetime) -> list[Action]:
+        slots, actions = self.slots(now), list[Action]()
+        if self._started_at is not None and slots != self._sent:
+            self._sent = slots
+            actions.append(SendFloor(slots))
+        return actions + self._tell_floor(slots.mic and self.state is S.IN_MEETING)
+
+    def _tell_floor(self, speaking: bool) -> list[Action]:
+        if speaking == self._speaking:
+            return []
+        self._speaking = speaking
+        return [Emit(EventKind.FLOOR_TAKEN if speaking else EventKind.FLOOR_LEFT, self._meeting_id)]
+
+    def _fault(self, why: str, text: str, now: datetime, *, anyway: bool = False) -> list[Action]:
+        joined = self.state is S.IN_MEETING
+        if not self._move(Cue.FAULT):
+            return []
+        if self._joined_at is not None and now - self._joined_at >= STEADY:
+            self.failures = 0
+        pause_s = min(8.0, 0.5 * 2 ** min(self.failures, 10)) * (0.5 + self._chance())
+        self.failures += 1
+        self._started_at = self._joined_at = None
+        self._retry_at = now + timedelta(seconds=pause_s) if self._restart or anyway else None
+        actions: list[Action] = [StopMedia(politely=False), *self._tell_floor(False), *self._camera_gone()]
+        data = {"why": why, "text": text[:200]}
+        if joined:
+            self._visit = Visit(self._meeting_id or "", connected=False)
+            actions.append(Emit(EventKind.DROPPED, self._meeting_id, data))
+        elif self.state is S.JOINING and not self._join_failed:
+            self._join_failed = True
+            actions.append(Emit(EventKind.JOIN_FAILED, self._meeting_id, data))
+        return actions
+
+    # ── after a meeting ──────────────────────────────────────────────────────────────────────────
+
+    def _leave(self, why: str, now: datetime) -> list[Action]:
+        self._move(Cue.OVER)
+        meeting = self._meeting_id
+        if meeting is not None and not self._stopping:
+            self.over = [*self.over[-_OVER_KEPT:], meeting]
+        self._leave_until = now + GOODBYE
+        self._started_at = self._joined_at = self._retry_at = None
+        return [
+            *self._tell_floor(False),
+            StopMedia(politely=True),
+            *self._camera_gone(),
+            *self._close_visit(why),
+        ]
+
+    def _close_visit(self, why: str) -> list[Action]:
+        visit, self._visit = self._visit, None
+        return [] if visit is None else [Emit(EventKind.LEFT, visit.meeting, {"why": why})]
+
+    def _camera_gone(self) -> list[Action]:
+        """Media is gone, and the camera with it, whether it could still say so or not."""
+        self._camera_lost = False
+        if not self.camera_open:
+            return []
+        self.camera_open = False
+        return [Emit(EventKind.CAMERA_CLOSED, self._meeting_id)]
+
+    def _forget_meeting(self) -> None:
+        self.meeting, self.floor, self.failures = None, HeldFloor(), 0
+        self._join_at = self._leave_until = self._main_seen_at = self._heard_at = None
+        self._join_failed = False
+
+    @property
+    def _meeting_id(self) -> str | None:
+        return self.meeting.id if self.meeting else None
+
+    def _move(self, cue: Cue) -> bool:
+        """Make the transition for `cue`; False when there is none in this state."""
+        following = TRANSITIONS.get((self.state, cue))
+        if following is None:
+            return False
+        self.state = following
+        return True
+
+
+def _join_time(meeting: Occurrence, now: datetime, chance: float) -> datetime:
+    """When to join: spread over 5 % of the time until the start, at least 0.2 s and at most 2 s."""
+    opens = max(meeting.opens_at, now)
+    spread = min(JITTER, max(timedelta(seconds=0.2), (meeting.starts_at - opens) / 20))
+    return opens + spread * chance

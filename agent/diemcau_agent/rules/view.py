@@ -1,0 +1,101 @@
+"""What the hall's screen shows: the `show` line, made from the state of things."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from diemcau_wire.messages import DesiredConfig, Occurrence, SessionState
+
+from . import schedule
+from .session import Session
+from .verdict import CHECKING
+
+_VIEWS = {
+    SessionState.IDLE: "idle",
+    SessionState.COUNTDOWN: "countdown",
+    SessionState.JOINING: "countdown",
+    SessionState.IN_MEETING: "meeting",
+    SessionState.RECONNECTING: "reconnecting",
+    SessionState.LEAVING: "goodbye",
+}
+
+
+def view(session: Session) -> str:
+    """Which of the five views; joining that failed once is shown as what it is."""
+    if session.state is SessionState.JOINING and session.failures:
+        return "reconnecting"
+    return _VIEWS[session.state]
+
+
+def show(
+    session: Session,
+    config: DesiredConfig | None,
+    meetings: Sequence[Occurrence],
+    *,
+    unit: str,
+    link: bool,
+    mic_open: bool,
+    now: datetime,
+) -> dict[str, Any]:
+    """The `show` line for the screen (ARCHITECTURE.md, "Between the processes")."""
+    if config is None:
+        site = {"id": "", "name": unit, "area": ""}
+        coordinator = {"name": "", "phone": ""}
+    else:
+        site = config.site.model_dump()
+        coordinator = config.coordinator.model_dump()
+    readiness = CHECKING if session.checking else session.readiness
+    return {
+        "type": "show",
+        "view": view(session),
+        "language": config.language if config else "vi",
+        "site": site,
+        "coordinator": coordinator,
+        "link": link,
+        "readiness": {"verdict": readiness.verdict.value, "instruction": readiness.instruction},
+        "next": _next(session, meetings, now),
+        "meeting": _meeting(session, config, mic_open, now),
+    }
+
+
+def _next(session: Session, meetings: Sequence[Occurrence], now: datetime) -> dict[str, Any] | None:
+    following = session.meeting
+    if following is None or session.attending or session.state is SessionState.LEAVING:
+        over = [*session.over, session.meeting.id] if session.meeting else session.over
+        following = schedule.upcoming(meetings, now, over=over)
+    if following is None:
+        return None
+    return {
+        "title": following.title,
+        "starts_at": _time(following.starts_at),
+        "main_site_name": following.main_site_name,
+    }
+
+
+def _meeting(
+    session: Session, config: DesiredConfig | None, mic_open: bool, now: datetime
+) -> dict[str, Any] | None:
+    meeting = session.meeting
+    if meeting is None:
+        return None
+    names = {**session.floor.names, meeting.main_site: meeting.main_site_name}
+    if config is not None:
+        names[config.site.id] = config.site.name
+    slots = session.slots(now)
+    speaking = session.speakers(now) if session.attending else ()
+    return {
+        "id": meeting.id,
+        "title": meeting.title,
+        "starts_at": _time(meeting.starts_at),
+        "ends_at": _time(meeting.ends_at),
+        "speaker": speaking[-1] if speaking else None,
+        "slots": [{"site": s, "name": names.get(s, s)} if s else None for s in slots.video],
+        "mic": "open" if mic_open else "closed",
+        "camera": session.camera_open,
+    }
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
