@@ -1,0 +1,24 @@
+"""Real time for sources that have no clock of their own."""
+
+from __future__ import annotations
+
+import time
+
+_LATE_S = 0.5
+
+
+class Pacer:
+    """Lets a thread go on once every `period_s`; after a stall it starts anew instead of catching up."""
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._next = time.monotonic()
+
+    def wait(self) -> None:
+        """Sleep until the next turn."""
+        self._next += self._period_s
+        ahead = self._next - time.monotonic()
+        if ahead > 0:
+            time.sleep(ahead)
+        elif ahead < -_LATE_S:
+            self._next = time.monotonic()

@@ -1,0 +1,65 @@
+"""A video file as a camera: decoded in real time and repeated without end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+
+import av
+from diemcau_wire.messages import Video
+
+from .cameras import CameraLost, fit
+
+
+class VideoFileCamera:
+    """Plays `path` again and again, at most at the size and rate of `video`."""
+
+    coded = False
+
+    def __init__(self, path: str, video: Video) -> None:
+        self._path, self._video = path, video
+        self._frames = self._play()
+        self._first: av.VideoFrame | None = self._next()
+
+    def read(self) -> av.VideoFrame:
+        """The next picture, at its time. Raises :class:`CameraLost` when the file cannot be decoded."""
+        if self._first is not None:
+            frame, self._first = self._first, None
+            return frame
+        return self._next()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._frames.close()
+
+    def _next(self) -> av.VideoFrame:
+        try:
+            return next(self._frames)
+        except (av.FFmpegError, OSError, IndexError) as error:
+            raise CameraLost(f"{self._path}: {error}") from error
+        except StopIteration:
+            raise CameraLost(f"{self._path}: no picture in it") from None
+
+    def _play(self) -> Generator[av.VideoFrame, None, None]:
+        """Pictures of one round after another, each when it is due; ends when a round is empty."""
+        least_s = 0.9 / self._video.fps
+        while True:
+            count = 0
+            began = time.monotonic()
+            with av.open(self._path) as container:
+                stream = container.streams.video[0]
+                stream.codec_context.thread_count = 1
+                origin, due = None, -1.0
+                for frame in container.decode(stream):
+                    origin = frame.time if origin is None else origin
+                    at = (frame.time or 0.0) - (origin or 0.0)
+                    if at - due < least_s and count:
+                        continue
+                    due = at
+                    time.sleep(max(0.0, began + at - time.monotonic()))
+                    width, height = fit(frame.width, frame.height, self._video)
+                    yield frame.reformat(width=width, height=height, format="yuv420p")
+                    count += 1
+            if count == 0:
+                return
+            time.sleep(max(0.0, began + due + 1 / self._video.fps - time.monotonic()))
