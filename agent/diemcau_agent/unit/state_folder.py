@@ -1,0 +1,141 @@
+"""The unit's state folder: where things lie, who this unit is, and writing a file so that a power cut
+leaves the old or the new one."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diemcau_wire import is_unit_id
+
+
+class StateFolderError(Exception):
+    """Something about the state folder must be mended by a person; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """Paths below the folder given with `--state-dir`."""
+
+    root: Path
+
+    @property
+    def identity(self) -> Path:
+        return self.root / "identity"
+
+    @property
+    def desired(self) -> Path:
+        return self.root / "desired"
+
+    @property
+    def outbox(self) -> Path:
+        return self.root / "outbox.sqlite"
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def unit_socket(self) -> Path:
+        return self.run / "unit.sock"
+
+    @property
+    def screen_socket(self) -> Path:
+        return self.run / "screen.sock"
+
+    @property
+    def media_socket(self) -> Path:
+        return self.run / "media.sock"
+
+    @property
+    def janus_session(self) -> Path:
+        return self.run / "janus_session"
+
+    @property
+    def ca(self) -> Path:
+        return self.identity / "ca.crt"
+
+    def lock(self) -> int:
+        """Make sure no second unit process works here; the descriptor holds the lock for our lifetime."""
+        self.run.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self.run / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            raise StateFolderError(
+                f"Another unit process already runs with {self.root}; stop it first."
+            ) from None
+        return fd
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this unit is and where its coordinator's broker is. `mqtt_protocol` is `3.1.1` or `5`."""
+
+    unit: str
+    mqtt_host: str
+    mqtt_port: int
+    mqtt_protocol: str
+    key: Path
+    certificate: Path
+    ca: Path
+
+
+def read_identity(folder: StateFolder) -> Identity:
+    """Read `identity/`. Raises :class:`StateFolderError` with one sentence saying what to do."""
+    where = folder.identity
+    for name in ("unit.key", "unit.crt", "ca.crt", "coordinator.json"):
+        if not (where / name).is_file():
+            raise StateFolderError(
+                f"{where / name} is missing; put the identity made for this unit by `diemcau unit add` there."
+            )
+    path = where / "coordinator.json"
+    try:
+        document: Any = json.loads(path.read_bytes())
+        unit, host, port = document["unit"], document["mqtt_host"], document["mqtt_port"]
+        protocol = document.get("mqtt_protocol", "3.1.1")
+        sound = (
+            isinstance(unit, str)
+            and is_unit_id(unit)
+            and isinstance(host, str)
+            and host != ""
+            and isinstance(port, int)
+            and 0 < port < 65536
+            and protocol in ("3.1.1", "5")
+        )
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise StateFolderError(
+            f'{path} is broken; it must hold "unit", "mqtt_host" and "mqtt_port" '
+            '(and may hold "mqtt_protocol": "3.1.1" or "5").'
+        )
+    return Identity(unit, host, port, protocol, where / "unit.key", where / "unit.crt", folder.ca)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`: after a power cut at any point the old or the new is there, complete.
+
+    Raises OSError; then the old one is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
