@@ -1,0 +1,41 @@
+"""Add a node to the tree of areas."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from diemcau_wire.messages import Name, SiteId
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from ..rules.naming import slug
+from ..rules.refusals import Conflict, Invalid
+from ..store.tables import Area
+from .controller import Controller
+
+
+class AreaSpec(BaseModel):
+    """An area: `tier` is what its level is called (`tỉnh`, `xã` …), `parent` the area it lies in."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: SiteId | None = None
+    name: Name
+    tier: Annotated[str, Field(min_length=1, max_length=60)]
+    parent: SiteId | None = None
+
+
+async def add_area(controller: Controller, spec: AreaSpec) -> str:
+    """Add it and give its id."""
+    area_id = spec.id or slug(spec.name)
+
+    def change(session: Session) -> str:
+        if not area_id:
+            raise Invalid("no id can be made from that name: give an id of letters a-z and digits")
+        if session.get(Area, area_id) is not None:
+            raise Conflict(f"area {area_id} exists already: choose another id")
+        if spec.parent is not None and session.get(Area, spec.parent) is None:
+            raise Invalid(f"area {spec.parent} does not exist: add it first")
+        session.add(Area(id=area_id, name=spec.name, tier=spec.tier, parent_id=spec.parent))
+        return area_id
+
+    return await controller.write(change)

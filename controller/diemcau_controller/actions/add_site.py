@@ -1,0 +1,102 @@
+"""Add a site, or change what is known of one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from diemcau_wire.messages import Contact, Name, Screen, SiteId, Video
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from ..rules.naming import slug
+from ..rules.refusals import Conflict, Invalid, NotFound
+from ..store.tables import Area, Site
+from .controller import Controller, Letter
+from .desired import renew_config, renew_schedule
+
+Setting = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class SiteChange(BaseModel):
+    """The settings of a site; what is absent stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name | None = None
+    area: SiteId | None = None
+    is_centre: bool | None = None
+    contact: Contact | None = None
+    camera: Setting | None = None
+    microphone: Setting | None = None
+    sound: Setting | None = None
+    video: Video | None = None
+    screen: Screen | None = None
+    language: Literal["vi", "en"] | None = None
+
+
+class SiteSpec(SiteChange):
+    """A new site. `id` is made from the name if absent."""
+
+    id: SiteId | None = None
+    name: Name
+
+
+async def add_site(controller: Controller, spec: SiteSpec) -> str:
+    """Add it and give its id."""
+    site_id = await controller.write(lambda session: insert_site(session, spec))
+    controller.news.tell("site", site=site_id)
+    return site_id
+
+
+def insert_site(session: Session, spec: SiteSpec) -> str:
+    """The part of :func:`add_site` inside a transaction."""
+    site_id = spec.id or slug(spec.name)
+    if not site_id:
+        raise Invalid("no id can be made from that name: give an id of letters a-z and digits")
+    if session.get(Site, site_id) is not None:
+        raise Conflict(f"site {site_id} exists already: choose another id")
+    site = Site(id=site_id, name=spec.name)
+    _apply(session, site, spec)
+    session.add(site)
+    session.flush()
+    return site_id
+
+
+async def change_site(controller: Controller, site_id: str, change: SiteChange) -> None:
+    """Change a site and tell its unit; a new name also goes to every unit that meets it."""
+
+    def transaction(session: Session) -> list[Letter]:
+        site = session.get(Site, site_id)
+        if site is None:
+            raise NotFound(f"there is no site {site_id}: `diemcau site list` shows those there are")
+        _apply(session, site, change)
+        session.flush()
+        letters = renew_config(session, controller.settings, [site.unit] if site.unit else [])
+        if change.name is not None:
+            letters += renew_schedule(session, controller.settings, controller.now())
+        return letters
+
+    controller.send(await controller.write(transaction))
+    controller.news.tell("site", site=site_id)
+
+
+def _apply(session: Session, site: Site, change: SiteChange) -> None:
+    if change.area is not None and session.get(Area, change.area) is None:
+        raise Invalid(f"area {change.area} does not exist: add it first")
+    values: dict[str, Any] = {
+        "name": change.name,
+        "area_id": change.area,
+        "is_centre": change.is_centre,
+        "camera": change.camera,
+        "microphone": change.microphone,
+        "sound": change.sound,
+        "language": change.language,
+    }
+    if change.contact is not None:
+        values |= {"contact_name": change.contact.name, "contact_phone": change.contact.phone}
+    if change.video is not None:
+        values |= change.video.model_dump()
+    if change.screen is not None:
+        values |= {"screen_width": change.screen.width, "screen_height": change.screen.height}
+    for column, value in values.items():
+        if value is not None:
+            setattr(site, column, value)

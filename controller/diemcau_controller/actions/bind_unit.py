@@ -1,0 +1,56 @@
+"""Let a unit serve a site, in place of the one that did."""
+
+from __future__ import annotations
+
+from diemcau_wire import is_unit_id
+from sqlalchemy.orm import Session
+
+from ..rules.refusals import Conflict, Invalid, NotFound
+from ..store.tables import Site, Unit
+from .controller import Controller, Letter
+from .desired import renew_config, renew_schedule
+
+
+async def bind_unit(controller: Controller, unit_id: str, site_id: str) -> int:
+    """Bind the unit to the site with a new epoch, and give that epoch.
+
+    The unit that served the site before is told an empty schedule and serves nothing. Binding again what is
+    bound already changes nothing.
+    """
+    if not is_unit_id(unit_id):
+        raise Invalid(f"{unit_id[:60]!r} is not a unit id: it is in the unit's identity/coordinator.json")
+
+    def change(session: Session) -> tuple[int, list[Letter]]:
+        site = session.get(Site, site_id)
+        if site is None:
+            raise NotFound(f"there is no site {site_id}: add it first")
+        unit = session.get(Unit, unit_id)
+        if unit is None:
+            unit = Unit(id=unit_id)
+            session.add(unit)
+            session.flush()
+        if unit.site_id == site_id:
+            return unit.epoch, []
+        if unit.site_id is not None:
+            raise Conflict(f"unit {unit_id} serves site {unit.site_id}: put another unit there first")
+        now = controller.now()
+        letters: list[Letter] = []
+        former = site.unit
+        if former is not None:
+            former.site_id = None
+            session.flush()
+            letters += renew_schedule(session, controller.settings, now, [former])
+        site.epoch += 1
+        unit.epoch = site.epoch
+        unit.site_id = site_id
+        session.flush()
+        session.expire(site)
+        session.expire(unit)
+        letters += renew_config(session, controller.settings, [unit])
+        letters += renew_schedule(session, controller.settings, now, [unit])
+        return unit.epoch, letters
+
+    epoch, letters = await controller.write(change)
+    controller.send(letters)
+    controller.news.tell("site", site=site_id, unit=unit_id)
+    return epoch

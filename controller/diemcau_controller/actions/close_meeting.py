@@ -1,0 +1,55 @@
+"""End a meeting now (the chair's word), or call off one that was announced."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..rules.refusals import Conflict, NotFound
+from ..store.tables import Meeting, Occurrence
+from .controller import Controller, Letter
+from .desired import renew_schedule
+from .find_occurrence import find_occurrence
+
+
+async def close_meeting(controller: Controller, occurrence_id: str) -> str:
+    """End one occurrence: its units leave. Gives its id. Closing a closed one changes nothing."""
+    now = controller.now()
+
+    def change(session: Session) -> tuple[str, list[Letter]]:
+        occurrence = find_occurrence(session, occurrence_id, now)
+        if occurrence.closed_at is not None:
+            return occurrence.id, []
+        if occurrence.finished_at is not None:
+            raise Conflict(f"meeting {occurrence.id} is over: there is nothing to close")
+        occurrence.closed_at = occurrence.finished_at = now
+        session.flush()
+        return occurrence.id, renew_schedule(session, controller.settings, now)
+
+    closed, letters = await controller.write(change)
+    controller.send(letters)
+    controller.news.tell("schedule", meeting=closed)
+    return closed
+
+
+async def cancel_meeting(controller: Controller, meeting_id: str) -> None:
+    """Call off a meeting and every occurrence of it that is not over; one that runs is closed."""
+    now = controller.now()
+
+    def change(session: Session) -> list[Letter]:
+        meeting = session.get(Meeting, meeting_id)
+        if meeting is None:
+            raise NotFound(f"there is no meeting {meeting_id}: `diemcau meeting list` shows those there are")
+        if meeting.cancelled_at is not None:
+            return []
+        meeting.cancelled_at = now
+        open_ones = select(Occurrence).where(
+            Occurrence.meeting_id == meeting_id, Occurrence.finished_at.is_(None)
+        )
+        for occurrence in session.scalars(open_ones):
+            occurrence.closed_at = occurrence.finished_at = now
+        session.flush()
+        return renew_schedule(session, controller.settings, now)
+
+    controller.send(await controller.write(change))
+    controller.news.tell("schedule", meeting=meeting_id)

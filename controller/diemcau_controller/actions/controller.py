@@ -1,0 +1,61 @@
+"""What every use case works with, and the few things it asks of the world outside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+from diemcau_wire.messages import Ack, Message
+from diemcau_wire.topics import Channel
+from sqlalchemy.orm import Session
+
+from ..config import Settings, StateDir
+from ..store.database import Database
+from ..store.writer import Writer
+from .news import News
+
+T = TypeVar("T")
+
+
+class Post(Protocol):
+    """Takes messages to units. Never blocks; what cannot go now is told again on the next connect."""
+
+    def publish(self, message: Message, channel: Channel) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message on its way to a unit, as a transaction leaves it behind."""
+
+    message: Message
+    channel: Channel
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Controller:
+    """The parts of one running controller. `acks` holds who waits for the answer to which command."""
+
+    settings: Settings
+    state: StateDir
+    database: Database
+    writer: Writer
+    post: Post
+    news: News
+    now: Callable[[], datetime] = _now
+    acks: dict[str, asyncio.Future[Ack]] = field(default_factory=dict)
+
+    def write(self, change: Callable[[Session], T]) -> Awaitable[T]:
+        """Run a change in the one writer and wait for its commit."""
+        return self.writer.write(change)
+
+    def send(self, letters: Iterable[Letter]) -> None:
+        """Post what a committed transaction left to be told."""
+        for letter in letters:
+            self.post.publish(letter.message, letter.channel)

@@ -1,0 +1,174 @@
+"""Desired documents: what a unit should last be, made from the database and published only when changed.
+
+Both functions run inside a transaction, raise the revision where the document differs from the stored one,
+and give the letters to send after the commit.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from diemcau_wire import MAX_BYTES, encode
+from diemcau_wire.messages import (
+    Contact,
+    DesiredConfig,
+    DesiredSchedule,
+    Join,
+    Message,
+    Screen,
+    SiteInfo,
+    Sound,
+    Source,
+    Upload,
+    Video,
+)
+from diemcau_wire.messages import Occurrence as OccurrenceMessage
+from diemcau_wire.topics import Channel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..config import Settings
+from ..rules.schedule import HORIZON
+from ..store.tables import Desired, Invitation, Occurrence, Site, Unit
+from .controller import Letter
+from .tokens import digest
+
+_ROOM_FOR_GROWTH = 2 * 1024
+CLOSED_KEPT = timedelta(hours=1)  # so long a closed meeting stays in the schedule, for units that were away
+
+
+def renew_config(session: Session, settings: Settings, units: Iterable[Unit]) -> list[Letter]:
+    """Bring the desired configuration of these units up to date."""
+    letters = []
+    for unit in units:
+        if unit.site is None:
+            continue
+        upload = _upload(session, settings, unit)
+        letters += _store(session, unit, Channel.DESIRED_CONFIG, _config(settings, unit, unit.site, upload))
+    return letters
+
+
+def renew_schedule(
+    session: Session, settings: Settings, now: datetime, units: Iterable[Unit] | None = None
+) -> list[Letter]:
+    """Bring the desired schedule of these units (None: of all that serve a site) up to date."""
+    if units is None:
+        units = session.scalars(select(Unit).where(Unit.site_id.is_not(None))).all()
+    names = {site.id: site.name for site in session.scalars(select(Site))}
+    upcoming = session.scalars(
+        select(Occurrence)
+        .where(Occurrence.cap_at > now)
+        .where(Occurrence.finished_at.is_(None) | (Occurrence.finished_at > now - CLOSED_KEPT))
+        .order_by(Occurrence.starts_at)
+    ).all()
+    invited: dict[str, list[str]] = {}
+    for invitation in session.scalars(select(Invitation).order_by(Invitation.position)):
+        invited.setdefault(invitation.meeting_id, []).append(invitation.site_id)
+    entries = [(invited.get(row.meeting_id, []), _entry(row, names, settings)) for row in upcoming]
+    letters = []
+    for unit in units:
+        mine = [entry for sites, entry in entries if unit.site_id in sites]
+        letters += _store(session, unit, Channel.DESIRED_SCHEDULE, _schedule(unit, mine, now))
+    return letters
+
+
+def stored_letters(session: Session) -> list[Letter]:
+    """Every desired document as it was last published."""
+    rows = session.scalars(select(Desired)).all()
+    return [Letter(_load(row), Channel(row.channel)) for row in rows]
+
+
+def overtake(session: Session, unit: str, channel: Channel, reported_rev: int) -> list[Letter]:
+    """Raise the revision of a desired document above one that a unit reports but we never gave.
+
+    That happens when this database is an older copy; the unit would ignore our documents for ever.
+    """
+    row = session.get(Desired, (unit, channel.value))
+    if row is None or reported_rev <= row.rev:
+        return []
+    row.rev = reported_rev + 1
+    row.document = {**row.document, "rev": row.rev}
+    return [Letter(_load(row), channel)]
+
+
+def _load(row: Desired) -> Message:
+    model = DesiredConfig if row.channel == Channel.DESIRED_CONFIG else DesiredSchedule
+    return model.model_validate(row.document)
+
+
+def _store(
+    session: Session, unit: Unit, channel: Channel, message: DesiredConfig | DesiredSchedule
+) -> list[Letter]:
+    row = session.get(Desired, (unit.id, channel.value))
+    document = message.model_dump(mode="json", exclude_none=True)
+    if row is None:
+        row = Desired(unit=unit.id, channel=channel.value, rev=0, document={})
+        session.add(row)
+    elif {**row.document, "rev": 0} == {**document, "rev": 0}:
+        return []
+    row.rev += 1
+    row.document = {**document, "rev": row.rev}
+    return [Letter(message.model_copy(update={"rev": row.rev}), channel)]
+
+
+def _config(settings: Settings, unit: Unit, site: Site, upload: Upload) -> DesiredConfig:
+    return DesiredConfig(
+        unit=unit.id,
+        epoch=unit.epoch,
+        rev=0,
+        site=SiteInfo(id=site.id, name=site.name, area=site.area.name if site.area else ""),
+        coordinator=Contact(name=settings.coordinator.name, phone=settings.coordinator.phone),
+        camera=Source(source=site.camera),
+        microphone=Source(source=site.microphone),
+        sound=Sound(output=site.sound),
+        video=Video(width=site.width, height=site.height, fps=site.fps, bitrate_bps=site.bitrate_bps),
+        screen=Screen(width=site.screen_width, height=site.screen_height),
+        language="en" if site.language == "en" else "vi",
+        health_interval_s=settings.health_interval_s,
+        upload=upload,
+    )
+
+
+def _upload(session: Session, settings: Settings, unit: Unit) -> Upload:
+    """Where the unit puts pictures; its token lives in its own desired document, here only as a digest."""
+    url = f"{settings.web_url}/api/v1/units/{unit.id}/picture"
+    row = session.get(Desired, (unit.id, Channel.DESIRED_CONFIG.value))
+    token = str(row.document.get("upload", {}).get("token", "")) if row else ""
+    if not token or digest(token) != unit.upload_token_hash:
+        token = secrets.token_urlsafe(24)
+        unit.upload_token_hash = digest(token)
+    return Upload(url=url, token=token)
+
+
+def _schedule(unit: Unit, entries: list[OccurrenceMessage], now: datetime) -> DesiredSchedule:
+    """The next meetings, as many whole ones as fit into a message, nearest first."""
+    until = (now + HORIZON).replace(hour=0, minute=0, second=0, microsecond=0)
+    message = DesiredSchedule(unit=unit.id, epoch=unit.epoch, rev=0, until=until, meetings=[])
+    room = MAX_BYTES - _ROOM_FOR_GROWTH - len(encode(message))
+    fitting: list[OccurrenceMessage] = []
+    for entry in entries[:500]:
+        room -= len(entry.model_dump_json().encode()) + 1
+        if room < 0:
+            until = entry.starts_at
+            break
+        fitting.append(entry)
+    return message.model_copy(update={"meetings": fitting, "until": until})
+
+
+def _entry(row: Occurrence, names: dict[str, str], settings: Settings) -> OccurrenceMessage:
+    meeting = row.meeting
+    return OccurrenceMessage(
+        id=row.id,
+        title=meeting.title,
+        kind=meeting.kind,
+        opens_at=row.opens_at,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        cap_at=row.cap_at,
+        main_site=meeting.main_site_id,
+        main_site_name=names[meeting.main_site_id],
+        join=Join(url=settings.janus_url, room=row.room, pin=row.pin),
+        closed=row.closed_at is not None,
+    )

@@ -1,0 +1,226 @@
+"""Take in what units say: a batch of messages becomes rows in one transaction.
+
+What arrives twice changes nothing: events fall on (unit, stream, seq), of the rest the newest counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from diemcau_wire.messages import (
+    Ack,
+    Event,
+    EventKind,
+    Health,
+    Message,
+    Receipt,
+    Reported,
+    ReportedSession,
+    State,
+)
+from diemcau_wire.topics import Channel
+from sqlalchemy import func, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session, aliased
+
+from ..rules import presence
+from ..store.tables import EventRow, HealthRow, Newest, Occurrence, Stream, Unit
+from .controller import Letter
+from .desired import overtake
+
+VERDICT = "verdict"
+_GAP_GIVEN_UP = timedelta(hours=1)
+_ATTENDANCE = (EventKind.JOINED, EventKind.REJOINED, EventKind.DROPPED, EventKind.LEFT)
+_DESIRED = {
+    Channel.REPORTED_CONFIG: Channel.DESIRED_CONFIG,
+    Channel.REPORTED_SCHEDULE: Channel.DESIRED_SCHEDULE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message to take in. `retained`: the broker had kept it, so it says nothing of this moment."""
+
+    channel: Channel
+    message: Message
+    retained: bool = False
+
+
+@dataclass
+class Told:
+    """What is to be told after the commit."""
+
+    letters: list[Letter] = field(default_factory=list)
+    acks: list[Ack] = field(default_factory=list)
+    news: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+
+def ingest(session: Session, batch: Iterable[Taken], now: datetime) -> Told:
+    """Take in a batch, inside a transaction."""
+    told = Told()
+    events: list[Event] = []
+    for taken in batch:
+        message = taken.message
+        if isinstance(message, Event):
+            events.append(message)
+        elif isinstance(message, Ack):
+            told.acks.append(message)
+        elif isinstance(message, State):
+            _state(session, message, message.at if taken.retained else now, told)
+        elif isinstance(message, Health):
+            _health(session, message, now, told)
+        elif isinstance(message, Reported):
+            _reported(session, taken.channel, message, told)
+        elif isinstance(message, ReportedSession):
+            _newest(session, message.unit, taken.channel, message.at, message)
+            told.news.append(("session", {"unit": message.unit, "meeting": message.meeting}))
+    if events:
+        _events(session, events, now, told)
+    return told
+
+
+def _unit(session: Session, unit_id: str) -> Unit:
+    """The row of a unit; one that our authority made but nobody has bound yet is noted too."""
+    unit = session.get(Unit, unit_id)
+    if unit is None:
+        unit = Unit(id=unit_id, epoch=0, status="never")
+        session.add(unit)
+        session.flush()
+    return unit
+
+
+def _state(session: Session, state: State, at: datetime, told: Told) -> None:
+    unit = _unit(session, state.unit)
+    if not presence.counts(state.status, state.nonce, unit.nonce):
+        return
+    unit.status = state.status.value
+    unit.boot_id, unit.nonce, unit.version = state.boot_id, state.nonce, state.version
+    if state.status is not state.status.LOST:
+        unit.last_seen = max(at, unit.last_seen or at)
+    told.news.append(("unit", {"unit": unit.id, "site": unit.site_id, "status": unit.status}))
+
+
+def _health(session: Session, health: Health, now: datetime, told: Told) -> None:
+    unit = _unit(session, health.unit)
+    newest = session.get(Newest, (health.unit, Channel.HEALTH.value))
+    if newest is not None:
+        document = newest.document
+        if document.get("boot_id") == health.boot_id and int(document.get("seq", 0)) >= health.seq:
+            return
+    _newest(session, health.unit, Channel.HEALTH, now, health)
+    session.add(HealthRow(unit=health.unit, at=now, document=_document(health)))
+    unit.last_seen = now
+    if unit.status == "silent":
+        unit.status = "online"
+        told.news.append(("unit", {"unit": unit.id, "site": unit.site_id, "status": unit.status}))
+
+
+def _reported(session: Session, channel: Channel, reported: Reported, told: Told) -> None:
+    unit = _unit(session, reported.unit)
+    _newest(session, reported.unit, channel, reported.at, reported)
+    if reported.epoch == unit.epoch:
+        told.letters += overtake(session, unit.id, _DESIRED[channel], reported.rev)
+    told.news.append(("unit", {"unit": unit.id, "site": unit.site_id, "status": unit.status}))
+
+
+def _newest(session: Session, unit: str, channel: str, at: datetime, message: Message) -> None:
+    row = session.get(Newest, (unit, str(channel)))
+    if row is None:
+        session.add(Newest(unit=unit, channel=str(channel), at=at, document=_document(message)))
+        session.flush()
+    else:
+        row.at, row.document = at, _document(message)
+
+
+def _document(message: Message) -> dict[str, Any]:
+    return message.model_dump(mode="json", exclude={"v", "unit"})
+
+
+def _events(session: Session, events: list[Event], now: datetime, told: Told) -> None:
+    rows = [
+        {**event.model_dump(exclude={"v"}), "kind": event.kind.value, "received_at": now} for event in events
+    ]
+    known_before = session.scalar(select(func.max(EventRow.number))) or 0
+    session.execute(insert(EventRow).on_conflict_do_nothing(), rows)
+    for (unit, stream), receipt in _receipts(session, events, now).items():
+        told.letters.append(Letter(Receipt(unit=unit, streams={stream: receipt}), Channel.RECEIPT))
+    fresh = session.scalars(
+        select(EventRow).where(EventRow.number > known_before).order_by(EventRow.number)
+    ).all()
+    for row in fresh:
+        _unit(session, row.unit)
+        if row.kind == EventKind.VERDICT:
+            _verdict(session, row)
+        if row.kind in _ATTENDANCE and row.meeting is not None:
+            occurrence = session.get(Occurrence, row.meeting)
+            if occurrence is not None:
+                occurrence.reported_at = None  # a report already written is written again
+        told.news.append(("event", event_view(row)))
+
+
+def _verdict(session: Session, row: EventRow) -> None:
+    newest = session.get(Newest, (row.unit, VERDICT))
+    if newest is None:
+        session.add(Newest(unit=row.unit, channel=VERDICT, at=row.at, document=row.data))
+        session.flush()
+    elif row.at >= newest.at:
+        newest.at, newest.document = row.at, row.data
+
+
+def _receipts(session: Session, events: list[Event], now: datetime) -> dict[tuple[str, str], int]:
+    """Per stream the highest sequence up to which nothing is missing.
+
+    A gap is waited for: after a broken connection newer events may overtake older ones. One that stays open
+    for an hour is given up (the border refused that event), or the unit's outbox would never empty.
+    """
+    receipts = {}
+    for unit, stream in {(event.unit, event.stream): None for event in events}:
+        row = session.get(Stream, (unit, stream))
+        of_stream = select(func.min(EventRow.seq)).where(EventRow.unit == unit, EventRow.stream == stream)
+        if row is None:
+            row = Stream(unit=unit, stream=stream, receipt=session.scalar(of_stream) or 0)
+            session.add(row)
+        row.receipt = _complete_from(session, unit, stream, row.receipt)
+        overdue = session.scalar(
+            of_stream.where(EventRow.seq > row.receipt, EventRow.received_at < now - _GAP_GIVEN_UP)
+        )
+        if overdue is not None:
+            row.receipt = _complete_from(session, unit, stream, overdue)
+        receipts[unit, stream] = row.receipt
+    return receipts
+
+
+def _complete_from(session: Session, unit: str, stream: str, seq: int) -> int:
+    following = aliased(EventRow)
+    has_next = (
+        select(following.seq)
+        .where(following.unit == unit, following.stream == stream, following.seq == EventRow.seq + 1)
+        .exists()
+    )
+    last = session.scalar(
+        select(EventRow.seq)
+        .where(EventRow.unit == unit, EventRow.stream == stream, EventRow.seq >= seq, ~has_next)
+        .order_by(EventRow.seq)
+        .limit(1)
+    )
+    return last if last is not None else seq
+
+
+def event_view(row: EventRow) -> dict[str, Any]:
+    """An event as API, page and command line show it."""
+    return {
+        "number": row.number,
+        "id": row.id,
+        "unit": row.unit,
+        "boot_id": row.boot_id,
+        "stream": row.stream,
+        "seq": row.seq,
+        "at": row.at.isoformat().replace("+00:00", "Z"),
+        "kind": row.kind,
+        "site": row.site,
+        "meeting": row.meeting,
+        "data": row.data,
+    }

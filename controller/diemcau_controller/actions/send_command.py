@@ -1,0 +1,58 @@
+"""Ask a unit to do something at once, and wait for its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any
+
+from diemcau_wire.messages import Ack, Command, Verb
+from diemcau_wire.topics import Channel
+
+from ..rules.refusals import Conflict, NotFound
+from ..store.tables import Unit
+from .controller import Controller
+
+
+class NoAnswer(Conflict):
+    """The unit was there, but did not answer in time."""
+
+
+async def send_command(
+    controller: Controller, unit_id: str, verb: Verb, args: dict[str, Any], timeout_s: float = 15
+) -> Ack:
+    """Send a command on the unit's present connection and give its answer.
+
+    Raises :class:`Conflict` when the unit is not connected, :class:`NoAnswer` after `timeout_s`.
+    """
+    with controller.database.read() as session:
+        unit = session.get(Unit, unit_id)
+        if unit is None:
+            raise NotFound(f"there is no unit {unit_id}: `diemcau unit list` shows those there are")
+        if unit.status not in ("online", "silent") or unit.nonce is None:
+            raise Conflict(f"unit {unit_id} is not connected: look at its power and its line")
+        command = Command(
+            unit=unit_id,
+            id="c" + secrets.token_hex(8),
+            verb=verb,
+            epoch=unit.epoch,
+            nonce=unit.nonce,
+            args=args,
+            at=controller.now(),
+        )
+    answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+    controller.acks[command.id] = answer
+    try:
+        controller.post.publish(command, Channel.CMD)
+        return await asyncio.wait_for(answer, timeout_s)
+    except TimeoutError:
+        raise NoAnswer(f"unit {unit_id} did not answer {verb} within {timeout_s:g} s: try again") from None
+    finally:
+        del controller.acks[command.id]
+
+
+def take_ack(controller: Controller, ack: Ack) -> None:
+    """Give an answer to whoever waits for it; nobody waits for a late one."""
+    waiting = controller.acks.get(ack.id)
+    if waiting is not None and not waiting.done():
+        waiting.set_result(ack)

@@ -1,0 +1,64 @@
+"""Look through what time alone changes: units fallen silent, meetings that are over, history that is old."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from diemcau_wire.topics import Channel
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from ..rules import presence
+from ..store.tables import HealthRow, Newest, Occurrence, Unit
+from .attendance import attendance_of
+from .controller import Controller
+
+_DEFAULT_INTERVAL_S = 10.0
+
+
+async def sweep_presence(controller: Controller, listening_since: datetime) -> None:
+    """Mark connected units whose measurements have stopped although we listened since `listening_since`."""
+    now = controller.now()
+
+    def change(session: Session) -> list[tuple[str, str | None]]:
+        fallen = []
+        for unit in session.scalars(select(Unit).where(Unit.status == "online")):
+            newest = session.get(Newest, (unit.id, Channel.HEALTH.value))
+            interval_s = float(newest.document["interval_s"]) if newest else _DEFAULT_INTERVAL_S
+            if presence.silent(newest.at if newest else None, interval_s, listening_since, now):
+                unit.status = "silent"
+                fallen.append((unit.id, unit.site_id))
+        return fallen
+
+    for unit, site in await controller.write(change):
+        controller.news.tell("unit", unit=unit, site=site, status="silent")
+
+
+async def finish_meetings(controller: Controller) -> None:
+    """Note which meetings are over: at their cap, or after their end once everybody has gone home."""
+    now = controller.now()
+
+    def change(session: Session) -> list[str]:
+        done = []
+        running = select(Occurrence).where(Occurrence.finished_at.is_(None), Occurrence.ends_at <= now)
+        for occurrence in session.scalars(running):
+            if now >= occurrence.cap_at or _deserted(session, occurrence):
+                occurrence.finished_at = min(now, occurrence.cap_at)
+                done.append(occurrence.id)
+        return done
+
+    for occurrence_id in await controller.write(change):
+        controller.news.tell("schedule", meeting=occurrence_id)
+
+
+async def drop_old_health(controller: Controller) -> None:
+    """Delete measurements past the retention."""
+    limit = controller.now() - timedelta(days=controller.settings.health_days)
+    await controller.write(lambda session: session.execute(delete(HealthRow).where(HealthRow.at < limit)))
+
+
+def _deserted(session: Session, occurrence: Occurrence) -> bool:
+    """True when the main site has left and nobody is in the room."""
+    known = attendance_of(session, occurrence)
+    main = known[occurrence.meeting.main_site_id]
+    return main.left and not any(attendance.present for attendance in known.values())

@@ -1,0 +1,239 @@
+"""What the API gives out and the pages show, read from the database: plain dictionaries, ready for JSON.
+
+Times are RFC 3339 UTC. A site's `state` is one word for the board: `not_ready`, `lost`, `offline`,
+`silent`, `no_unit`, `never`, `remark`, `unknown`, `ready`, `in_meeting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from diemcau_wire.topics import Channel
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from ..actions.attendance import attendance_of
+from ..actions.ingest import VERDICT
+from ..config import Settings
+from ..rules.attendance import Attendance
+from ..store.tables import Area, Desired, Meeting, Newest, Occurrence, Site, Unit
+
+View = dict[str, Any]
+
+WORST_FIRST = (
+    "not_ready",
+    "lost",
+    "silent",
+    "offline",
+    "remark",
+    "unknown",
+    "never",
+    "no_unit",
+    "in_meeting",
+    "ready",
+)
+
+
+def text(moment: datetime | None) -> str | None:
+    """A moment as RFC 3339."""
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def area_view(area: Area) -> View:
+    return {"id": area.id, "name": area.name, "tier": area.tier, "parent": area.parent_id}
+
+
+def site_views(session: Session, site_id: str | None = None) -> list[View]:
+    """Every site (or the one of that id) with its unit, by name."""
+    query = select(Site).options(selectinload(Site.unit), selectinload(Site.area)).order_by(Site.name)
+    if site_id is not None:
+        query = query.where(Site.id == site_id)
+    sites = session.scalars(query).all()
+    known = _documents(session, [site.unit for site in sites if site.unit is not None])
+    return [_site_view(site, known) for site in sites]
+
+
+def unit_views(session: Session, unit_id: str | None = None) -> list[View]:
+    """Every unit (or the one of that id)."""
+    query = select(Unit).order_by(Unit.id)
+    if unit_id is not None:
+        query = query.where(Unit.id == unit_id)
+    units = session.scalars(query).all()
+    known = _documents(session, units)
+    return [_unit_view(unit, known) for unit in units]
+
+
+def meeting_view(session: Session, meeting: Meeting) -> View:
+    """A meeting as announced, with its occurrences of the horizon."""
+    rows = session.scalars(
+        select(Occurrence).where(Occurrence.meeting_id == meeting.id).order_by(Occurrence.starts_at)
+    )
+    return {
+        "id": meeting.id,
+        "title": meeting.title,
+        "kind": meeting.kind,
+        "starts_local": meeting.starts_local,
+        "rrule": meeting.rrule,
+        "duration_s": meeting.duration_s,
+        "main_site": meeting.main_site_id,
+        "sites": meeting.site_ids,
+        "cancelled": meeting.cancelled_at is not None,
+        "occurrences": [occurrence_view(row) for row in rows],
+    }
+
+
+def occurrence_view(row: Occurrence) -> View:
+    """An occurrence without its way in."""
+    meeting = row.meeting
+    return {
+        "id": row.id,
+        "meeting_id": row.meeting_id,
+        "title": meeting.title,
+        "kind": meeting.kind,
+        "opens_at": text(row.opens_at),
+        "starts_at": text(row.starts_at),
+        "ends_at": text(row.ends_at),
+        "cap_at": text(row.cap_at),
+        "finished_at": text(row.finished_at),
+        "closed": row.closed_at is not None,
+        "main_site": meeting.main_site_id,
+        "sites": meeting.site_ids,
+        "floor": {"seq": row.floor_seq, "speakers": list(row.floor_speakers)},
+        "reported_at": text(row.reported_at),
+    }
+
+
+def attendance_view(session: Session, row: Occurrence) -> View:
+    """An occurrence with who is in: from the events, and from what units say of their session now."""
+    known = attendance_of(session, row)
+    sites = {view["id"]: view for view in site_views(session) if view["id"] in known}
+    view = occurrence_view(row)
+    view["attendance"] = [
+        _attendance(sites[site], attendance, row) for site, attendance in known.items() if site in sites
+    ]
+    return view
+
+
+def join_info(row: Occurrence, settings: Settings) -> View:
+    """The way in: whoever has it can take part."""
+    return {
+        "url": settings.janus_url,
+        "room": row.room,
+        "pin": row.pin,
+        "expires_at": text(row.cap_at),
+        "sites": row.meeting.site_ids,
+    }
+
+
+def current_occurrences(session: Session, now: datetime, within: timedelta) -> list[Occurrence]:
+    """What runs now, or else what comes next within that time; in order of time."""
+    rows = session.scalars(
+        select(Occurrence)
+        .where(Occurrence.finished_at.is_(None), Occurrence.cap_at > now, Occurrence.opens_at < now + within)
+        .order_by(Occurrence.starts_at)
+        .limit(20)
+    ).all()
+    running = [row for row in rows if row.opens_at <= now]
+    return running or list(rows[:1])
+
+
+def _documents(session: Session, units: Iterable[Unit]) -> dict[tuple[str, str], View]:
+    """Newest and desired documents of these units, by unit and channel."""
+    ids = [unit.id for unit in units]
+    found: dict[tuple[str, str], View] = {}
+    # A whole fleet is read at once; a few units by their ids.
+    newest, desired = select(Newest), select(Desired.unit, Desired.channel, Desired.rev)
+    if len(ids) <= 100:
+        newest, desired = newest.where(Newest.unit.in_(ids)), desired.where(Desired.unit.in_(ids))
+    for row in session.scalars(newest):
+        found[row.unit, row.channel] = {**row.document, "at": text(row.at)}
+    for unit, channel, rev in session.execute(desired):
+        found[unit, channel] = {"rev": rev}
+    return found
+
+
+def _site_view(site: Site, known: dict[tuple[str, str], View]) -> View:
+    unit = _unit_view(site.unit, known) if site.unit is not None else None
+    return {
+        "id": site.id,
+        "name": site.name,
+        "area": area_view(site.area) if site.area is not None else None,
+        "is_centre": site.is_centre,
+        "contact": {"name": site.contact_name, "phone": site.contact_phone},
+        "camera": site.camera,
+        "microphone": site.microphone,
+        "sound": site.sound,
+        "video": {
+            "width": site.width,
+            "height": site.height,
+            "fps": site.fps,
+            "bitrate_bps": site.bitrate_bps,
+        },
+        "screen": {"width": site.screen_width, "height": site.screen_height},
+        "language": site.language,
+        "epoch": site.epoch,
+        "state": _state(unit),
+        "unit": unit,
+    }
+
+
+def _state(unit: View | None) -> str:
+    if unit is None:
+        return "no_unit"
+    status = str(unit["status"])
+    if status in ("lost", "offline", "silent", "never"):
+        return status
+    session = unit["session"]
+    if session is not None and session.get("state") in ("in_meeting", "reconnecting"):
+        return "in_meeting"
+    return str(unit["readiness"]["verdict"])
+
+
+def _unit_view(unit: Unit, known: dict[tuple[str, str], View]) -> View:
+    def document(channel: str) -> View | None:
+        return known.get((unit.id, channel))
+
+    def revision(channel: Channel, reported: Channel) -> View:
+        desired, told = document(channel) or {}, document(reported) or {}
+        return {"desired": desired.get("rev"), "reported": told.get("rev"), "error": told.get("error")}
+
+    verdict = document(VERDICT) or {}
+    return {
+        "id": unit.id,
+        "site": unit.site_id,
+        "epoch": unit.epoch,
+        "status": unit.status,
+        "last_seen": text(unit.last_seen),
+        "boot_id": unit.boot_id,
+        "version": unit.version,
+        "picture_at": text(unit.picture_at),
+        "readiness": {
+            "verdict": verdict.get("verdict", "unknown"),
+            "instruction": verdict.get("instruction", ""),
+            "at": verdict.get("at"),
+        },
+        "session": document(Channel.REPORTED_SESSION),
+        "health": document(Channel.HEALTH),
+        "config": revision(Channel.DESIRED_CONFIG, Channel.REPORTED_CONFIG),
+        "schedule": revision(Channel.DESIRED_SCHEDULE, Channel.REPORTED_SCHEDULE),
+    }
+
+
+def _attendance(site: View, known: Attendance, row: Occurrence) -> View:
+    unit = site["unit"]
+    session = (unit or {}).get("session") or {}
+    here = session.get("meeting") == row.id and unit["status"] in ("online", "silent")
+    return {
+        "site": site["id"],
+        "name": site["name"],
+        "joined": known.joined,
+        "present": known.present,
+        "left": known.left,
+        "drop_outs": known.drop_outs,
+        "has_floor": site["id"] in row.floor_speakers,
+        "session": session.get("state") if here else None,
+        "mic": session.get("mic") if here else None,
+        "slots": session.get("slots", []) if here else [],
+    }
