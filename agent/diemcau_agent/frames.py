@@ -82,7 +82,11 @@ class FrameReader:
         if os.fstat(fd).st_size != SIZE:
             os.close(fd)
             raise ValueError("not a frame buffer: wrong size")
-        self._map = mmap.mmap(fd, SIZE, access=mmap.ACCESS_READ)
+        try:
+            self._map = mmap.mmap(fd, SIZE, access=mmap.ACCESS_READ)
+        except OSError as error:
+            os.close(fd)
+            raise ValueError(f"not a frame buffer: {error}") from None
 
     def read(self, after: int) -> Picture | None:
         """The latest picture if its sequence is above `after`; None when there is none, or overtaken."""

@@ -1,0 +1,142 @@
+"""Every view as a PNG, to be looked at: `python -m diemcau_agent.screen.gallery FOLDER`.
+
+The pictures in the meeting are plain gradients made here; everything else is what a hall would see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..frames import Picture
+from ..ipc import Line
+from .canvas import Canvas
+from .png import save
+from .show import parse_show
+from .theme import FONTS
+from .views import compose
+
+NOW = datetime(2026, 3, 12, 0, 48, tzinfo=UTC)
+_START, _END = "2026-03-12T01:00:00Z", "2026-03-12T02:30:00Z"
+_MAIN, _HERE, _THIRD = "UBND xã Quảng Phú", "Xã Ea M'Droh", "Xã Cuôr Đăng"
+_TITLE = "Giao ban trực tuyến công tác phòng, chống thiên tai và tìm kiếm cứu nạn quý I"
+_LONG = "Nhà văn hóa cộng đồng thôn Đồng Tâm, xã Nguyễn Nghiêm, tỉnh Quảng Ngãi (điểm cầu số 2)"
+
+_COMMON: Line = {
+    "type": "show",
+    "view": "idle",
+    "language": "vi",
+    "site": {"id": "ea-mdroh", "name": _HERE, "area": "tỉnh Đắk Lắk"},
+    "coordinator": {"name": "Nguyễn Hữu Nghĩa", "phone": "0905 123 456"},
+    "link": True,
+    "readiness": {"verdict": "ready", "instruction": ""},
+    "next": {"title": _TITLE, "starts_at": _START, "main_site_name": _MAIN},
+    "meeting": None,
+}
+
+
+def _meeting(*slots: tuple[str, str], speaker: str | None, mic: str = "closed") -> Line:
+    return {
+        "id": "giao-ban-1",
+        "title": _TITLE,
+        "starts_at": _START,
+        "ends_at": _END,
+        "speaker": speaker,
+        "slots": [{"site": site, "name": name} for site, name in slots],
+        "mic": mic,
+        "camera": True,
+    }
+
+
+_TWO = (("cuor-dang", _THIRD), ("main", _MAIN))
+_ONE = (("main", _MAIN),)
+
+VIEWS: dict[str, Line] = {
+    "idle": {},
+    "idle-none": {"next": None, "readiness": {"verdict": "unknown"}},
+    "idle-not-ready": {
+        "readiness": {"verdict": "not_ready", "instruction": "camera_missing"},
+        "link": False,
+    },
+    "idle-remark": {
+        "readiness": {"verdict": "remark", "instruction": "microphone_silent"},
+        "next": {"title": "Giao ban tuần", "starts_at": "2026-03-13T01:00:00Z", "main_site_name": _MAIN},
+    },
+    "idle-long": {
+        "site": {"id": "duc-pho", "name": _LONG, "area": "Đức Phổ"},
+        "readiness": {"verdict": "not_ready", "instruction": "microphone_missing"},
+        "coordinator": {"name": f"Đơn vị quản trị hệ thống, {_LONG}", "phone": "0255 3 123 456"},
+        "next": {"title": f"{_TITLE}, {_LONG}", "starts_at": "2026-03-20T01:00:00Z", "main_site_name": _LONG},
+    },
+    "countdown": {"view": "countdown"},
+    "countdown-seconds": {
+        "view": "countdown",
+        "meeting": {**_meeting(speaker=None), "starts_at": "2026-03-12T00:48:42Z"},
+    },
+    "countdown-connecting": {"view": "countdown", "next": {**_COMMON["next"], "starts_at": NOW.isoformat()}},
+    "meeting-two": {"view": "meeting", "meeting": _meeting(*_TWO, speaker="cuor-dang")},
+    "meeting-one": {"view": "meeting", "meeting": _meeting(*_ONE, speaker="main")},
+    "meeting-mic-open": {"view": "meeting", "meeting": _meeting(*_ONE, speaker="ea-mdroh", mic="open")},
+    "meeting-no-picture": {"view": "meeting", "meeting": _meeting(*_TWO, speaker="cuor-dang")},
+    "meeting-long": {
+        "view": "meeting",
+        "meeting": {
+            **_meeting(("a", _LONG), ("b", _LONG), speaker="a", mic="open"),
+            "title": f"{_TITLE}, {_LONG}",
+        },
+    },
+    "reconnecting": {"view": "reconnecting", "meeting": _meeting(*_TWO, speaker=None)},
+    "goodbye": {"view": "goodbye"},
+    "idle-en": {"language": "en", "readiness": {"verdict": "not_ready", "instruction": "camera_black"}},
+    "meeting-en": {
+        "language": "en",
+        "view": "meeting",
+        "meeting": _meeting(*_TWO, speaker="cuor-dang", mic="open"),
+    },
+}
+_WITHOUT_PICTURE = {"meeting-no-picture"}
+
+
+def gradient(width: int, height: int, u: int, v: int) -> Picture:
+    """A picture that is brighter to the lower right, of one hue (chroma `u`, `v`)."""
+    ramp = bytes(60 + 120 * x // (2 * width) for x in range(2 * width))
+    luma = b"".join(ramp[width * y // height : width * y // height + width] for y in range(height))
+    chroma = ((width + 1) // 2) * ((height + 1) // 2)
+    return Picture(1, width, height, 0, luma + bytes([u]) * chroma + bytes([v]) * chroma)
+
+
+def draw_all(folder: Path, width: int, height: int, fonts: Path) -> list[Path]:
+    """Write each view as `folder/NAME.png`; gives the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    canvas = Canvas(width, height, fonts=fonts)
+    canvas.take(0, gradient(640, 360, 150, 110))
+    canvas.take(1, gradient(640, 360, 110, 150))
+    paths = []
+    for name, changes in {"starting": None, **VIEWS}.items():
+        show = None if changes is None else parse_show({**_COMMON, **changes})
+        live = (False, True) if name in _WITHOUT_PICTURE else (True, True)
+        canvas.paint(compose(show, NOW, live, width=width, height=height, measure=canvas.measure))
+        path = folder.resolve() / f"{name}.png"
+        save(path, canvas.snapshot())
+        paths.append(path)
+    canvas.close()
+    return paths
+
+
+def main() -> int:
+    """Write the pictures and name them."""
+    parser = argparse.ArgumentParser(prog="diemcau_agent.screen.gallery", description="Every view as a PNG.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, default=720)
+    parser.add_argument("--fonts", type=Path, default=Path(FONTS))
+    arguments = parser.parse_args()
+    for path in draw_all(arguments.folder, arguments.width, arguments.height, arguments.fonts):
+        print(path)  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

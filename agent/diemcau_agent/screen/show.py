@@ -1,0 +1,200 @@
+"""What the unit wants shown: the `show` line, checked at the border. Shapes are in ARCHITECTURE.md."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from ..ipc import Garbage, Line
+from .words import LANGUAGES
+
+MAX_SLOTS = 2
+MAX_TEXT = 200
+_P = TypeVar("_P")
+_E = TypeVar("_E", bound=StrEnum)
+
+
+class View(StrEnum):
+    """What fills the screen."""
+
+    IDLE = "idle"
+    COUNTDOWN = "countdown"
+    MEETING = "meeting"
+    RECONNECTING = "reconnecting"
+    GOODBYE = "goodbye"
+
+
+class Verdict(StrEnum):
+    """Result of the check before a meeting."""
+
+    READY = "ready"
+    REMARK = "remark"
+    NOT_READY = "not_ready"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    id: str
+    name: str
+    area: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    name: str
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextMeeting:
+    title: str
+    starts_at: datetime
+    main_site_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Whose picture is in a slot."""
+
+    site: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """The meeting at hand. `slots` has the place of each frame buffer; None is an empty place."""
+
+    id: str
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    speaker: str | None
+    slots: tuple[Slot | None, ...]
+    mic_open: bool
+    camera: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """One `show` line."""
+
+    view: View
+    language: str
+    site: Site | None
+    coordinator: Contact
+    link: bool
+    verdict: Verdict
+    instruction: str
+    next: NextMeeting | None
+    meeting: Meeting | None
+
+
+def parse_show(line: Line) -> Show:
+    """Read a `show` line. Raises :class:`Garbage`, and nothing else, when it is not one."""
+    readiness = _object(line, "readiness") or {}
+    show = Show(
+        view=_choice(View, line, "view"),
+        language=_text(line, "language"),
+        site=_part(line, "site", _site),
+        coordinator=_part(line, "coordinator", _contact) or Contact("", ""),
+        link=_flag(line, "link"),
+        verdict=_choice(Verdict, readiness, "verdict", Verdict.UNKNOWN),
+        instruction=_text(readiness, "instruction", ""),
+        next=_part(line, "next", _next),
+        meeting=_part(line, "meeting", _meeting),
+    )
+    if show.language not in LANGUAGES:
+        raise Garbage(f"unknown language {show.language[:20]!r}")
+    if show.view is View.MEETING and show.meeting is None:
+        raise Garbage("the view `meeting` without a meeting")
+    return show
+
+
+def _site(part: Line) -> Site:
+    return Site(_text(part, "id"), _text(part, "name"), _text(part, "area", ""))
+
+
+def _contact(part: Line) -> Contact:
+    return Contact(_text(part, "name", ""), _text(part, "phone", ""))
+
+
+def _next(part: Line) -> NextMeeting:
+    return NextMeeting(_text(part, "title"), _time(part, "starts_at"), _text(part, "main_site_name", ""))
+
+
+def _meeting(part: Line) -> Meeting:
+    slots = part.get("slots", [])
+    if not isinstance(slots, list) or len(slots) > MAX_SLOTS:
+        raise Garbage(f"slots: not a list of at most {MAX_SLOTS}")
+    mic = _text(part, "mic", "closed")
+    if mic not in ("open", "closed"):
+        raise Garbage(f"mic: {mic[:20]!r}")
+    return Meeting(
+        id=_text(part, "id"),
+        title=_text(part, "title"),
+        starts_at=_time(part, "starts_at"),
+        ends_at=_time(part, "ends_at"),
+        speaker=None if part.get("speaker") is None else _text(part, "speaker"),
+        slots=tuple(_slot(slot) for slot in slots),
+        mic_open=mic == "open",
+        camera=_flag(part, "camera"),
+    )
+
+
+def _slot(part: Any) -> Slot | None:
+    if part is None:
+        return None
+    if not isinstance(part, dict):
+        raise Garbage("slot: not an object")
+    if part.get("site") is None:
+        return None
+    return Slot(_text(part, "site"), _text(part, "name"))
+
+
+def _object(part: Line, key: str) -> Line | None:
+    value = part.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise Garbage(f"{key}: not an object")
+    return value
+
+
+def _part(part: Line, key: str, parse: Callable[[Line], _P]) -> _P | None:
+    value = _object(part, key)
+    return None if value is None else parse(value)
+
+
+def _text(part: Line, key: str, default: str | None = None) -> str:
+    value = part.get(key, default)
+    if not isinstance(value, str):
+        raise Garbage(f"{key}: not a text")
+    clean = "".join(" " if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") else sign for sign in value)
+    return unicodedata.normalize("NFC", clean).strip()[:MAX_TEXT]
+
+
+def _flag(part: Line, key: str) -> bool:
+    value = part.get(key, False)
+    if not isinstance(value, bool):
+        raise Garbage(f"{key}: neither true nor false")
+    return value
+
+
+def _time(part: Line, key: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(_text(part, key))
+        if at.tzinfo is None:
+            raise ValueError("no time zone")
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Garbage(f"{key}: {error}") from None
+
+
+def _choice(kind: type[_E], part: Line, key: str, default: _E | None = None) -> _E:
+    try:
+        return kind(_text(part, key, default))
+    except ValueError:
+        raise Garbage(f"{key}: unknown {str(part.get(key))[:20]!r}") from None

@@ -1,0 +1,144 @@
+"""What every view has in the same place: site and clock above; below, what is live, or whom to call."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..elements import Sign
+from ..page import HEIGHT, WIDTH, Align, Page
+from ..show import Meeting, Show, View
+from ..theme import ACCENT, BAD, GOOD, LINE, LIVE, MUTED, PANEL, TEXT, WHITE, Face
+from ..words import Words
+
+TOP = 64
+BOTTOM = 72
+MARGIN = 72
+EDGE = 24
+AREA_TOP = TOP
+AREA_BOTTOM = HEIGHT - BOTTOM
+
+
+def draw_top(page: Page, words: Words, show: Show | None, now: datetime) -> None:
+    """Name of the site on the left; date and clock on the right."""
+    page.box(0, 0, WIDTH, TOP, PANEL)
+    clock_x = WIDTH - EDGE - 124
+    page.write(words.time(now), clock_x, 0, 124, TOP, size=44, face=Face.BOLD, align=Align.RIGHT, middle=True)
+    date = words.date(now)
+    date_width = page.width_of(date, Face.REGULAR, 26) + 4
+    date_x = clock_x - 20 - date_width
+    page.write(date, date_x, 0, date_width, TOP, size=26, colour=MUTED, middle=True)
+    if show is None or show.site is None:
+        page.write("Điểm Cầu", EDGE, 0, 600, TOP, size=32, face=Face.BOLD, colour=ACCENT, middle=True)
+        return
+    room = date_x - 32 - EDGE
+    page.write(show.site.name, EDGE, 0, room, TOP, size=32, smallest=22, face=Face.BOLD, middle=True)
+    used = page.width_of(show.site.name, Face.BOLD, 32) + 18
+    area = show.site.area
+    if area and used + page.width_of(area, Face.REGULAR, 26) <= room:
+        page.write(area, EDGE + used, 1, room - used, TOP, size=26, colour=MUTED, middle=True)
+
+
+def has_band(show: Show) -> bool:
+    """True when the place below tells what is live instead of whom to call."""
+    meeting = show.meeting
+    return meeting is not None and (show.view is View.MEETING or meeting.mic_open or meeting.camera)
+
+
+def draw_bottom(page: Page, words: Words, show: Show) -> None:
+    """The band about microphone and camera while there is something to tell; otherwise whom to call."""
+    if show.meeting is not None and has_band(show):
+        _draw_band(page, words, show.meeting)
+    else:
+        _draw_footer(page, words, show)
+
+
+def _draw_band(page: Page, words: Words, meeting: Meeting) -> None:
+    split = 884
+    page.box(0, AREA_BOTTOM, split, BOTTOM, LIVE if meeting.mic_open else PANEL)
+    page.box(split + 2, AREA_BOTTOM, WIDTH - split - 2, BOTTOM, LIVE if meeting.camera else PANEL)
+    _state(
+        page,
+        EDGE,
+        split - EDGE,
+        Sign.MIC_OPEN if meeting.mic_open else Sign.MIC_CLOSED,
+        words("band.mic_open" if meeting.mic_open else "band.mic_closed"),
+        live=meeting.mic_open,
+    )
+    _state(
+        page,
+        split + EDGE,
+        WIDTH - split - 2 * EDGE,
+        Sign.CAMERA if meeting.camera else Sign.CAMERA_OFF,
+        words("band.camera_on" if meeting.camera else "band.camera_off"),
+        live=meeting.camera,
+    )
+
+
+def _state(page: Page, x: float, w: float, sign: Sign, text: str, *, live: bool) -> None:
+    colour = WHITE if live else MUTED
+    page.sign(x, AREA_BOTTOM + 15, 42, sign, colour)
+    page.write(
+        text,
+        x + 58,
+        AREA_BOTTOM,
+        w - 58,
+        BOTTOM,
+        size=32,
+        smallest=24,
+        face=Face.BOLD,
+        colour=colour,
+        middle=True,
+    )
+
+
+def _draw_footer(page: Page, words: Words, show: Show) -> None:
+    page.box(0, AREA_BOTTOM, WIDTH, BOTTOM, PANEL)
+    link = words("link.up" if show.link else "link.down")
+    link_width = page.width_of(link, Face.REGULAR, 26) + 4
+    link_x = WIDTH - EDGE - link_width
+    page.write(
+        link,
+        link_x,
+        AREA_BOTTOM,
+        link_width,
+        BOTTOM,
+        size=26,
+        colour=MUTED if show.link else BAD,
+        middle=True,
+    )
+    sign = Sign.LINK if show.link else Sign.LINK_LOST
+    page.sign(link_x - 46, AREA_BOTTOM + 19, 34, sign, GOOD if show.link else BAD)
+    page.sign(EDGE, AREA_BOTTOM + 19, 34, Sign.PHONE, ACCENT)
+    label = words("call.whom")
+    label_width = page.width_of(label, Face.REGULAR, 26)
+    page.write(label, EDGE + 50, AREA_BOTTOM, label_width + 4, BOTTOM, size=26, colour=MUTED, middle=True)
+    x = EDGE + 50 + label_width + 14
+    whom = contact(words, show)
+    page.write(
+        whom, x, AREA_BOTTOM, link_x - 70 - x, BOTTOM, size=32, smallest=22, face=Face.BOLD, middle=True
+    )
+
+
+def contact(words: Words, show: Show) -> str:
+    """Name and number to call, on one line; the office's role while no name is known."""
+    name = show.coordinator.name or words("call.nobody")
+    return f"{show.coordinator.phone} · {name}" if show.coordinator.phone else name
+
+
+def draw_call(page: Page, words: Words, show: Show, y: float, *, label: str) -> None:
+    """Whom to call, in the view itself."""
+    page.box(MARGIN, y, WIDTH - 2 * MARGIN, 2, LINE)
+    page.write(label, MARGIN, y + 20, WIDTH - 2 * MARGIN, 44, size=30, smallest=24, colour=MUTED)
+    page.sign(MARGIN, y + 76, 44, Sign.PHONE, ACCENT)
+    page.write(
+        contact(words, show),
+        MARGIN + 64,
+        y + 64,
+        WIDTH - 2 * MARGIN - 64,
+        68,
+        size=46,
+        smallest=24,
+        face=Face.BOLD,
+        colour=TEXT,
+        middle=True,
+    )

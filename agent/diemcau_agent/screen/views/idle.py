@@ -1,0 +1,64 @@
+"""Nothing is on: the next meeting, whether this hall is ready for it, and what to do if it is not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..elements import Sign
+from ..page import WIDTH, Page
+from ..show import NextMeeting, Show, Verdict
+from ..theme import ACCENT, BAD, CARE, GOOD, MUTED, PANEL, Colour, Face
+from ..words import Words
+from .edges import AREA_BOTTOM, AREA_TOP, MARGIN
+
+_READINESS: dict[Verdict, tuple[Sign, Colour]] = {
+    Verdict.READY: (Sign.READY, GOOD),
+    Verdict.REMARK: (Sign.REMARK, CARE),
+    Verdict.NOT_READY: (Sign.NOT_READY, BAD),
+    Verdict.UNKNOWN: (Sign.UNKNOWN, MUTED),
+}
+_WIDTH = WIDTH - 2 * MARGIN
+
+
+def draw(page: Page, words: Words, show: Show, now: datetime) -> None:
+    """Statement above, readiness card below."""
+    card = 152 if show.instruction else 104
+    card_y = AREA_BOTTOM - 28 - card
+    _statement(page, words, show.next, now, AREA_TOP + 40, card_y - 20)
+    _readiness(page, words, show, card_y, card)
+
+
+def _statement(
+    page: Page, words: Words, meeting: NextMeeting | None, now: datetime, top: float, bottom: float
+) -> None:
+    if meeting is None:
+        y = page.write(
+            words("idle.none"), MARGIN, top + 60, _WIDTH, 134, size=92, smallest=48, face=Face.BOLD
+        )
+        page.write(words("idle.none_next"), MARGIN, y + 8, _WIDTH, 56, size=36, smallest=28, colour=MUTED)
+        return
+    page.write(words("idle.next"), MARGIN, top, _WIDTH, 48, size=34, face=Face.BOLD, colour=ACCENT)
+    when = words.when(meeting.starts_at, now)
+    y = page.write(when, MARGIN, top + 42, _WIDTH, 142, size=96, smallest=56, face=Face.BOLD)
+    hosted = 46 if meeting.main_site_name else 0
+    y = page.write(
+        meeting.title, MARGIN, y + 4, _WIDTH, bottom - y - 4 - hosted, size=46, smallest=30, face=Face.BOLD
+    )
+    if hosted:
+        host = words("idle.main_site", name=meeting.main_site_name)
+        page.write(host, MARGIN, y + 4, _WIDTH, 46, size=32, smallest=24, colour=MUTED)
+
+
+def _readiness(page: Page, words: Words, show: Show, y: float, h: float) -> None:
+    sign, colour = _READINESS[show.verdict]
+    page.box(MARGIN, y, _WIDTH, h, PANEL, radius=16)
+    page.box(MARGIN, y + 16, 8, h - 32, colour, radius=4)
+    page.sign(MARGIN + 36, y + (h - 68) / 2, 68, sign, colour)
+    x = MARGIN + 132
+    room = MARGIN + _WIDTH - 28 - x
+    word = words(f"readiness.{show.verdict.value}")
+    if not show.instruction:
+        page.write(word, x, y, room, h, size=44, smallest=30, face=Face.BOLD, colour=colour, middle=True)
+        return
+    page.write(word, x, y + 12, room, 60, size=42, smallest=30, face=Face.BOLD, colour=colour)
+    page.write(words.instruction(show.instruction), x, y + 68, room, 72, size=36, smallest=24, middle=True)

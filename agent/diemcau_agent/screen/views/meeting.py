@@ -1,0 +1,140 @@
+"""In the meeting the pictures have the screen: the first large, the second beside it, or one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..elements import Sign
+from ..page import WIDTH, Align, Page
+from ..show import Meeting, Show, Slot
+from ..theme import ACCENT, BLACK, GOOD, LINE, MUTED, PANEL, TEXT, WHITE, Face
+from ..words import Words
+from .edges import AREA_BOTTOM, AREA_TOP, EDGE
+
+_NAME = 44
+_GAP = 24
+_ALONE = (960, 540)
+_LARGE = (864, 486)
+_SMALL = (344, 194)
+
+
+def draw(page: Page, words: Words, show: Show, meeting: Meeting, live: Sequence[bool]) -> None:
+    """Pictures with their names; in the column beside them what meeting this is, and whom to call."""
+    filled = [(index, slot) for index, slot in enumerate(meeting.slots) if slot is not None]
+    room = AREA_BOTTOM - AREA_TOP
+    width, height = _LARGE if len(filled) > 1 else _ALONE
+    top = AREA_TOP + (room - height - _NAME) / 2
+    column_x = EDGE + width + _GAP
+    column_w = WIDTH - EDGE - column_x
+    column_y = top
+    if not filled:
+        _card(page, EDGE, top, width, height + _NAME, words("meeting.waiting"))
+    for place, (index, slot) in enumerate(filled[:2]):
+        x, size = (EDGE, (width, height)) if place == 0 else (column_x, _SMALL)
+        _picture(page, words, meeting, slot, index, (x, top, *size), live=index < len(live) and live[index])
+        if place == 1:
+            column_y = top + _SMALL[1] + _NAME + 20
+    _about(page, words, show, meeting, column_x, column_y, column_w, top + height + _NAME)
+
+
+def _picture(
+    page: Page,
+    words: Words,
+    meeting: Meeting,
+    slot: Slot,
+    index: int,
+    place: tuple[float, float, float, float],
+    *,
+    live: bool,
+) -> None:
+    x, y, w, h = place
+    speaking = meeting.speaker == slot.site
+    if live:
+        page.box(x, y, w, h, BLACK)
+        page.hole(x, y, w, h, index)
+    else:
+        following = words("meeting.no_picture_next") if w > 500 else ""
+        _card(page, x, y, w, h, words("meeting.no_picture"), following)
+    page.box(x, y + h, w, _NAME, GOOD if speaking else PANEL)
+    colour = BLACK if speaking else TEXT
+    used = 16.0
+    if speaking:
+        page.sign(x + 14, y + h + 7, 30, Sign.SPEAKING, colour)
+        used = 56
+    label = words("meeting.speaking") if speaking and w > 500 else ""
+    label_width = page.width_of(label, Face.BOLD, 26) + 4 if label else 0
+    room = w - used - 16 - (label_width + 20 if label else 0)
+    page.write(
+        slot.name,
+        x + used,
+        y + h,
+        room,
+        _NAME,
+        size=28,
+        smallest=20,
+        face=Face.BOLD,
+        colour=colour,
+        middle=True,
+    )
+    if label:
+        page.write(
+            label,
+            x + w - 16 - label_width,
+            y + h,
+            label_width,
+            _NAME,
+            size=26,
+            face=Face.BOLD,
+            colour=colour,
+            align=Align.RIGHT,
+            middle=True,
+        )
+
+
+def _card(page: Page, x: float, y: float, w: float, h: float, text: str, following: str = "") -> None:
+    """In the place of a picture: that there is none, and what comes next."""
+    page.box(x, y, w, h, PANEL)
+    large = w > 500
+    sign = 96 if large else 48
+    size = 36 if large else 24
+    block = sign + 16 + size * 1.4 + (44 if following else 0)
+    at = y + (h - block) / 2
+    page.sign(x + (w - sign) / 2, at, sign, Sign.CAMERA_OFF, MUTED)
+    at += sign + 16
+    at = page.write(
+        text, x + 16, at, w - 32, size * 1.4, size=size, smallest=18, colour=TEXT, align=Align.CENTRE
+    )
+    if following:
+        page.write(following, x + 16, at, w - 32, 44, size=28, smallest=18, colour=MUTED, align=Align.CENTRE)
+
+
+def _about(
+    page: Page, words: Words, show: Show, meeting: Meeting, x: float, y: float, w: float, bottom: float
+) -> None:
+    """The column: title and time from above, whom to call from below."""
+    call = 136
+    if show.site is not None and meeting.speaker == show.site.id:
+        y = page.write(
+            words("meeting.self_speaking"), x, y, w, 80, size=28, smallest=22, face=Face.BOLD, colour=GOOD
+        )
+        y += 8
+    y = page.write(words("meeting.title"), x, y, w, 34, size=24, colour=MUTED)
+    y = page.write(
+        meeting.title,
+        x,
+        y,
+        w,
+        max(40, bottom - call - 44 - y),
+        size=30,
+        smallest=22,
+        face=Face.BOLD,
+        colour=WHITE,
+    )
+    between = words.between(meeting.starts_at, meeting.ends_at)
+    page.write(between, x, y + 2, w, 40, size=28, smallest=20, colour=ACCENT, face=Face.BOLD)
+    y = bottom - call
+    page.box(x, y, w, 2, LINE)
+    y = page.write(words("call.whom"), x, y + 12, w, 34, size=24, smallest=18, colour=MUTED)
+    name = show.coordinator.name or words("call.nobody")
+    page.write(name, x, y, w, 40, size=26, smallest=18, colour=TEXT)
+    page.write(show.coordinator.phone, x, bottom - 46, w, 46, size=32, smallest=20, face=Face.BOLD)
