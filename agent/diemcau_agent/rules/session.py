@@ -28,6 +28,7 @@ COUNTDOWN = timedelta(minutes=15)
 CHECK_BEFORE = timedelta(seconds=60)
 CHECK_AT_LEAST = timedelta(seconds=5)  # a check may delay joining by this much, not more
 CHECK_ASKED = timedelta(seconds=20)  # a check somebody asked for
+CHECK_GRACE = timedelta(seconds=3)  # a check that did not even say that its time was over
 JITTER = timedelta(seconds=2)
 MAIN_GONE = timedelta(minutes=10)
 GOODBYE = timedelta(seconds=5)
@@ -203,11 +204,8 @@ class Session:
     def shutdown(self, now: datetime) -> list[Action]:
         """The unit process is told to end: leave at once."""
         self._stopping = True
-        actions: list[Action] = [EndCheck()] if self.checking else []
         self._check_until = None
-        if self.attending:
-            actions += self._leave("shutdown", now)
-        return actions
+        return self._leave("shutdown", now) if self.attending else []
 
     def tick(self, now: datetime) -> list[Action]:
         """Time has passed. Call a few times a second."""
@@ -217,6 +215,9 @@ class Session:
             self._visit = Visit(self._visit.meeting, connected=False)
         if self._stopping:
             return actions
+        if self._check_until is not None and now >= self._check_until + CHECK_GRACE:
+            self._check_until = None
+            actions += [EndCheck(), *self._camera_gone()]
         if self.state is S.LEAVING and self._leave_until is not None and now >= self._leave_until:
             self._move(Cue.DONE)
             self._forget_meeting()

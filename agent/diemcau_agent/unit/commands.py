@@ -88,6 +88,6 @@ TEXTS = {
     "no_meeting": "There is no media process outside a meeting.",
     "no_upload": "The configuration does not say where pictures go.",
     "picture_failed": "The picture could not be made or sent.",
-    "bad_args": "The arguments of the command are not what its verb needs.",
+    "internal": "The unit failed at it; its log says why.",
 }
 """What each stable word means, for people."""

@@ -233,7 +233,7 @@ def history(path: Path) -> Iterator[Event]:
     file = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
     try:
         units = dict(file.execute("SELECT id, unit FROM stream"))
-        unit = next(iter(units.values()))
+        unit = next(iter(units.values()), "")
         for row in file.execute(f"SELECT {_COLUMNS} FROM event ORDER BY n"):
             yield _from_row(units.get(row[0], unit), row)
     finally:

@@ -1,0 +1,304 @@
+"""The hall: carries out what the session rules decide, with the screen and media processes as its hands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from diemcau_wire.messages import (
+    EventKind,
+    Floor,
+    Mic,
+    Occurrence,
+    ReportedSession,
+    SessionState,
+    SlotReport,
+)
+
+from diemcau_agent.ipc import Garbage, Line
+from diemcau_agent.rules.actions import Action, Emit, EndCheck, SendFloor, StartCheck, StartMedia, StopMedia
+from diemcau_agent.rules.session import Session
+from diemcau_agent.rules.verdict import Finding, Readiness
+from diemcau_agent.rules.view import show
+
+from .desired import Desired
+from .health import clock_trusted, disk_writable
+from .lines import flag, number, slots_received, text
+from .media_process import MediaProcess
+from .screen_process import ScreenProcess
+from .state_folder import StateFolder, write_atomically
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+SLOT_REPORT_S = 5
+Record = Callable[[EventKind, str | None, dict[str, object]], None]
+
+
+class Hall:
+    """One hall and its meetings. `record` keeps an event; `changed` says that the session looks different."""
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        unit: str,
+        desired: Desired,
+        session: Session,
+        screen: ScreenProcess,
+        media: MediaProcess,
+        *,
+        record: Record,
+        linked: Callable[[], bool],
+        changed: Callable[[], None],
+    ) -> None:
+        self._folder, self._unit, self._desired, self._session = folder, unit, desired, session
+        self._screen, self._media = screen, media
+        self._record, self._linked, self._changed = record, linked, changed
+        self._mic_heard = False
+        self._check: asyncio.Task[None] | None = None
+        self._checked = asyncio.Event()
+        self._reported: tuple[object, ...] = ()
+        self.refused = 0
+
+    # ── what others read ─────────────────────────────────────────────────────────────────────────
+
+    @property
+    def readiness(self) -> Readiness:
+        """The result of the last check."""
+        return self._session.readiness
+
+    def reported(self, now: datetime) -> ReportedSession:
+        """The session as it is now."""
+        session = self._session
+        shown = self._screen.shown if session.state is SessionState.IN_MEETING else []
+        frames = {site: count for site, count in shown if site is not None}
+        slots = session.slots(now).video if session.attending else ()
+        return ReportedSession(
+            unit=self._unit,
+            meeting=session.meeting.id if session.meeting else None,
+            state=session.state,
+            slots=[SlotReport(site=site, frames_shown=frames.get(site, 0) if site else 0) for site in slots],
+            mic=Mic.OPEN if self._mic_open(now) else Mic.CLOSED,
+            at=now,
+        )
+
+    # ── inputs ───────────────────────────────────────────────────────────────────────────────────
+
+    async def run(self) -> None:
+        """Let time pass."""
+        self.desired_changed()
+        ticks = 0
+        while True:
+            now = _now()
+            self._do(self._session.tick(now))
+            ticks += 1
+            if self._session.attending and ticks % round(SLOT_REPORT_S / TICK_S) == 0:
+                self._changed()
+            await asyncio.sleep(TICK_S)
+
+    def desired_changed(self) -> None:
+        """Configuration or schedule are others now."""
+        self._do(self._session.desired(self._desired.site, self._desired.meetings, _now()))
+
+    def floor(self, message: Floor) -> None:
+        """The controller says who is seen and heard."""
+        refused, actions = self._session.heard_floor(message, _now())
+        if refused is not None:
+            log.debug("floor message does not count", extra={"why": refused})
+        self._do(actions)
+
+    def media_heard(self, line: Line) -> None:
+        """A line of the media process that attends or checks."""
+        try:
+            self._do(self._media_line(line))
+        except Garbage as error:
+            self.refused += 1
+            log.warning("line of the media process refused", extra={"error": str(error)})
+
+    def media_ended(self, why: str, what: str) -> None:
+        """The media process failed, or ended without being asked to."""
+        log.warning("media failed", extra={"why": why, "text": what})
+        self._record(EventKind.PROCESS_ENDED, self._meeting_id, {"role": "media", "why": why, "text": what})
+        self._do(self._session.media_ended(why, what, _now()))
+
+    def screen_ended(self, code: int) -> None:
+        """The screen process ended."""
+        self._record(EventKind.PROCESS_ENDED, self._meeting_id, {"role": "screen", "code": code})
+
+    def ask_check(self) -> str | None:
+        """Check now; gives why not, as a stable word, or None."""
+        refused, actions = self._session.ask_check(_now())
+        self._do(actions)
+        return refused
+
+    async def check_done(self) -> Readiness:
+        """Wait for the check that runs."""
+        while self._session.checking:
+            self._checked.clear()
+            await self._checked.wait()
+        return self._session.readiness
+
+    def restart_media(self) -> str | None:
+        """Have a fresh media process take over; gives why not, as a stable word, or None."""
+        refused, actions = self._session.restart_media(_now())
+        self._do(actions)
+        return refused
+
+    async def leave(self) -> None:
+        """Leave the meeting, because this process ends."""
+        if self._check is not None:
+            self._check.cancel()
+        self._do(self._session.shutdown(_now()))
+        await self._media.settled()
+
+    # ── actions ──────────────────────────────────────────────────────────────────────────────────
+
+    def _do(self, actions: list[Action]) -> None:
+        for action in actions:
+            self._perform(action)
+        self._tell()
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case StartMedia(meeting):
+                self._media.start(self._start_line(meeting))
+            case SendFloor(slots):
+                video, audio = list(slots.video), list(slots.audio)
+                self._media.send({"type": "floor", "video": video, "audio": audio, "mic": slots.mic})
+            case StopMedia(politely):
+                self._mic_heard = False
+                self._media.stop(politely=politely)
+            case StartCheck(meeting, limit_s):
+                self._check = asyncio.create_task(self._run_check(meeting, limit_s), name="check")
+                self._check.add_done_callback(_report)
+            case EndCheck():
+                if self._check is not None:
+                    self._check.cancel()
+                self._judge([Finding("check_incomplete", "the meeting began before the check was over")])
+            case Emit(kind, meeting, data):
+                self._record(kind, meeting, data)
+
+    def _tell(self) -> None:
+        """Show and report what is new."""
+        now = _now()
+        line = show(
+            self._session,
+            self._desired.config,
+            self._desired.meetings,
+            unit=self._unit,
+            link=self._linked(),
+            mic_open=self._mic_open(now),
+            now=now,
+        )
+        self._screen.show(line)
+        report = self.reported(now)
+        reported = (report.meeting, report.state, report.mic, [slot.site for slot in report.slots])
+        if reported != self._reported:
+            self._reported = reported
+            self._changed()
+
+    def _media_line(self, line: Line) -> list[Action]:
+        now, session = _now(), self._session
+        match line["type"]:
+            case "session":
+                self._keep_janus_session(number(line, "id"))
+                return []
+            case "camera":
+                return session.camera(flag(line, "open"), text(line, "encoder", 40), now)
+            case "joined":
+                return session.media_joined(number(line, "ms"), now)
+            case "stats":
+                self._mic_heard = line.get("mic") is True
+                return session.media_stats(slots_received(line), now)
+            case "fault":
+                return session.camera_lost(text(line, "text"), now)
+            case "microphone" | "left":
+                return []
+            case other:
+                raise Garbage(f"unknown line {other[:40]!r}")
+
+    def _start_line(self, meeting: Occurrence) -> Line:
+        config = self._desired.config
+        if config is None:
+            raise RuntimeError("a meeting without a configuration")
+        return {
+            "type": "start",
+            "meeting": meeting.id,
+            "join": meeting.join.model_dump(),
+            "ca": str(self._folder.ca.absolute()),
+            "site": config.site.id,
+            "name": config.site.name,
+            "camera": config.camera.model_dump(),
+            "microphone": config.microphone.model_dump(),
+            "sound": config.sound.model_dump(),
+            "video": config.video.model_dump(),
+            "screen_socket": str(self._folder.screen_socket.absolute()),
+            "previous_session": self._previous_session(),
+        }
+
+    # ── the check ────────────────────────────────────────────────────────────────────────────────
+
+    async def _run_check(self, meeting: Occurrence | None, limit_s: float) -> None:
+        config = self._desired.config
+        found: list[Finding] = []
+        if config is not None:
+            check: Line = {
+                "type": "check",
+                "ca": str(self._folder.ca.absolute()),
+                "join": meeting.join.model_dump() if meeting else None,
+                "camera": config.camera.model_dump(),
+                "microphone": config.microphone.model_dump(),
+                "video": config.video.model_dump(),
+            }
+            found = await self._media.check(check, limit_s)
+        self._judge(found)
+
+    def _judge(self, of_media: list[Finding]) -> None:
+        found = [*of_media, *self._own_findings()]
+        log.info("checked", extra={"findings": [f.what for f in found]})
+        self._check = None
+        self._do(self._session.checked(found, _now()))
+        self._checked.set()
+
+    def _own_findings(self) -> list[Finding]:
+        found = []
+        if not self._screen.ready:
+            found.append(Finding("screen_missing", "the screen process does not answer"))
+        if (full := disk_writable(self._folder.root)) is not None:
+            found.append(Finding("disk_full", full))
+        if not clock_trusted(self._folder.root):
+            found.append(Finding("clock_wrong", "the clock stands before things that were written here"))
+        return found
+
+    # ── small things ─────────────────────────────────────────────────────────────────────────────
+
+    def _keep_janus_session(self, number: int) -> None:
+        try:
+            write_atomically(self._folder.janus_session, str(number).encode())
+        except OSError as error:
+            log.error("the Janus session cannot be stored", extra={"error": str(error)})
+
+    def _previous_session(self) -> int | None:
+        try:
+            return int(self._folder.janus_session.read_bytes()[:20])
+        except (OSError, ValueError):
+            return None
+
+    def _mic_open(self, now: datetime) -> bool:
+        speaking = self._session.state is SessionState.IN_MEETING and self._session.slots(now).mic
+        return speaking or self._mic_heard
+
+    @property
+    def _meeting_id(self) -> str | None:
+        return self._session.meeting.id if self._session.meeting else None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("the check failed", exc_info=error)

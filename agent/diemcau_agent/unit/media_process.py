@@ -1,0 +1,151 @@
+"""Starts a media process for each meeting and each check, and ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from diemcau_agent.ipc import Garbage, Line
+from diemcau_agent.rules.verdict import Finding
+
+from .child import Child
+from .lines import findings, text
+
+log = logging.getLogger(__name__)
+
+LEAVE_LIMIT_S = 2.5
+
+
+class MediaProcess:
+    """The media process, when there is one; never two at a time, because they share the camera.
+
+    `heard` gets every line of the one that attends a meeting or checks; `ended` is told the reason
+    and a text once, when the one that attends a meeting fails or ends without being asked to.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        path: Path,
+        *,
+        heard: Callable[[Line], None],
+        ended: Callable[[str, str], None],
+    ) -> None:
+        self._command, self._path, self._heard, self._ended = command, path, heard, ended
+        self._orders: asyncio.Queue[Callable[[], object] | Line | None] = asyncio.Queue()
+        self._lock = asyncio.Lock()  # one coroutine at a time starts or ends a child
+        self._listener: asyncio.Task[None] | None = None
+        self.child: Child | None = None
+        self.refused = 0
+
+    async def run(self) -> None:
+        """Carry out the orders for meetings, one after the other."""
+        try:
+            while True:
+                order = await self._orders.get()
+                try:
+                    await self._carry_out(order)
+                finally:
+                    self._orders.task_done()
+        finally:
+            await asyncio.shield(asyncio.create_task(self._end(0), name="end of media"))
+
+    def start(self, start: Line) -> None:
+        """Have a fresh process attend a meeting, given the `start` line."""
+        self._orders.put_nowait(start)
+
+    def send(self, line: Line) -> None:
+        """Pass a line on to the process started last."""
+        self._orders.put_nowait(lambda: self._pass_on(line))
+
+    def _pass_on(self, line: Line) -> None:
+        if self.child is not None:
+            self.child.channel.send(line)
+
+    def stop(self, *, politely: bool) -> None:
+        """Have it leave, or end it at once. Nothing is heard of it any more."""
+        self._detach()
+        if politely:
+            self.send({"type": "stop"})
+            self._orders.put_nowait(None)
+        elif self.child is not None:
+            self._orders.put_nowait(None)
+            self.child.signal(signal.SIGKILL)
+
+    async def settled(self) -> None:
+        """Wait until every order so far is carried out."""
+        await self._orders.join()
+
+    async def check(self, check: Line, limit_s: float) -> list[Finding]:
+        """Run a check in a process of its own, for at most `limit_s`; gives what it found."""
+        try:
+            async with asyncio.timeout(limit_s), self._lock:
+                try:
+                    return await self._check(check)
+                finally:
+                    await asyncio.shield(asyncio.create_task(self._end(0), name="end of check"))
+        except TimeoutError:
+            return [Finding("check_incomplete", f"no answer within {limit_s:.0f} s")]
+        except (OSError, Garbage) as error:
+            return [Finding("check_incomplete", str(error)[:200])]
+
+    # ── one process ──────────────────────────────────────────────────────────────────────────────
+
+    async def _check(self, check: Line) -> list[Finding]:
+        await self._end(0)
+        child = self.child = await Child.start("media", self._command, self._path)
+        child.channel.send(check)
+        async for line in child.channel.lines():
+            if line["type"] == "checked":
+                return findings(line)
+            self._heard(line)
+        code = await child.ended()
+        return [Finding("check_incomplete", f"the media process ended with {code}")]
+
+    async def _carry_out(self, order: Callable[[], object] | Line | None) -> None:
+        if callable(order):
+            order()
+            return
+        async with self._lock:
+            await self._end(LEAVE_LIMIT_S if order is None else 0)
+            if order is not None:
+                await self._start(order)
+
+    async def _start(self, start: Line) -> None:
+        try:
+            child = self.child = await Child.start("media", self._command, self._path)
+        except OSError as error:
+            log.error("the media process cannot be started", extra={"error": str(error)})
+            self._ended("not_started", str(error))
+            return
+        log.info("the media process runs", extra={"child": child.pid, "meeting": start.get("meeting")})
+        child.channel.send(start)
+        self._listener = asyncio.create_task(self._listen(child), name="media")
+
+    async def _listen(self, child: Child) -> None:
+        async for line in child.channel.lines():
+            if line["type"] == "fault" and line.get("what") != "camera_lost":
+                try:
+                    why, what = text(line, "what", 60), text(line, "text")
+                except Garbage as error:
+                    why, what = "internal", str(error)
+                self._ended(why, what)
+                return
+            self._heard(line)
+        code = await child.ended()
+        self._ended("ended", f"exit code {code}")
+
+    def _detach(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            self._listener = None
+
+    async def _end(self, patience_s: float) -> None:
+        self._detach()
+        child, self.child = self.child, None
+        if child is not None:
+            code = await child.end(patience_s)
+            log.info("the media process ended", extra={"child": child.pid, "code": code})

@@ -1,0 +1,46 @@
+"""A picture of the hall's screen on its way to the controller: HTTPS PUT, the local CA, a bearer token."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from diemcau_wire.messages import Upload
+
+TIMEOUT_S = 10
+MAX_BYTES = 8 * 1024 * 1024
+
+
+class UploadError(Exception):
+    """The picture did not arrive; the text says why."""
+
+
+def put(picture: Path, upload: Upload, ca: Path) -> int:
+    """Send the PNG at `picture`; blocking, at most about TIMEOUT_S per step. Gives its size in bytes.
+
+    Raises :class:`UploadError`.
+    """
+    try:
+        data = picture.read_bytes()
+        if len(data) > MAX_BYTES:
+            raise UploadError(f"the picture has {len(data)} bytes, more than {MAX_BYTES}")
+        where = urlsplit(upload.url)
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(ca))
+        line = http.client.HTTPSConnection(
+            where.hostname or "", where.port, timeout=TIMEOUT_S, context=context
+        )
+        try:
+            headers = {"Authorization": f"Bearer {upload.token}", "Content-Type": "image/png"}
+            path = where.path or "/"
+            line.request("PUT", f"{path}?{where.query}" if where.query else path, data, headers)
+            answer = line.getresponse()
+            answer.read(4096)
+        finally:
+            line.close()
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise UploadError(f"{type(error).__name__}: {error}"[:300]) from None
+    if not 200 <= answer.status < 300:
+        raise UploadError(f"the controller answers {answer.status} {answer.reason}"[:300])
+    return len(data)

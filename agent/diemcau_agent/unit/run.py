@@ -1,0 +1,290 @@
+"""The unit process: everything put together, and its beginning and end."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import logging
+import os
+import random
+import signal
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from diemcau_wire import Channel
+from diemcau_wire.messages import (
+    Command,
+    DesiredConfig,
+    DesiredSchedule,
+    EventKind,
+    Floor,
+    Health,
+    Presence,
+    Receipt,
+    State,
+)
+
+from diemcau_agent.ipc import Line
+from diemcau_agent.rules.session import Session, Visit
+
+from .commands import UnknownVerb
+from .control import Control
+from .desired import Desired
+from .hall import Hall
+from .health import clock_trusted, measure
+from .link import Link
+from .media_process import MediaProcess
+from .orders import Orders
+from .outbox import Outbox
+from .screen_process import ScreenProcess
+from .sending import Sending
+from .state_folder import Identity, StateFolder, read_identity, write_atomically
+from .store import Store
+from .supervise import supervise
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """How the other two processes are started; the screen gets `--width` and `--height` besides."""
+
+    screen: Sequence[str] = (sys.executable, "-m", "diemcau_agent.screen")
+    media: Sequence[str] = (sys.executable, "-m", "diemcau_agent.media")
+
+
+class Unit:
+    """One unit process. Make it inside a running event loop."""
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        identity: Identity,
+        *,
+        restart: bool = True,
+        programs: Programs | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        programs = programs or Programs()
+        self._folder, self._identity, self._chance = folder, identity, chance
+        self.boot_id = uuid.uuid4().hex
+        self._version = importlib.metadata.version("diemcau-agent")
+        self._health_seq = 0
+        self._desired = Desired(Store(folder.desired, identity.unit), identity.unit)
+        self._outbox = Outbox(folder.outbox, identity.unit, self.boot_id)
+        visit = self._outbox.unfinished_visit()
+        self._link = Link(
+            identity,
+            state=self._state,
+            connected=self._connected,
+            chance=chance,
+            clock_trusted=lambda: clock_trusted(folder.root),
+        )
+        self._sending = Sending(self._outbox, self._link)
+        self._screen = ScreenProcess(
+            lambda: [*programs.screen, *self._screen_size()],
+            folder.screen_socket,
+            restart=restart,
+            chance=chance,
+            ended=lambda code: self._hall.screen_ended(code),
+        )
+        self._media = MediaProcess(
+            programs.media,
+            folder.media_socket,
+            heard=lambda line: self._hall.media_heard(line),
+            ended=lambda why, text: self._hall.media_ended(why, text),
+        )
+        self._hall = Hall(
+            folder,
+            identity.unit,
+            self._desired,
+            Session(chance=chance, restart=restart, visit=Visit(*visit) if visit else None),
+            self._screen,
+            self._media,
+            record=self._record,
+            linked=lambda: self._link.nonce is not None,
+            changed=self._report_session,
+        )
+        self._orders = Orders(folder, identity.unit, self._desired, self._hall, self._screen, self._link)
+        self._control = Control(folder.unit_socket, self.status, self._hall, self._screen)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then leave in order: meeting, line, processes."""
+        _keep_boot_id(self._folder, self.boot_id)
+        self._record(EventKind.BOOTED, None, {"version": self._version})
+        services = {
+            "screen": self._screen.run,
+            "media": self._media.run,
+            "hall": self._hall.run,
+            "link": self._link.run,
+            "messages": self._messages,
+            "sending": self._sending.run,
+            "health": self._health,
+            "control": self._control.run,
+        }
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(supervise(name, service, self._chance), name=name)
+                for name, service in services.items()
+            ]
+            await stop.wait()
+            log.info("leaving")
+            await self._hall.leave()
+            self._sending.now()
+            await self._link.goodbye()
+            for task in tasks:
+                task.cancel()
+        self._outbox.close()
+
+    def status(self) -> Line:
+        """What `diemcau-agent status --json` prints."""
+        session = self._hall.reported(_now())
+        children = [child for child in (self._screen.child, self._media.child) if child is not None]
+        readiness = self._hall.readiness
+        return {
+            "unit": self._identity.unit,
+            "site": self._desired.site,
+            "epoch": self._desired.epoch,
+            "version": self._version,
+            "boot_id": self.boot_id,
+            "link": self._link.nonce is not None,
+            "rev": self._desired.revisions,
+            "session": {
+                "meeting": session.meeting,
+                "state": session.state.value,
+                "slots": [slot.model_dump() for slot in session.slots],
+                "mic": session.mic.value,
+            },
+            "processes": [
+                {"role": "unit", "pid": os.getpid()},
+                *({"role": child.role, "pid": child.pid} for child in children),
+            ],
+            "outbox": {"pending": self._outbox.pending()},
+            "refused": self._refused(),
+            "readiness": {"verdict": readiness.verdict.value, "instruction": readiness.instruction},
+        }
+
+    # ── services ─────────────────────────────────────────────────────────────────────────────────
+
+    async def _messages(self) -> None:
+        while True:
+            channel, message = await self._link.inbox.take()
+            try:
+                self._take(message)
+            except Exception:  # one message must not stop the others
+                log.exception("message failed", extra={"channel": channel.value})
+
+    def _take(self, message: object) -> None:
+        match message:
+            case DesiredConfig() | DesiredSchedule():
+                if self._desired.take(message):
+                    self._hall.desired_changed()
+                self._report_desired()
+                if isinstance(message, DesiredConfig) and (nonce := self._link.nonce) is not None:
+                    self._link.publish(Channel.STATE, self._state(Presence.ONLINE, nonce))
+            case Floor():
+                self._hall.floor(message)
+            case Receipt():
+                self._sending.receipt(message.streams)
+            case Command() | UnknownVerb():
+                self._orders.take(message)
+
+    async def _health(self) -> None:
+        while True:
+            measured = measure(self._folder.root)
+            self._health_seq += 1
+            interval_s = self._desired.config.health_interval_s if self._desired.config else 10.0
+            health = Health(
+                unit=self._identity.unit,
+                boot_id=self.boot_id,
+                seq=self._health_seq,
+                at=_now(),
+                interval_s=interval_s,
+                cpu_percent=measured.cpu_percent,
+                memory_percent=measured.memory_percent,
+                disk_free_bytes=measured.disk_free_bytes,
+                temperature_c=measured.temperature_c,
+                uptime_s=measured.uptime_s,
+                link_rtt_ms=self._link.rtt_ms,
+                outbox_pending=self._outbox.pending(),
+                clock_trusted=clock_trusted(self._folder.root),
+                refused=self._refused(),
+            )
+            self._link.publish(Channel.HEALTH, health)
+            await asyncio.sleep(interval_s)
+
+    # ── what goes out ────────────────────────────────────────────────────────────────────────────
+
+    def _state(self, status: Presence, nonce: str) -> State:
+        return State(
+            unit=self._identity.unit,
+            status=status,
+            site=self._desired.site,
+            epoch=self._desired.epoch,
+            boot_id=self.boot_id,
+            nonce=nonce,
+            version=self._version,
+            at=_now(),
+        )
+
+    def _connected(self) -> None:
+        self._report_desired()
+        self._report_session()
+        self._sending.connected()
+
+    def _report_desired(self) -> None:
+        for channel, report in self._desired.reported(_now()).items():
+            self._link.publish(channel, report)
+
+    def _report_session(self) -> None:
+        self._link.publish(Channel.REPORTED_SESSION, self._hall.reported(_now()))
+
+    def _record(self, kind: EventKind, meeting: str | None, data: dict[str, object]) -> None:
+        event = self._outbox.append(kind, _now(), self._desired.site, meeting, data)
+        log.info(
+            "event", extra={"kind": kind.value, "seq": event.seq, "meeting": meeting, "site": event.site}
+        )
+        self._sending.appended()
+
+    def _refused(self) -> dict[str, int]:
+        lines = Counter({"line": self._screen.refused + self._hall.refused})
+        return {reason: count for reason, count in (self._link.refused + lines).items() if count}
+
+    def _screen_size(self) -> list[str]:
+        config = self._desired.config
+        if config is None:
+            return []
+        return ["--width", str(config.screen.width), "--height", str(config.screen.height)]
+
+
+def run(folder: StateFolder, *, restart: bool = True, programs: Programs | None = None) -> None:
+    """Run a unit process until SIGTERM or SIGINT. Raises :class:`StateFolderError`."""
+    identity = read_identity(folder)
+    lock = folder.lock()
+    try:
+        asyncio.run(_run(folder, identity, restart, programs))
+    finally:
+        os.close(lock)
+
+
+async def _run(folder: StateFolder, identity: Identity, restart: bool, programs: Programs | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await Unit(folder, identity, restart=restart, programs=programs).run(stop)
+
+
+def _keep_boot_id(folder: StateFolder, boot_id: str) -> None:
+    try:
+        write_atomically(folder.run / "boot_id", boot_id.encode())
+    except OSError as error:
+        log.error("the boot id cannot be stored", extra={"error": str(error)})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,130 @@
+"""Keeps the screen process running and tells it what to show."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from diemcau_agent.ipc import Garbage, Line
+
+from .child import Child
+from .lines import slots_shown
+from .supervise import Pauses
+
+log = logging.getLogger(__name__)
+
+START_LIMIT_S = 30  # until its first line
+SILENT_S = 15  # it says something every second
+SNAPSHOT_LIMIT_S = 5
+
+
+class ScreenProcess:
+    """The screen process, for ever; `command` starts one.
+
+    `shown` is what its last `stats` said: (site, frames) per slot.
+    """
+
+    def __init__(
+        self,
+        command: Callable[[], Sequence[str]],
+        path: Path,
+        *,
+        restart: bool,
+        chance: Callable[[], float],
+        ended: Callable[[int], None],
+    ) -> None:
+        self._command, self._path, self._restart, self._ended = command, path, restart, ended
+        self._pauses = Pauses(chance, first_s=0.4, longest_s=10)
+        self._last: Line | None = None
+        self._snapshots: dict[str, asyncio.Future[Line]] = {}
+        self._number = itertools.count(1)
+        self.child: Child | None = None
+        self.ready = False
+        self.refused = 0
+        self.shown: list[tuple[str | None, int]] = []
+
+    async def run(self) -> None:
+        """Start it, listen to it, start it again when it ends or falls silent."""
+        while True:
+            began = time.monotonic()
+            code: int | None = None
+            try:
+                code = await self._once()
+            except OSError as error:
+                log.error("the screen process cannot be started", extra={"error": str(error)})
+            if code is not None:
+                log.warning("the screen process ended", extra={"code": code})
+                self._ended(code)
+            if not self._restart:
+                return
+            await asyncio.sleep(self._pauses.after(time.monotonic() - began))
+
+    def show(self, line: Line) -> None:
+        """Have `line` shown from now on, over every restart. The same again is not sent again."""
+        if line != self._last:
+            self._last = line
+            if self.child is not None:
+                self.child.channel.send(line)
+
+    async def snapshot(self, path: Path) -> Line:
+        """Have a PNG of the screen written to `path`; gives the answer (`ok`, `width`, `height`, `error`)."""
+        if self.child is None or not self.child.alive:
+            return {"ok": False, "error": "The screen process does not run."}
+        name = f"s{next(self._number)}"
+        answer: asyncio.Future[Line] = asyncio.get_running_loop().create_future()
+        self._snapshots[name] = answer
+        try:
+            self.child.channel.send({"type": "snapshot", "id": name, "path": str(path.absolute())})
+            async with asyncio.timeout(SNAPSHOT_LIMIT_S):
+                return await answer
+        except TimeoutError:
+            return {"ok": False, "error": "The screen process does not answer."}
+        finally:
+            del self._snapshots[name]
+
+    def kill(self) -> bool:
+        """End it at once, so that a fresh one takes over; False when there is none."""
+        if self.child is None:
+            return False
+        self.child.signal(signal.SIGKILL)
+        return True
+
+    async def _once(self) -> int:
+        child = self.child = await Child.start("screen", self._command(), self._path)
+        log.info("the screen process runs", extra={"child": child.pid})
+        try:
+            if self._last is not None:
+                child.channel.send(self._last)
+            async with asyncio.timeout(START_LIMIT_S) as limit:
+                async for line in child.channel.lines():
+                    limit.reschedule(asyncio.get_running_loop().time() + SILENT_S)
+                    self._hear(line)
+        except TimeoutError:
+            log.error("the screen process fell silent", extra={"child": child.pid})
+        finally:
+            self.child, self.ready, self.shown = None, False, []
+            code = await asyncio.shield(asyncio.create_task(child.end(), name="end of screen"))
+        return code
+
+    def _hear(self, line: Line) -> None:
+        try:
+            match line["type"]:
+                case "ready":
+                    self.ready = True
+                    log.info("the screen is ready", extra={"driver": line.get("driver")})
+                case "stats":
+                    self.shown = slots_shown(line)
+                case "snapshot":
+                    answer = self._snapshots.get(str(line.get("id")))
+                    if answer is not None and not answer.done():
+                        answer.set_result(line)
+                case other:
+                    raise Garbage(f"unknown line {other[:40]!r}")
+        except Garbage as error:
+            self.refused += 1
+            log.warning("line of the screen process refused", extra={"error": str(error)})
