@@ -1,0 +1,155 @@
+"""The media process: `python -m diemcau_agent.media`, with its listening socket as descriptor 3.
+
+It serves one connection: a meeting, or a check, and ends with it. Exit codes: 0 left or checked or the
+unit is gone, 1 a fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+from diemcau_wire.logs import log_to_stderr
+
+from diemcau_agent.ipc import Channel, Garbage, inherited
+from diemcau_agent.lifetime import die_with_parent
+
+from .check import check
+from .faults import Fault, fault_in
+from .orders import Check, Floor, Order, Start, Stop, parse_order
+from .session import Session
+
+log = logging.getLogger(__name__)
+
+_FLUSH_S = 1.0
+
+
+class Unit:
+    """The unit's end of the conversation: orders in, lines out."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.tell = channel.send
+        self.orders: asyncio.Queue[Order] = asyncio.Queue()
+
+    async def listen(self) -> None:
+        """Put every order into the queue, and a stop when the unit is gone."""
+        async for line in self._channel.lines():
+            try:
+                await self.orders.put(parse_order(line))
+            except Garbage as garbage:
+                log.warning("refused a line: %s", garbage)
+        await self.orders.put(Stop(type="stop"))
+
+
+async def serve(channel: Channel) -> int:
+    """Do what the unit orders; returns the exit code."""
+    unit = Unit(channel)
+    listening = asyncio.create_task(unit.listen(), name="unit")
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, unit.orders.put_nowait, Stop(type="stop"))
+    floor: Floor | None = None
+    try:
+        while True:
+            match await unit.orders.get():
+                case Start() as start:
+                    return await attend(start, floor, unit)
+                case Check() as order:
+                    return await examine(order, unit)
+                case Floor() as floor:
+                    continue
+                case Stop():
+                    return 0
+    finally:
+        listening.cancel()
+
+
+async def attend(start: Start, floor: Floor | None, unit: Unit) -> int:
+    """Stay in a meeting until told to stop, or until a fault."""
+    session = Session(start, unit.tell)
+    if floor is not None:
+        session.take_floor(floor)
+    running = asyncio.create_task(session.run(), name="session")
+    obeying = asyncio.create_task(obey(session, unit), name="orders")
+    await asyncio.wait({running, obeying}, return_when=asyncio.FIRST_COMPLETED)
+    fault = await ended(running) if running.done() else None
+    for task in (running, obeying):
+        task.cancel()
+    await asyncio.gather(running, obeying, return_exceptions=True)
+    await session.leave()
+    if fault is not None:
+        log.error("fault", extra={"what": fault.what, "text": fault.text})
+        unit.tell({"type": "fault", "what": fault.what, "text": fault.text[:1000]})
+        return 1
+    unit.tell({"type": "left"})
+    return 0
+
+
+async def ended(running: asyncio.Task[None]) -> Fault:
+    """Why the session ended by itself."""
+    try:
+        await running
+    except BaseExceptionGroup as group:
+        fault = fault_in(group)
+        if fault.what == "internal":
+            log.exception("session")
+        return fault
+    except Fault as fault:
+        return fault
+    return Fault("internal", "the session ended without a reason")
+
+
+async def obey(session: Session, unit: Unit) -> None:
+    """Floor orders go to the session; returns at a stop."""
+    while True:
+        match await unit.orders.get():
+            case Floor() as floor:
+                session.take_floor(floor)
+            case Stop():
+                return
+            case Start() | Check() as order:
+                log.warning("refused %s: in a meeting already", order.type)
+
+
+async def examine(order: Check, unit: Unit) -> int:
+    """Check and answer, unless the unit goes away meanwhile."""
+    checking = asyncio.create_task(check(order, unit.tell), name="check")
+    stopping = asyncio.create_task(until_stop(unit), name="orders")
+    await asyncio.wait({checking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not checking.done():
+        checking.cancel()
+        return 0
+    unit.tell(checking.result())
+    return 0
+
+
+async def until_stop(unit: Unit) -> None:
+    """Wait for a stop; nothing else counts during a check."""
+    while not isinstance(await unit.orders.get(), Stop):
+        continue
+
+
+async def main() -> int:
+    """Accept the unit and serve it."""
+    with inherited() as listening:
+        listening.setblocking(False)
+        connection, _ = await asyncio.get_running_loop().sock_accept(listening)
+    channel = await Channel.over(connection)
+    try:
+        return await serve(channel)
+    finally:
+        try:
+            await asyncio.wait_for(channel.aclose(), _FLUSH_S)
+        except TimeoutError:
+            log.warning("the unit does not read")
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    log_to_stderr(process="media")
+    code = asyncio.run(main())
+    sys.stderr.flush()
+    os._exit(code)  # a driver that hangs in a thread must not keep the process

@@ -1,0 +1,74 @@
+"""What the unit orders: the border parser of its lines (ARCHITECTURE.md, "unit → media")."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from diemcau_wire.messages import Join, Name, Part, SiteId, SiteInfo, Sound, Source, Token, Video
+from pydantic import Field, TypeAdapter, ValidationError
+
+from diemcau_agent.ipc import Garbage, Line
+
+_PathText = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class Start(Part):
+    """Join a meeting, publish, subscribe. `previous_session` is a Janus session to destroy first."""
+
+    type: Literal["start"]
+    meeting: Token
+    join: Join
+    ca: _PathText
+    site: SiteId
+    name: Name
+    camera: Source
+    microphone: Source
+    sound: Sound
+    video: Video
+    screen_socket: _PathText
+    previous_session: Annotated[int, Field(ge=1, le=2**53)] | None = None
+
+    @property
+    def place(self) -> SiteInfo:
+        """The site as the synthetic camera shows it."""
+        return SiteInfo(id=self.site, name=self.name)
+
+
+class Floor(Part):
+    """Whose picture goes into which slot, whose sound is mixed, and whether our microphone is open."""
+
+    type: Literal["floor"]
+    video: Annotated[list[SiteId | None], Field(min_length=2, max_length=2)]
+    audio: Annotated[list[SiteId], Field(max_length=3)]
+    mic: bool
+
+
+class Check(Part):
+    """Look whether camera, microphone and the way into the meeting work."""
+
+    type: Literal["check"]
+    ca: _PathText
+    join: Join | None
+    camera: Source
+    microphone: Source
+    video: Video
+
+
+class Stop(Part):
+    """Leave and end."""
+
+    type: Literal["stop"]
+
+
+Order = Start | Floor | Check | Stop
+_ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="type")])
+
+
+def parse_order(line: Line) -> Order:
+    """The order in a line. Raises :class:`Garbage`, and nothing else, for any other line."""
+    try:
+        return _ORDER.validate_python(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Garbage(f"{where}: {first['msg']}"[:200]) from None
