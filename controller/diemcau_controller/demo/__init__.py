@@ -1,0 +1,1 @@
+"""Three halls on one machine, and the judge of what they saw and heard."""
