@@ -150,6 +150,8 @@ async def main() -> int:
 if __name__ == "__main__":
     die_with_parent()
     log_to_stderr(process="media")
+    logging.getLogger("aioice").setLevel(logging.WARNING)
+    logging.getLogger("aiortc.rtcrtpreceiver").setLevel(logging.ERROR)  # a line per picture after each switch
     code = asyncio.run(main())
     sys.stderr.flush()
     os._exit(code)  # a driver that hangs in a thread must not keep the process

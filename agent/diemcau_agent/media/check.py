@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def judge_pictures(lumas: Sequence[Luma]) -> Finding | None:
         return Finding("camera_black", "the picture is black")
     moves = [
         float(np.abs(later.astype(np.int16) - earlier).mean())
-        for earlier, later in zip(lumas, lumas[1:], strict=False)
+        for earlier, later in itertools.pairwise(lumas)
     ]
     if not moves or np.median(moves) < SAME:
         return Finding("camera_frozen", "the picture does not change")

@@ -84,8 +84,12 @@ async def offer(
 
 
 async def answer(connection: RTCPeerConnection, jsep: Message) -> Message:
-    """Take a remote offer; returns our answer as a JSEP."""
-    await accept(connection, jsep)
+    """Take a remote offer; returns our answer as a JSEP.
+
+    Janus leaves to us who begins the DTLS handshake (`actpass`), and we leave it to Janus: a hello that
+    comes before Janus has noticed that ICE is done is dropped, and the next one goes out a second later.
+    """
+    await accept(connection, {**jsep, "sdp": jsep["sdp"].replace("a=setup:actpass", "a=setup:active")})
     await connection.setLocalDescription(await connection.createAnswer())
     return _jsep(connection)
 
