@@ -19,7 +19,7 @@ LOCAL = "local"
 
 
 class Role(StrEnum):
-    """viewer: sees. operator: also runs meetings and commands units. administrator: also adds to the fleet."""
+    """viewer: sees. operator: also runs meetings, commands units. administrator: also adds to the fleet."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"

@@ -23,7 +23,10 @@ T = TypeVar("T")
 class Post(Protocol):
     """Takes messages to units. Never blocks; what cannot go now is told again on the next connect."""
 
-    def publish(self, message: Message, channel: Channel) -> None: ...
+    @property
+    def connected(self) -> bool: ...
+
+    def publish(self, message: Message, channel: Channel) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Controller:
     post: Post
     news: News
     now: Callable[[], datetime] = _now
+    janus_reached: Callable[[], bool] = lambda: False
     acks: dict[str, asyncio.Future[Ack]] = field(default_factory=dict)
 
     def write(self, change: Callable[[Session], T]) -> Awaitable[T]:

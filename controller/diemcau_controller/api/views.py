@@ -65,11 +65,10 @@ def unit_views(session: Session, unit_id: str | None = None) -> list[View]:
     return [_unit_view(unit, known) for unit in units]
 
 
-def meeting_view(session: Session, meeting: Meeting) -> View:
-    """A meeting as announced, with its occurrences of the horizon."""
-    rows = session.scalars(
-        select(Occurrence).where(Occurrence.meeting_id == meeting.id).order_by(Occurrence.starts_at)
-    )
+def meeting_view(session: Session, meeting: Meeting, since: datetime | None = None) -> View:
+    """A meeting as announced, with its occurrences in the horizon and (from `since` on) before."""
+    query = select(Occurrence).where(Occurrence.meeting_id == meeting.id).order_by(Occurrence.starts_at)
+    rows = session.scalars(query if since is None else query.where(Occurrence.cap_at > since))
     return {
         "id": meeting.id,
         "title": meeting.title,

@@ -1,0 +1,20 @@
+"""/healthz: whether the controller works, for whoever watches it; no token needed, nothing given away."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from sqlalchemy import select
+
+from ..store.tables import Site
+from .access import Core
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+def healthz(core: Core) -> JSONResponse:
+    """200 while the database answers; `mqtt` and `janus` say whether these are reached."""
+    with core.database.read() as session:
+        session.scalar(select(Site.id).limit(1))
+    return JSONResponse({"status": "ok", "mqtt": core.post.connected, "janus": core.janus_reached()})

@@ -1,0 +1,103 @@
+"""/api/v1/meetings.
+
+Wherever one occurrence is meant, its id does, or the meeting's id for the one that runs or comes next.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from diemcau_wire.messages import SiteId
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
+
+from ..actions.add_meeting import MeetingSpec, add_meeting
+from ..actions.change_floor import FloorVerb, change_floor
+from ..actions.close_meeting import cancel_meeting, close_meeting
+from ..actions.find_occurrence import find_occurrence
+from ..actions.write_report import report_files, report_of
+from ..store.tables import Meeting, Occurrence
+from .access import Core, Operator, Viewer
+from .views import View, attendance_view, join_info, meeting_view
+
+router = APIRouter(prefix="/meetings", tags=["meetings"])
+
+
+class FloorChange(BaseModel):
+    """`grant` needs a site (`add`: beside those who speak); `end` without one ends for all."""
+
+    model_config = ConfigDict(extra="forbid")
+    verb: FloorVerb
+    site: SiteId | None = None
+    add: bool = False
+
+
+@router.get("")
+def list_meetings(core: Core, who: Viewer, past_days: Annotated[int, Query(ge=0, le=3650)] = 1) -> list[View]:
+    """Meetings that have an occurrence in the horizon or in the last days, with these."""
+    since = core.now() - timedelta(days=past_days)
+    with core.database.read() as session:
+        recent = select(Occurrence.meeting_id).where(Occurrence.cap_at > since)
+        later = (
+            Meeting.cancelled_at.is_(None)
+            & ~select(Occurrence.id).where(Occurrence.meeting_id == Meeting.id).exists()
+        )
+        rows = session.scalars(
+            select(Meeting).where(Meeting.id.in_(recent) | later).order_by(Meeting.starts_local)
+        )
+        return [meeting_view(session, row, since) for row in rows]
+
+
+@router.post("", status_code=201)
+async def post_meeting(core: Core, who: Operator, spec: MeetingSpec) -> View:
+    """Announce a meeting."""
+    meeting = await add_meeting(core, spec)
+    with core.database.read() as session:
+        return meeting_view(session, session.get_one(Meeting, meeting))
+
+
+@router.get("/{meeting}")
+def get_meeting(core: Core, who: Viewer, meeting: str) -> View:
+    """One occurrence: who is in, who has the floor."""
+    with core.database.read() as session:
+        return attendance_view(session, find_occurrence(session, meeting, core.now()))
+
+
+@router.delete("/{meeting}", status_code=204)
+async def delete_meeting(core: Core, who: Operator, meeting: str) -> None:
+    """Call off a meeting (the meeting's id): all its occurrences that are not over."""
+    await cancel_meeting(core, meeting)
+
+
+@router.post("/{meeting}/floor")
+async def post_floor(core: Core, who: Operator, meeting: str, change: FloorChange) -> View:
+    """Change who is seen and heard; gives the new floor."""
+    floor = await change_floor(core, meeting, change.verb, change.site, add=change.add)
+    return {"seq": floor.seq, "speakers": list(floor.speakers)}
+
+
+@router.post("/{meeting}/close")
+async def post_close(core: Core, who: Operator, meeting: str) -> View:
+    """End the meeting now."""
+    return {"closed": await close_meeting(core, meeting)}
+
+
+@router.get("/{meeting}/join-info")
+def get_join_info(core: Core, who: Operator, meeting: str) -> View:
+    """The way in, for somebody who takes part without a unit."""
+    with core.database.read() as session:
+        return join_info(find_occurrence(session, meeting, core.now()), core.settings)
+
+
+@router.get("/{meeting}/report")
+def get_report(core: Core, who: Viewer, meeting: str) -> View:
+    """The report as it stands; `final` once the meeting is over, `files` once it is written."""
+    with core.database.read() as session:
+        occurrence = find_occurrence(session, meeting, core.now())
+        report = report_of(session, occurrence, core.now())
+        html, document = report_files(core, occurrence.id)
+        written = occurrence.reported_at is not None and html.exists()
+        report["files"] = {"html": str(html), "json": str(document)} if written else None
+        return report

@@ -1,0 +1,98 @@
+"""/api/v1/units: the hardware, commands to it, and the pictures it sends."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from diemcau_wire import is_unit_id
+from diemcau_wire.messages import SiteId, Verb
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from ..actions.bind_unit import bind_unit
+from ..actions.receive_picture import MAX_BYTES, check_upload, picture_path, receive_picture
+from ..actions.send_command import send_command
+from ..rules.refusals import Invalid, NotFound
+from .access import Administrator, Core, Operator, Viewer, bearer
+from .views import View, unit_views
+
+router = APIRouter(tags=["units"])
+
+
+class Binding(BaseModel):
+    """Which unit shall serve which site."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: Annotated[str, Field(max_length=60)]
+    site: SiteId
+
+
+class CommandSpec(BaseModel):
+    """A command: its verb and what the verb takes."""
+
+    model_config = ConfigDict(extra="forbid")
+    verb: Verb
+    args: Annotated[dict[str, Any], Field(max_length=16)] = {}
+    timeout_s: Annotated[float, Field(gt=0, le=120)] = 15
+
+
+@router.get("/units")
+def list_units(core: Core, who: Viewer) -> list[View]:
+    """Every unit, those that serve no site too."""
+    with core.database.read() as session:
+        return unit_views(session)
+
+
+@router.post("/units", status_code=201)
+async def post_unit(core: Core, who: Administrator, binding: Binding) -> View:
+    """Let a unit serve a site; the one that did before serves none then."""
+    await bind_unit(core, binding.id, binding.site)
+    with core.database.read() as session:
+        return one_unit(session, binding.id)
+
+
+@router.get("/units/{unit}")
+def get_unit(core: Core, who: Viewer, unit: str) -> View:
+    """One unit."""
+    with core.database.read() as session:
+        return one_unit(session, unit)
+
+
+@router.post("/units/{unit}/commands")
+async def post_command(core: Core, who: Operator, unit: str, spec: CommandSpec) -> View:
+    """Send a command and give the unit's answer."""
+    ack = await send_command(core, unit, spec.verb, spec.args, spec.timeout_s)
+    return ack.model_dump(mode="json", exclude={"v"})
+
+
+@router.put("/units/{unit}/picture", status_code=204)
+async def put_picture(core: Core, request: Request, unit: str) -> None:
+    """A unit puts a PNG of its screen, with its upload token."""
+    if not is_unit_id(unit):
+        raise NotFound("that is not a unit")
+    check_upload(core, unit, bearer(request) or "")
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_BYTES:
+            raise Invalid("the picture is larger than 2 MB: send a smaller one")
+    await receive_picture(core, unit, bytes(data))
+
+
+@router.get("/units/{unit}/picture")
+def get_picture(core: Core, who: Viewer, unit: str) -> FileResponse:
+    """The newest picture of the unit's screen."""
+    path = picture_path(core, unit) if is_unit_id(unit) else None
+    if path is None or not path.exists():
+        raise HTTPException(404, "this unit has sent no picture yet")
+    return FileResponse(path, media_type="image/png", headers={"Cache-Control": "private, max-age=5"})
+
+
+def one_unit(session: Session, unit: str) -> View:
+    """The view of one unit, or a refusal."""
+    found = unit_views(session, unit)
+    if not found:
+        raise NotFound(f"there is no unit {unit}: `diemcau unit list` shows those there are")
+    return found[0]

@@ -1,0 +1,229 @@
+"""The controller process: page, API and background services over one database.
+
+    python -m diemcau_controller.app --state-dir DIR [--config FILE]
+
+It works without broker and without Janus and catches up when they come. A listening socket may be handed
+down as the descriptor named in DIEMCAU_LISTEN_FD.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+from diemcau_wire.logs import log_to_stderr
+from diemcau_wire.messages import Message
+from diemcau_wire.topics import Channel
+from fastapi import FastAPI
+
+from .actions.add_user import ensure_local_token
+from .actions.controller import Controller
+from .actions.news import News
+from .actions.refresh_horizon import refresh_horizon
+from .actions.sweep import drop_old_health, finish_meetings, sweep_presence
+from .actions.write_report import write_due_reports
+from .adapters.ca import Authority, write_secret
+from .adapters.janus import VideoRooms
+from .adapters.mosquitto_config import CONTROLLER_CN
+from .adapters.mqtt import MqttLink
+from .api import events, health, meetings, refused, sites, units, users
+from .config import ConfigError, Settings, StateDir, load
+from .launcher import janus_admin_key, server_names
+from .services.floor_keeper import REPEAT_S, FloorKeeper
+from .services.ingest import Ingest
+from .services.rooms import Rooms
+from .services.supervise import every, supervise
+from .store.database import Database
+from .store.writer import Writer
+from .web import pages
+
+LISTEN_FD = "DIEMCAU_LISTEN_FD"
+
+log = logging.getLogger(__name__)
+
+
+class NotLinked:
+    """Stands where the MQTT link will: what it is given is said anew once there is a link."""
+
+    connected = False
+
+    def publish(self, message: Message, channel: Channel) -> bool:
+        return False
+
+
+@asynccontextmanager
+async def opened(settings: Settings, state: StateDir) -> AsyncIterator[Controller]:
+    """A controller with its database and writer, without services."""
+    state.make()
+    database = await asyncio.to_thread(Database, state.database, state.health_database)
+    writer = Writer(database)
+    writer.start()
+    news = News()
+    news.attach(asyncio.get_running_loop())
+    try:
+        controller = Controller(settings, state, database, writer, NotLinked(), news)
+        await ensure_local_token(controller)
+        yield controller
+    finally:
+        await asyncio.to_thread(writer.stop)
+        database.close()
+
+
+@asynccontextmanager
+async def serviced(controller: Controller) -> AsyncIterator[None]:
+    """Link and background services of a controller, until the block ends."""
+    settings, state = controller.settings, controller.state
+    authority = Authority(state.authority)
+    key, certificate = authority.client_files(CONTROLLER_CN)
+    ingest = Ingest(controller, asyncio.get_running_loop())
+    link = MqttLink(
+        settings.mqtt.host,
+        settings.mqtt.port,
+        ca=authority.ca_path,
+        key=key,
+        certificate=certificate,
+        on_batch=ingest.take,
+        on_connect=ingest.connected,
+    )
+    janus = VideoRooms(settings.janus_url, authority.ca_path, janus_admin_key(state))
+    rooms, floors = Rooms(controller, janus), FloorKeeper(controller, janus)
+    controller.janus_reached = lambda: rooms.reached
+    ingest.link = controller.post = link
+
+    async def sweep() -> None:
+        await sweep_presence(controller, ingest.silence_judged_from(controller.now()))
+        await finish_meetings(controller)
+        await write_due_reports(controller, partial(pages.report_file, controller))
+
+    services = {
+        "rooms": rooms.run,
+        "floor keeper": floors.run,
+        "floor repeater": lambda: every(REPEAT_S, floors.repeat),
+        "horizon": lambda: every(60, lambda: refresh_horizon(controller)),
+        "sweeper": lambda: every(2, sweep),
+        "health retention": lambda: every(3600, lambda: drop_old_health(controller)),
+    }
+    tasks = [asyncio.create_task(supervise(name, run), name=name) for name, run in services.items()]
+    link.start()
+    try:
+        yield
+    finally:
+        ingest.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(link.stop)
+        await janus.close()
+
+
+def create_app(controller: Controller) -> FastAPI:
+    """The web application of an opened controller."""
+    app = FastAPI(
+        title="Điểm Cầu",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # it would load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.controller = controller
+    refused.install(app)
+    app.add_middleware(refused.BodyLimit)
+    for part in (sites, units, meetings, events, users):
+        app.include_router(part.router, prefix="/api/v1")
+    app.include_router(health.router)
+    pages.install(app)
+    return app
+
+
+async def serve(settings: Settings, state: StateDir, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    state.make()
+    authority = Authority(state.authority)
+    authority.ensure()
+    names, addresses = server_names(settings)
+    key, certificate = authority.server_certificate(names, addresses, files="controller-web")
+    state.ca_certificate.write_bytes(authority.ca_pem())
+    async with AsyncExitStack() as stack:
+        controller = await stack.enter_async_context(opened(settings, state))
+        await stack.enter_async_context(serviced(controller))
+        write_secret(state.contact, _contact(settings, listener).encode())
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(controller),
+                ssl_keyfile=str(key),
+                ssl_certfile=str(certificate),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=1,
+                lifespan="off",
+            )
+        )
+        log.info("controller serves", extra={"url": settings.web_url})
+        await server.serve(sockets=[listener])
+
+
+def main() -> int:
+    """Exit 0 after a signal, 1 when it cannot start."""
+    parser = argparse.ArgumentParser(prog="diemcau-controller", description="The controller process.")
+    parser.add_argument("--state-dir", type=Path, required=True)
+    parser.add_argument("--config", type=Path)
+    options = parser.parse_args()
+    log_to_stderr()
+    try:
+        settings = load(options.config)
+        state = StateDir(options.state_dir.resolve())
+        asyncio.run(serve(settings, state, _listener(settings)))
+    except (ConfigError, CannotListen) as error:
+        print(f"diemcau: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+class CannotListen(OSError):
+    """The web port cannot be had."""
+
+
+def _listener(settings: Settings) -> socket.socket:
+    inherited = os.environ.get(LISTEN_FD)
+    if inherited is not None:
+        return socket.socket(fileno=int(inherited))
+    host, port = settings.web.host, settings.web.port
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            text = f"port {port} is taken by another program: end it or set another web.port"
+        else:
+            text = f"cannot listen on {host} port {port}: {error.strerror}"
+        raise CannotListen(text) from None
+
+
+def _contact(settings: Settings, listener: socket.socket) -> str:
+    """How programs on this machine reach us."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    document = {
+        "url": f"https://{f'[{host}]' if ':' in host else host}:{port}",
+        "mqtt_host": settings.public_address,
+        "mqtt_port": settings.mqtt.port,
+    }
+    return json.dumps(document) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

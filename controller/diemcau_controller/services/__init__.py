@@ -1,0 +1,1 @@
+"""What runs in the background of the controller: each service a named, supervised task."""

@@ -1,0 +1,202 @@
+"""The pages: rendered here, kept live by fetching a part of themselves again; no other origin is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from sqlalchemy import select
+
+from ..actions.add_user import Role, role_of
+from ..actions.controller import Controller
+from ..actions.find_occurrence import find_occurrence
+from ..actions.write_report import Report, report_of
+from ..api.access import COOKIE, Core, controller_of, identify
+from ..api.views import View, attendance_view, current_occurrences, site_views
+from ..rules.refusals import NotFound
+from ..rules.schedule import HORIZON
+from ..store.tables import EventRow, Site
+from .tiles import event_line, meeting_part, report_part, site_tile, sort_worst_first
+from .words import LANGUAGES, Words
+
+_HERE = Path(__file__).parent
+_LANGUAGE = "diemcau_language"
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_COOKIE_DAYS = 30
+
+_templates = Environment(
+    loader=FileSystemLoader(_HERE / "templates"),
+    autoescape=select_autoescape(),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+router = APIRouter(include_in_schema=False)
+
+
+def install(app: FastAPI) -> None:
+    """Add pages and static files to the application."""
+    app.include_router(router)
+    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+
+    @app.exception_handler(_NeedsToken)
+    async def needs_token(request: Request, error: _NeedsToken) -> HTMLResponse:
+        words = _words(request)
+        hint = words("page.wrong_token") if error.wrong else words("page.no_access_next")
+        return _page(request, "message.html", 401, title=words("page.no_access"), next=hint, ask_token=True)
+
+
+class _NeedsToken(Exception):
+    """Somebody we do not know wants to see a page."""
+
+    def __init__(self, *, wrong: bool = False) -> None:
+        self.wrong = wrong
+
+
+@router.get("/")
+def board(request: Request, core: Core, token: str | None = None) -> Response:
+    """Every site, worst first, and the meeting that runs or comes next."""
+    if token is not None:
+        return _let_in(request, core, token)
+    _reader(request)
+    return _page(request, "board.html", **_board(request, core))
+
+
+@router.get("/fragments/board")
+def board_part(request: Request, core: Core) -> Response:
+    """The live part of the board."""
+    _reader(request)
+    return _page(request, "_board.html", **_board(request, core))
+
+
+@router.get("/meetings/{meeting}")
+def meeting(request: Request, core: Core, meeting: str) -> Response:
+    """One meeting: who is in, who has the floor."""
+    return _meeting(request, core, meeting, "meeting.html")
+
+
+@router.get("/fragments/meetings/{meeting}")
+def meeting_fragment(request: Request, core: Core, meeting: str) -> Response:
+    """The live part of a meeting."""
+    return _meeting(request, core, meeting, "_meeting.html")
+
+
+@router.get("/reports/{meeting}")
+def report(request: Request, core: Core, meeting: str) -> Response:
+    """The report of a meeting as it stands."""
+    _reader(request)
+    with core.database.read() as session:
+        try:
+            found = report_of(session, find_occurrence(session, meeting, core.now()), core.now())
+        except NotFound:
+            return _missing(request)
+    return _page(request, "report.html", r=report_part(found, _words(request)))
+
+
+def report_file(controller: Controller, found: Report) -> str:
+    """A report as a page that stands alone, in the coordinator's language."""
+    settings = controller.settings
+    words = Words(settings.language, settings.zone, controller.now())
+    return _templates.get_template("report.html").render(
+        words=words,
+        office=settings.coordinator.name,
+        inline_css=(_HERE / "static" / "app.css").read_text(encoding="utf-8"),
+        r=report_part(found, words),
+    )
+
+
+def _board(request: Request, core: Controller) -> View:
+    words, now = _words(request), core.now()
+    with core.database.read() as session:
+        sites = site_views(session)
+        occurrences = [attendance_view(session, row) for row in current_occurrences(session, now, HORIZON)]
+        rows = session.scalars(select(EventRow).order_by(EventRow.number.desc()).limit(12)).all()
+    names = {site["id"]: site["name"] for site in sites}
+    main_sites = {view["main_site"] for view in occurrences}
+    tiles = sort_worst_first([site_tile(site, words, main=site["id"] in main_sites) for site in sites])
+    counts = {tone: sum(tile["tone"] == tone for tile in tiles) for tone in ("bad", "care", "good", "none")}
+    counts["good"] += sum(tile["tone"] == "live" for tile in tiles)
+    return {
+        "sites": tiles,
+        "counts": counts,
+        "meetings": [meeting_part(view, words, now) for view in occurrences],
+        "events": [event_line(row, names, words) for row in rows],
+    }
+
+
+def _meeting(request: Request, core: Controller, meeting: str, template: str) -> Response:
+    role = _reader(request)
+    words = _words(request)
+    with core.database.read() as session:
+        try:
+            view = attendance_view(session, find_occurrence(session, meeting, core.now()))
+        except NotFound:
+            return _missing(request)
+        names = dict(session.execute(select(Site.id, Site.name)).tuples())
+        rows = session.scalars(
+            select(EventRow).where(EventRow.meeting == view["id"]).order_by(EventRow.number.desc()).limit(30)
+        ).all()
+    return _page(
+        request,
+        template,
+        m=meeting_part(view, words, core.now()),
+        operator=role.may(Role.OPERATOR),
+        events=[event_line(row, names, words) for row in rows],
+    )
+
+
+def _reader(request: Request) -> Role:
+    known = identify(request)
+    if known is None:
+        raise _NeedsToken
+    return known[1]
+
+
+def _let_in(request: Request, core: Controller, token: str) -> Response:
+    """Turn a token in the address into a cookie, so that the address stays clean."""
+    with core.database.read() as session:
+        known = role_of(session, token.strip())
+    if known is None:
+        raise _NeedsToken(wrong=True)
+    answer = RedirectResponse("/", 303, {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"})
+    answer.set_cookie(
+        COOKIE, token.strip(), max_age=_COOKIE_DAYS * 86400, httponly=True, secure=True, samesite="strict"
+    )
+    return answer
+
+
+def _missing(request: Request) -> HTMLResponse:
+    words = _words(request)
+    title, after = words("page.not_found"), words("page.not_found_next")
+    return _page(request, "message.html", 404, title=title, next=after, ask_token=False)
+
+
+def _page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    core = controller_of(request)
+    words = _words(request)
+    text = _templates.get_template(template).render(
+        words=words, office=core.settings.coordinator.name, inline_css="", **values
+    )
+    answer = HTMLResponse(text, status, _HEADERS)
+    if request.query_params.get("lang") in LANGUAGES:
+        answer.set_cookie(_LANGUAGE, words.language, max_age=365 * 86400, samesite="strict", secure=True)
+    return answer
+
+
+def _words(request: Request) -> Words:
+    core = controller_of(request)
+    asked = request.query_params.get("lang") or request.cookies.get(_LANGUAGE) or core.settings.language
+    return Words(asked if asked in LANGUAGES else core.settings.language, core.settings.zone, core.now())
