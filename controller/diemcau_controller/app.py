@@ -2,8 +2,9 @@
 
     python -m diemcau_controller.app --state-dir DIR [--config FILE]
 
-It works without broker and without Janus and catches up when they come. A listening socket may be handed
-down as the descriptor named in DIEMCAU_LISTEN_FD.
+It works without broker and without Janus and catches up when they come. A further listening socket, in
+another network for instance, may be handed down as the descriptor named in DIEMCAU_LISTEN_FD; programs on
+this machine are then told to use that one.
 """
 
 from __future__ import annotations
@@ -146,8 +147,8 @@ def create_app(controller: Controller) -> FastAPI:
     return app
 
 
-async def serve(settings: Settings, state: StateDir, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT."""
+async def serve(settings: Settings, state: StateDir, listeners: list[socket.socket]) -> None:
+    """Serve on all of `listeners` until SIGTERM or SIGINT; the last is named to programs on this machine."""
     state.make()
     authority = Authority(state.authority)
     authority.ensure()
@@ -157,7 +158,7 @@ async def serve(settings: Settings, state: StateDir, listener: socket.socket) ->
     async with AsyncExitStack() as stack:
         controller = await stack.enter_async_context(opened(settings, state))
         await stack.enter_async_context(serviced(controller))
-        write_secret(state.contact, _contact(settings, listener).encode())
+        write_secret(state.contact, _contact(settings, listeners[-1]).encode())
         server = uvicorn.Server(
             uvicorn.Config(
                 create_app(controller),
@@ -171,7 +172,7 @@ async def serve(settings: Settings, state: StateDir, listener: socket.socket) ->
             )
         )
         log.info("controller serves", extra={"url": settings.web_url})
-        await server.serve(sockets=[listener])
+        await server.serve(sockets=listeners)
 
 
 def main() -> int:
@@ -184,7 +185,7 @@ def main() -> int:
     try:
         settings = load(options.config)
         state = StateDir(options.state_dir.resolve())
-        asyncio.run(serve(settings, state, _listener(settings)))
+        asyncio.run(serve(settings, state, _listeners(settings)))
     except (ConfigError, CannotListen) as error:
         print(f"diemcau: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -197,13 +198,14 @@ class CannotListen(OSError):
     """The web port cannot be had."""
 
 
-def _listener(settings: Settings) -> socket.socket:
-    inherited = os.environ.get(LISTEN_FD)
-    if inherited is not None:
-        return socket.socket(fileno=int(inherited))
+def _listeners(settings: Settings) -> list[socket.socket]:
+    """Our own socket, and the one handed down."""
     host, port = settings.web.host, settings.web.port
+    inherited = os.environ.get(LISTEN_FD)
+    more = [socket.socket(fileno=int(inherited))] if inherited is not None else []
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        own = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        return [own, *more]
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             text = f"port {port} is taken by another program: end it or set another web.port"

@@ -58,9 +58,9 @@ def run(
 ) -> int:
     """Run until SIGTERM or SIGINT; 0 then. 1 when it cannot start, 3 when a program is missing.
 
-    `only` runs one of :data:`NAMES` alone. `no_restart` names those that stay down when they die. The web
-    page's listening socket may be handed down as the descriptor named in DIEMCAU_LISTEN_FD. What runs is
-    written to `state_dir`/run/launcher.json (launcher-NAME.json with `only`).
+    `only` runs one of :data:`NAMES` alone. `no_restart` names those that stay down when they die. A further
+    listening socket for the page may be handed down as the descriptor named in DIEMCAU_LISTEN_FD. What runs
+    is written to `state_dir`/run/launcher.json (launcher-NAME.json with `only`).
     """
     log_to_stderr()
     names = (only,) if only is not None else NAMES
@@ -115,8 +115,6 @@ def check_ports(settings: Settings, names: tuple[str | None, ...] = NAMES) -> No
         "janus": [(public or "", settings.janus.port, "janus.port")],
         "controller": [(settings.web.host, settings.web.port, "web.port")],
     }
-    if LISTEN_FD in os.environ:
-        wanted["controller"] = []
     for name in names:
         for address, port, setting in wanted[name or ""]:
             problem = _bind(address, port)

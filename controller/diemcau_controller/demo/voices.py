@@ -139,7 +139,7 @@ def read_raw(path: Path, start: int, end: int) -> Sound:
     with path.open("rb") as file:
         file.seek(start)
         data = file.read(max(0, end - start) // 2 * 2)
-    return np.asarray(np.frombuffer(data, "<i2") / 32768)
+    return np.frombuffer(data, "<i2").astype(np.float64) / 32768
 
 
 def read_wav(path: Path) -> Sound:
@@ -152,12 +152,13 @@ def read_wav(path: Path) -> Sound:
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float64) / 32768
     except (wave.Error, EOFError) as error:
         raise ValueError(f"{path} is not a WAV file: {error}") from None
-    mono = samples.reshape(-1, channels).mean(axis=1)
+    mono: Sound = samples.reshape(-1, channels).mean(axis=1)
     if len(mono) < rate // 2:
         raise ValueError(f"{path} is shorter than half a second")
     if rate == RATE_HZ:
         return mono
-    return np.asarray(np.interp(np.arange(0, len(mono), rate / RATE_HZ), np.arange(len(mono)), mono))
+    resampled: Sound = np.interp(np.arange(0, len(mono), rate / RATE_HZ), np.arange(len(mono)), mono)
+    return resampled
 
 
 def _around(sound: Sound, hertz: int) -> float:
