@@ -152,6 +152,9 @@ class Link:
             connection.all_answered.clear()
             await _first(timeout_s, connection.all_answered, connection.lost)
         connection.client.disconnect()
+        await _first(
+            0.5, connection.lost
+        )  # a process that ends before DISCONNECT is sent has its will published
 
     # ── one connection ───────────────────────────────────────────────────────────────────────────
 

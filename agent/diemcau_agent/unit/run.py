@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.metadata
 import logging
 import os
@@ -74,6 +75,7 @@ class Unit:
         self.boot_id = uuid.uuid4().hex
         self._version = importlib.metadata.version("diemcau-agent")
         self._health_seq = 0
+        self._interval_changed = asyncio.Event()
         self._desired = Desired(Store(folder.desired, identity.unit), identity.unit)
         self._outbox = Outbox(folder.outbox, identity.unit, self.boot_id)
         visit = self._outbox.unfinished_visit()
@@ -183,6 +185,7 @@ class Unit:
             case DesiredConfig() | DesiredSchedule():
                 if self._desired.take(message):
                     self._hall.desired_changed()
+                    self._interval_changed.set()
                 self._report_desired()
                 if isinstance(message, DesiredConfig) and (nonce := self._link.nonce) is not None:
                     self._link.publish(Channel.STATE, self._state(Presence.ONLINE, nonce))
@@ -215,7 +218,10 @@ class Unit:
                 refused=self._refused(),
             )
             self._link.publish(Channel.HEALTH, health)
-            await asyncio.sleep(interval_s)
+            self._interval_changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval_s):
+                    await self._interval_changed.wait()
 
     # ── what goes out ────────────────────────────────────────────────────────────────────────────
 
