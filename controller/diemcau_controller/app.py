@@ -15,10 +15,11 @@ import errno
 import json
 import logging
 import os
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -159,7 +160,7 @@ async def serve(settings: Settings, state: StateDir, listeners: list[socket.sock
         controller = await stack.enter_async_context(opened(settings, state))
         await stack.enter_async_context(serviced(controller))
         write_secret(state.contact, _contact(settings, listeners[-1]).encode())
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 create_app(controller),
                 ssl_keyfile=str(key),
@@ -171,6 +172,9 @@ async def serve(settings: Settings, state: StateDir, listeners: list[socket.sock
                 lifespan="off",
             )
         )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, server.handle_exit, number, None)
         log.info("controller serves", extra={"url": settings.web_url})
         await server.serve(sockets=listeners)
 
@@ -182,6 +186,8 @@ def main() -> int:
     parser.add_argument("--config", type=Path)
     options = parser.parse_args()
     log_to_stderr()
+    for chatty in ("alembic", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load(options.config)
         state = StateDir(options.state_dir.resolve())
@@ -192,6 +198,14 @@ def main() -> int:
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: after its own handling it would kill the process before we have closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 class CannotListen(OSError):

@@ -1,0 +1,44 @@
+"""`diemcau`: the command line at the coordinator's.
+
+It talks to the running controller over HTTPS, like any other client, with the local administrator's token
+from the state folder. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 something is missing on this machine.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from . import fleet, meetings, run, sites, users, watch, wire
+from .client import Failed
+
+app = typer.Typer(
+    name="diemcau",
+    help="Điểm Cầu: the video meetings of commune halls nobody looks after.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("serve")(run.serve)
+app.command("status")(watch.status)
+app.command("events")(watch.events)
+app.add_typer(sites.areas, name="area")
+app.add_typer(sites.sites, name="site")
+app.add_typer(fleet.units, name="unit")
+app.add_typer(meetings.meetings, name="meeting")
+app.add_typer(users.users, name="user")
+app.add_typer(wire.wire, name="wire")
+
+
+def main() -> int:
+    """Entry point."""
+    try:
+        app()
+    except Failed as failed:
+        print(f"diemcau: {failed}", file=sys.stderr)  # noqa: T201
+        return failed.code
+    except KeyboardInterrupt:
+        return 0
+    return 0
