@@ -237,6 +237,7 @@ def _contact(settings: Settings, listener: socket.socket) -> str:
         "url": f"https://{f'[{host}]' if ':' in host else host}:{port}",
         "mqtt_host": settings.public_address,
         "mqtt_port": settings.mqtt.port,
+        "timezone": settings.timezone,
     }
     return json.dumps(document) + "\n"
 

@@ -71,13 +71,13 @@ class Settings(_Section):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        _zone(name)
+        zone_named(name)
         return name
 
     @property
     def zone(self) -> tzinfo:
         """The zone local times are meant in."""
-        return _zone(self.timezone)
+        return zone_named(self.timezone)
 
     @property
     def web_url(self) -> str:
@@ -153,7 +153,7 @@ class StateDir:
 
     @property
     def contact(self) -> Path:
-        """How to reach the running controller: JSON {`url`, `mqtt_host`, `mqtt_port`}."""
+        """How to reach the running controller: JSON {`url`, `mqtt_host`, `mqtt_port`, `timezone`}."""
         return self.generated / "controller.json"
 
     @property
@@ -174,7 +174,8 @@ class StateDir:
         return self.root / "logs"
 
 
-def _zone(name: str) -> tzinfo:
+def zone_named(name: str) -> tzinfo:
+    """A time zone by its IANA name. Raises ValueError for one that is not known."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):

@@ -6,12 +6,13 @@ import json
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..config import StateDir
+from ..config import StateDir, zone_named
 
 if TYPE_CHECKING:
     import httpx
@@ -41,6 +42,13 @@ class Api:
 
     def __init__(self, client: httpx.Client, contact: dict[str, Any]) -> None:
         self._client, self.contact = client, contact
+
+    def local(self, text: str | None) -> str:
+        """A moment as text in the coordinator's time, for people."""
+        if not text:
+            return "–"
+        zone = zone_named(str(self.contact.get("timezone", "UTC")))
+        return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
     def get(self, path: str, **params: Any) -> Any:
         return self.ask("GET", path, params={k: v for k, v in params.items() if v is not None})

@@ -9,7 +9,7 @@ import typer
 
 from ..config import StateDir
 from .client import DEFAULT_STATE_DIR, Failed, JsonOption, StateDirOption, controller
-from .show import local, print_json, print_table
+from .show import print_json, print_table
 
 units = typer.Typer(help="The hardware that serves the sites.", no_args_is_help=True)
 
@@ -56,7 +56,7 @@ def list_units(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOptio
             u["site"],
             u["epoch"],
             u["status"],
-            local(u["last_seen"]),
+            api.local(u["last_seen"]),
             u["version"],
             u["readiness"]["verdict"],
         )

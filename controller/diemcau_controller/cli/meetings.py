@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from .client import DEFAULT_STATE_DIR, JsonOption, StateDirOption, controller
-from .show import local, print_json, print_table
+from .show import print_json, print_table
 
 meetings = typer.Typer(help="Meetings: announce, watch, chair, report.", no_args_is_help=True)
 
@@ -89,7 +89,7 @@ def add_meeting(
         return
     typer.echo(f"meeting {added['id']} announced for {', '.join(added['sites'])}")
     for one in added["occurrences"][:5]:
-        typer.echo(f"  {local(one['starts_at'])}  {one['id']}")
+        typer.echo(f"  {api.local(one['starts_at'])}  {one['id']}")
 
 
 @meetings.command("list")
@@ -105,8 +105,8 @@ def list_meetings(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOp
         (
             o["id"],
             o["title"],
-            local(o["starts_at"]),
-            local(o["ends_at"]),
+            api.local(o["starts_at"]),
+            api.local(o["ends_at"]),
             o["main_site"],
             len(o["sites"]),
             _where(o),
@@ -175,14 +175,16 @@ def report(meeting: Id, state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: 
     if as_json:
         print_json(found)
         return
-    typer.echo(f"{found['title']}, {local(found['starts_at'])}{'' if found['final'] else ' (not over yet)'}")
+    typer.echo(
+        f"{found['title']}, {api.local(found['starts_at'])}{'' if found['final'] else ' (not over yet)'}"
+    )
     print_table(
         ("site", "name", "joined", "present", "drop-outs", "floor", "left"),
         [
             (
                 s["id"],
                 s["name"],
-                local(s["first_joined_at"]),
+                api.local(s["first_joined_at"]),
                 f"{s['present_s']:.0f} s",
                 s["drop_outs"],
                 s["floor_taken"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import typer
@@ -40,10 +39,3 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
     if not console.is_terminal:
         console = Console(width=200)
     console.print(table)
-
-
-def local(text: str | None) -> str:
-    """A moment in this machine's own time, for people."""
-    if not text:
-        return "–"
-    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"

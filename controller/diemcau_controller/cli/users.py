@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .client import DEFAULT_STATE_DIR, JsonOption, StateDirOption, controller
-from .show import local, print_json, print_table
+from .show import print_json, print_table
 
 users = typer.Typer(help="Who may use page and API.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def list_users(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOptio
     if as_json:
         print_json(found)
     else:
-        rows = [(u["name"], u["role"], local(u["created_at"])) for u in found]
+        rows = [(u["name"], u["role"], api.local(u["created_at"])) for u in found]
         print_table(("user", "role", "since"), rows, "there are no users")
 
 

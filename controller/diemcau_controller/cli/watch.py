@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .client import DEFAULT_STATE_DIR, Api, JsonOption, StateDirOption, controller
-from .show import local, print_json, print_json_line, print_table
+from .show import print_json, print_json_line, print_table
 
 
 def status(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = False) -> None:
@@ -25,7 +25,7 @@ def status(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = 
     typer.echo(f"controller {api.contact['url']}: {health['status']}")
     typer.echo(f"broker {reached[health['mqtt']]}, Janus {reached[health['janus']]}")
     for one in upcoming[:1]:
-        typer.echo(f"next or running: {one['title']}, {local(one['starts_at'])} ({one['id']})")
+        typer.echo(f"next or running: {one['title']}, {api.local(one['starts_at'])} ({one['id']})")
     print_table(
         ("site", "name", "state", "unit", "last seen", "to do"),
         [
@@ -34,7 +34,7 @@ def status(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = 
                 site["name"],
                 site["state"],
                 unit.get("id"),
-                local(unit.get("last_seen")),
+                api.local(unit.get("last_seen")),
                 unit.get("readiness", {}).get("instruction", ""),
             )
             for site in sites
@@ -59,7 +59,7 @@ def events(
     with controller(state_dir) as api:
         found = api.get("events", limit=limit, **wanted)
         for event in found:
-            _print(event, as_json)
+            _print(api, event, as_json)
         if follow:
             _follow(api, found[-1]["number"] if found else 0, wanted, as_json)
 
@@ -68,7 +68,7 @@ def _follow(api: Api, last: int, wanted: dict[str, str | None], as_json: bool) -
     with api.stream("stream") as lines:
         for event in api.get("events", after=last, limit=1000, **wanted):  # between reading and listening
             last = event["number"]
-            _print(event, as_json)
+            _print(api, event, as_json)
         name = ""
         for line in lines:
             if line.startswith("event: "):
@@ -77,13 +77,15 @@ def _follow(api: Api, last: int, wanted: dict[str, str | None], as_json: bool) -
                 event = json.loads(line.removeprefix("data: "))
                 fits = all(value is None or event[key] == value for key, value in wanted.items())
                 if fits and event["number"] > last:
-                    _print(event, as_json)
+                    _print(api, event, as_json)
 
 
-def _print(event: dict[str, Any], as_json: bool) -> None:
+def _print(api: Api, event: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json_line(event)
     else:
         data = json.dumps(event["data"], ensure_ascii=False) if event["data"] else ""
         where = event["site"] or event["unit"]
-        typer.echo(f"{local(event['at'])}  {where:<20} {event['kind']:<14} {event['meeting'] or ''} {data}")
+        typer.echo(
+            f"{api.local(event['at'])}  {where:<20} {event['kind']:<14} {event['meeting'] or ''} {data}"
+        )
