@@ -128,6 +128,12 @@ def check_ports(settings: Settings, names: tuple[str | None, ...] = NAMES) -> No
                 raise LaunchError(f"{name} cannot listen on {where} port {port}: {os.strerror(problem)}")
 
 
+def check_programs() -> None:
+    """Raise :class:`LaunchError` when a program or a part of it is not installed."""
+    for name in _PACKAGES:
+        _find(name)
+
+
 def _program(
     name: str, settings: Settings, state: StateDir, config_path: Path | None, no_restart: frozenset[str]
 ) -> Program:
