@@ -36,6 +36,7 @@ class Canvas:
                 raise MissingFont(f"font {fonts / face} is missing (Debian package fonts-noto-core)")
         if not ttf.TTF_WasInit() and ttf.TTF_Init() != 0:
             raise SdlError("cannot start SDL_ttf")
+        core.SDL_SetYUVConversionMode(core.surface.SDL_YUV_CONVERSION_AUTOMATIC)  # BT.709 above 576 lines
         self._folder = fonts
         self._fonts: dict[tuple[Face, int], Any] = {}
         self.surface = core.SDL_CreateRGBSurfaceWithFormat(

@@ -89,9 +89,10 @@ def _broken(word: str, line_width: Width, width: float) -> list[str]:
 
 
 def _cut(text: str, line_width: Width, width: float) -> str:
-    """The beginning of `text` that fits together with an ellipsis."""
+    """The beginning of `text` that fits together with an ellipsis, to the end of a word if that is near."""
     if line_width(text) <= width:
         return text
     while text and line_width(text.rstrip() + ELLIPSIS) > width:
         text = text[:-1]
-    return text.rstrip() + ELLIPSIS
+    words, _, rest = text.rpartition(" ")
+    return (words if words and len(rest) < 10 else text).rstrip(" ,;:-–") + ELLIPSIS

@@ -7,7 +7,7 @@ from datetime import datetime
 from ..elements import Sign
 from ..page import HEIGHT, WIDTH, Align, Page
 from ..show import Meeting, Show, View
-from ..theme import ACCENT, BAD, GOOD, LINE, LIVE, MUTED, PANEL, TEXT, WHITE, Face
+from ..theme import ACCENT, BAD, GOOD, LINE, LIVE, MUTED, PANEL, TEXT, WHITE, Colour, Face
 from ..words import Words
 
 TOP = 64
@@ -41,7 +41,8 @@ def draw_top(page: Page, words: Words, show: Show | None, now: datetime) -> None
 def has_band(show: Show) -> bool:
     """True when the place below tells what is live instead of whom to call."""
     meeting = show.meeting
-    return meeting is not None and (show.view is View.MEETING or meeting.mic_open or meeting.camera)
+    in_it = show.view in (View.MEETING, View.RECONNECTING)
+    return meeting is not None and (in_it or meeting.mic_open or meeting.camera)
 
 
 def draw_bottom(page: Page, words: Words, show: Show) -> None:
@@ -55,39 +56,23 @@ def draw_bottom(page: Page, words: Words, show: Show) -> None:
 def _draw_band(page: Page, words: Words, meeting: Meeting) -> None:
     split = 884
     page.box(0, AREA_BOTTOM, split, BOTTOM, LIVE if meeting.mic_open else PANEL)
-    page.box(split + 2, AREA_BOTTOM, WIDTH - split - 2, BOTTOM, LIVE if meeting.camera else PANEL)
-    _state(
-        page,
-        EDGE,
-        split - EDGE,
-        Sign.MIC_OPEN if meeting.mic_open else Sign.MIC_CLOSED,
-        words("band.mic_open" if meeting.mic_open else "band.mic_closed"),
-        live=meeting.mic_open,
-    )
-    _state(
-        page,
-        split + EDGE,
-        WIDTH - split - 2 * EDGE,
-        Sign.CAMERA if meeting.camera else Sign.CAMERA_OFF,
-        words("band.camera_on" if meeting.camera else "band.camera_off"),
-        live=meeting.camera,
-    )
+    page.box(split + 2, AREA_BOTTOM, WIDTH - split - 2, BOTTOM, PANEL)
+    if meeting.mic_open:
+        _state(page, EDGE, split, Sign.MIC_OPEN, words("band.mic_open"), WHITE, WHITE)
+    else:
+        _state(page, EDGE, split, Sign.MIC_CLOSED, words("band.mic_closed"), MUTED, MUTED)
+    if meeting.camera:
+        _state(page, split + EDGE, WIDTH, Sign.CAMERA, words("band.camera_on"), BAD, TEXT)
+    else:
+        _state(page, split + EDGE, WIDTH, Sign.CAMERA_OFF, words("band.camera_off"), MUTED, MUTED)
 
 
-def _state(page: Page, x: float, w: float, sign: Sign, text: str, *, live: bool) -> None:
-    colour = WHITE if live else MUTED
-    page.sign(x, AREA_BOTTOM + 15, 42, sign, colour)
+def _state(page: Page, x: float, end: float, sign: Sign, text: str, sign_in: Colour, text_in: Colour) -> None:
+    page.sign(x, AREA_BOTTOM + 15, 42, sign, sign_in)
+    x += 58
+    room = end - EDGE - x
     page.write(
-        text,
-        x + 58,
-        AREA_BOTTOM,
-        w - 58,
-        BOTTOM,
-        size=32,
-        smallest=24,
-        face=Face.BOLD,
-        colour=colour,
-        middle=True,
+        text, x, AREA_BOTTOM, room, BOTTOM, size=32, smallest=24, face=Face.BOLD, colour=text_in, middle=True
     )
 
 

@@ -24,7 +24,7 @@ def draw(page: Page, words: Words, show: Show, now: datetime) -> None:
     """Statement above, readiness card below."""
     card = 152 if show.instruction else 104
     card_y = AREA_BOTTOM - 28 - card
-    _statement(page, words, show.next, now, AREA_TOP + 40, card_y - 20)
+    _statement(page, words, show.next, now, AREA_TOP + 32, card_y - 28)
     _readiness(page, words, show, card_y, card)
 
 
@@ -39,14 +39,14 @@ def _statement(
         return
     page.write(words("idle.next"), MARGIN, top, _WIDTH, 48, size=34, face=Face.BOLD, colour=ACCENT)
     when = words.when(meeting.starts_at, now)
-    y = page.write(when, MARGIN, top + 42, _WIDTH, 142, size=96, smallest=56, face=Face.BOLD)
-    hosted = 46 if meeting.main_site_name else 0
+    y = page.write(when, MARGIN, top + 44, _WIDTH, 128, size=90, smallest=56, face=Face.BOLD)
+    hosted = 48 if meeting.main_site_name else 0
     y = page.write(
-        meeting.title, MARGIN, y + 4, _WIDTH, bottom - y - 4 - hosted, size=46, smallest=30, face=Face.BOLD
+        meeting.title, MARGIN, y + 2, _WIDTH, bottom - y - 2 - hosted, size=44, smallest=30, face=Face.BOLD
     )
     if hosted:
         host = words("idle.main_site", name=meeting.main_site_name)
-        page.write(host, MARGIN, y + 4, _WIDTH, 46, size=32, smallest=24, colour=MUTED)
+        page.write(host, MARGIN, y + 6, _WIDTH, 46, size=32, smallest=24, colour=MUTED)
 
 
 def _readiness(page: Page, words: Words, show: Show, y: float, h: float) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from ..elements import Sign
 from ..page import WIDTH, Align, Page
 from ..show import Meeting, Show, Slot
-from ..theme import ACCENT, BLACK, GOOD, LINE, MUTED, PANEL, TEXT, WHITE, Face
+from ..theme import ACCENT, BLACK, GOOD, LINE, MUTED, PANEL, TEXT, Face
 from ..words import Words
 from .edges import AREA_BOTTOM, AREA_TOP, EDGE
 
 _NAME = 44
 _GAP = 24
-_ALONE = (960, 540)
+_ALONE = (912, 513)
 _LARGE = (864, 486)
 _SMALL = (344, 194)
 
@@ -112,29 +112,18 @@ def _about(
     page: Page, words: Words, show: Show, meeting: Meeting, x: float, y: float, w: float, bottom: float
 ) -> None:
     """The column: title and time from above, whom to call from below."""
-    call = 136
+    call = 128
     if show.site is not None and meeting.speaker == show.site.id:
         y = page.write(
-            words("meeting.self_speaking"), x, y, w, 80, size=28, smallest=22, face=Face.BOLD, colour=GOOD
+            words("meeting.self_speaking"), x, y, w, 84, size=30, smallest=24, face=Face.BOLD, colour=GOOD
         )
-        y += 8
-    y = page.write(words("meeting.title"), x, y, w, 34, size=24, colour=MUTED)
-    y = page.write(
-        meeting.title,
-        x,
-        y,
-        w,
-        max(40, bottom - call - 44 - y),
-        size=30,
-        smallest=22,
-        face=Face.BOLD,
-        colour=WHITE,
-    )
+        y += 12
     between = words.between(meeting.starts_at, meeting.ends_at)
-    page.write(between, x, y + 2, w, 40, size=28, smallest=20, colour=ACCENT, face=Face.BOLD)
+    y = page.write(between, x, y, w, 42, size=28, smallest=20, colour=ACCENT, face=Face.BOLD)
+    page.write(meeting.title, x, y, w, bottom - call - 12 - y, size=30, smallest=22, face=Face.BOLD)
     y = bottom - call
     page.box(x, y, w, 2, LINE)
     y = page.write(words("call.whom"), x, y + 12, w, 34, size=24, smallest=18, colour=MUTED)
     name = show.coordinator.name or words("call.nobody")
-    page.write(name, x, y, w, 40, size=26, smallest=18, colour=TEXT)
-    page.write(show.coordinator.phone, x, bottom - 46, w, 46, size=32, smallest=20, face=Face.BOLD)
+    y = page.write(name, x, y, w, 38, size=26, smallest=18)
+    page.write(show.coordinator.phone, x, y, w, 46, size=32, smallest=20, face=Face.BOLD)
