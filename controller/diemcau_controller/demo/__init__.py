@@ -1,5 +1,5 @@
 """Three halls on one machine, and the judge of what they saw and heard."""
 
-from .run import run
+from .command import run
 
 __all__ = ["run"]

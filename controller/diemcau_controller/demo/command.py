@@ -40,18 +40,18 @@ def run(
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
-        invited = halls(cameras or {}, mics or {})
-        for site in {*no_restart} - {*SITES}:
-            raise BadSource(
-                f"there is no site {site!r} in the demonstration: its sites are {', '.join(SITES)}"
-            )
         check_programs()
         network = set_up(page_port)
+        from .halls import BadSource, halls, known  # numpy: it starts threads, and a namespace wants none
+
+        try:
+            invited = halls(cameras or {}, mics or {})
+            known(no_restart)
+        except BadSource as error:
+            return _fail(str(error), 2)
         with fresh_folder(state_dir.absolute()) as root:
             _tell(network.remark)
             result = _hold(root, invited, network, no_restart, began, once)
-    except BadSource as error:
-        return _fail(str(error), 2)
     except LaunchError as error:
         return _fail(str(error), error.code)
     except (NoAddress, FolderRefused) as error:
