@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 
 from diemcau_wire import Channel
@@ -13,7 +12,8 @@ from .link import Link
 from .outbox import Outbox
 
 WINDOW = 100
-AGAIN_S = 20
+AGAIN_FIRST_S = 5  # the broker is back sooner than the controller: what it got then, nobody heard
+AGAIN_LONGEST_S = 60
 
 
 class Sending:
@@ -24,6 +24,7 @@ class Sending:
         self._wake = asyncio.Event()
         self._sent: Event | None = None
         self._under_way = 0
+        self._again_s = float(AGAIN_FIRST_S)
 
     def appended(self) -> None:
         """There is a new event."""
@@ -31,12 +32,16 @@ class Sending:
 
     def connected(self) -> None:
         """A new connection: what was under way on the last one may be lost."""
+        self._again_s = AGAIN_FIRST_S
         self._from_the_start()
 
     def receipt(self, streams: Mapping[str, int]) -> None:
         """The controller has committed that much."""
-        self._under_way = max(0, self._under_way - self._outbox.receive(streams))
-        self._wake.set()
+        covered = self._outbox.receive(streams)
+        if covered:
+            self._under_way = max(0, self._under_way - covered)
+            self._again_s = AGAIN_FIRST_S
+            self._wake.set()
 
     def now(self) -> None:
         """Publish what may be published."""
@@ -51,16 +56,17 @@ class Sending:
                 self._under_way += 1
 
     async def run(self) -> None:
-        """Publish events as they come."""
+        """Publish events as they come; all that is pending again when no receipt came for a while."""
         while True:
             self.now()
             self._wake.clear()
             try:
-                async with asyncio.timeout(AGAIN_S):
+                async with asyncio.timeout(self._again_s):
                     await self._wake.wait()
             except TimeoutError:
-                with contextlib.suppress(OSError):
-                    self._outbox.settle()
+                self._outbox.settle()
+                if self._under_way:
+                    self._again_s = min(AGAIN_LONGEST_S, 2 * self._again_s)
                 self._from_the_start()
 
     def _from_the_start(self) -> None:
