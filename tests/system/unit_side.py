@@ -227,6 +227,10 @@ class UnitProcess:
         assert found.returncode == 0, found.stderr
         return json.loads(found.stdout)
 
+    def attends(self) -> bool:
+        """True once it runs and is in a meeting."""
+        return self.cli("status").returncode == 0 and self.status()["session"]["state"] == "in_meeting"
+
     def pid(self, role: str) -> int | None:
         return next((p["pid"] for p in self.status()["processes"] if p["role"] == role), None)
 

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 SLOT_REPORT_S = 5
+SCREEN_LIMIT_S = 2  # a check waits this long for a screen that is just being started
 Record = Callable[[EventKind, str | None, dict[str, object]], None]
 
 
@@ -99,7 +100,9 @@ class Hall:
             await asyncio.sleep(TICK_S)
 
     def desired_changed(self) -> None:
-        """Configuration or schedule are others now."""
+        """Configuration or schedule are others now. Not in a meeting: then the screen stays as it is."""
+        if not self._session.attending:
+            self._screen.renew(only_if_changed=True)
         self._do(self._session.desired(self._desired.site, self._desired.meetings, _now()))
 
     def floor(self, message: Floor) -> None:
@@ -253,6 +256,8 @@ class Hall:
                 "video": config.video.model_dump(),
             }
             found = await self._media.check(check, limit_s)
+        if not await self._screen.ready(SCREEN_LIMIT_S):
+            found.append(Finding("screen_missing", "the screen process does not answer"))
         self._judge(found)
 
     def _judge(self, of_media: list[Finding]) -> None:
@@ -264,8 +269,6 @@ class Hall:
 
     def _own_findings(self) -> list[Finding]:
         found = []
-        if not self._screen.ready:
-            found.append(Finding("screen_missing", "the screen process does not answer"))
         if (full := disk_writable(self._folder.root)) is not None:
             found.append(Finding("disk_full", full))
         if not clock_trusted(self._folder.root):

@@ -132,7 +132,7 @@ class Orders:
         return {}
 
     async def _restart_screen(self, command: Command) -> Result:
-        self._screen.kill()
+        self._screen.renew()
         return {}
 
     def _answer(

@@ -44,7 +44,9 @@ class ScreenProcess:
         self._snapshots: dict[str, asyncio.Future[Line]] = {}
         self._number = itertools.count(1)
         self.child: Child | None = None
-        self.ready = False
+        self._ready = asyncio.Event()
+        self._wanted_end = False
+        self._running: tuple[str, ...] = ()
         self.refused = 0
         self.shown: list[tuple[str | None, int]] = []
 
@@ -57,6 +59,8 @@ class ScreenProcess:
                 code = await self._once()
             except OSError as error:
                 log.error("the screen process cannot be started", extra={"error": str(error)})
+            if self._wanted_end:
+                continue
             if code is not None:
                 log.warning("the screen process ended", extra={"code": code})
                 self._ended(code)
@@ -87,15 +91,24 @@ class ScreenProcess:
         finally:
             del self._snapshots[name]
 
-    def kill(self) -> bool:
-        """End it at once, so that a fresh one takes over; False when there is none."""
-        if self.child is None:
-            return False
+    def renew(self, *, only_if_changed: bool = False) -> None:
+        """Have a fresh one take over at once; `only_if_changed`: when it is to be started otherwise now."""
+        if self.child is None or (only_if_changed and self._running == tuple(self._command())):
+            return
+        self._wanted_end = True
         self.child.signal(signal.SIGKILL)
-        return True
+
+    async def ready(self, timeout_s: float) -> bool:
+        """Wait until the screen said that it is ready; False when it does not within `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._ready.wait()
+        except TimeoutError:
+            return False
 
     async def _once(self) -> int:
-        child = self.child = await Child.start("screen", self._command(), self._path)
+        self._running, self._wanted_end = tuple(self._command()), False
+        child = self.child = await Child.start("screen", self._running, self._path)
         log.info("the screen process runs", extra={"child": child.pid})
         try:
             if self._last is not None:
@@ -107,7 +120,8 @@ class ScreenProcess:
         except TimeoutError:
             log.error("the screen process fell silent", extra={"child": child.pid})
         finally:
-            self.child, self.ready, self.shown = None, False, []
+            self.child, self.shown = None, []
+            self._ready.clear()
             code = await asyncio.shield(asyncio.create_task(child.end(), name="end of screen"))
         return code
 
@@ -115,7 +129,7 @@ class ScreenProcess:
         try:
             match line["type"]:
                 case "ready":
-                    self.ready = True
+                    self._ready.set()
                     log.info("the screen is ready", extra={"driver": line.get("driver")})
                 case "stats":
                     self.shown = slots_shown(line)
