@@ -137,10 +137,10 @@ def create_app(controller: Controller) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,  # it would load scripts from elsewhere
         redoc_url=None,
+        max_body_size=refused.MAX_BODY,
     )
     app.state.controller = controller
     refused.install(app)
-    app.add_middleware(refused.BodyLimit)
     for part in (sites, units, meetings, events, users):
         app.include_router(part.router, prefix="/api/v1")
     app.include_router(health.router)

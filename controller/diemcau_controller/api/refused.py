@@ -9,7 +9,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..actions.import_sites import ImportRefused
 from ..actions.receive_picture import WrongToken
@@ -56,31 +55,3 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(WriterBusy)
     async def busy(request: Request, error: WriterBusy) -> JSONResponse:
         return JSONResponse({"detail": f"{error}: try again in a moment"}, 503)
-
-
-class BodyLimit:
-    """Refuses bodies above :data:`MAX_BODY`, whatever their header says."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > MAX_BODY:
-            response = JSONResponse({"detail": "the request is larger than 4 MB"}, 413)
-            await response(scope, receive, send)
-            return
-        taken = 0
-
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > MAX_BODY:
-                return {"type": "http.disconnect"}
-            return message
-
-        await self._app(scope, counted, send)

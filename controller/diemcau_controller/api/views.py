@@ -227,6 +227,7 @@ def _attendance(site: View, known: Attendance, row: Occurrence) -> View:
     return {
         "site": site["id"],
         "name": site["name"],
+        "state": site["state"],
         "joined": known.joined,
         "present": known.present,
         "left": known.left,

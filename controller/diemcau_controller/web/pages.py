@@ -145,7 +145,7 @@ def _meeting(request: Request, core: Controller, meeting: str, template: str) ->
             view = attendance_view(session, find_occurrence(session, meeting, core.now()))
         except NotFound:
             return _missing(request)
-        names = dict(session.execute(select(Site.id, Site.name)).tuples())
+        names = {site: name for site, name in session.execute(select(Site.id, Site.name))}
         rows = session.scalars(
             select(EventRow).where(EventRow.meeting == view["id"]).order_by(EventRow.number.desc()).limit(30)
         ).all()

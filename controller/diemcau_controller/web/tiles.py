@@ -45,6 +45,7 @@ def site_tile(site: View, words: Words, *, main: bool) -> View:
         "state_text": words(f"state.{state}"),
         "instruction": instruction,
         "picture": picture,
+        "seen": unit["last_seen"] if unit is not None and _TONES[state] == "bad" else None,
         "main": main,
     }
 
@@ -95,12 +96,14 @@ def _presence(one: View, names: dict[str, str], words: Words) -> View:
         word, tone = "left", "none"
     elif one["joined"]:
         word, tone = "lost", "bad"
+    elif _TONES.get(one["state"]) in ("bad", "care"):
+        word, tone = "", _TONES[one["state"]]
     else:
         word, tone = "absent", "none"
     watched = [slot["site"] for slot in one["slots"] if slot.get("site")]
     return {
         **one,
-        "state_text": words(f"session.{word}"),
+        "state_text": words(f"session.{word}") if word else words(f"state.{one['state']}"),
         "tone": tone,
         "inside": state == "in_meeting",
         "watches": [names.get(site, site) for site in watched],
