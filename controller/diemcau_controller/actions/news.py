@@ -34,7 +34,7 @@ class News:
         """Name the loop the listeners run in."""
         self._loop = loop
 
-    def tell(self, kind: str, **data: Any) -> None:
+    def tell(self, kind: str, /, **data: Any) -> None:
         """Something changed."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._hand_out, Item(kind, data))
