@@ -165,7 +165,7 @@ class Screen:
         return Neighbour(self.path)
 
 
-def start(path: Path, *arguments: str) -> Screen:
+def start(path: Path, *arguments: str, driver: str = "dummy") -> Screen:
     listening = ipc.listen(path)
     fd = listening.fileno()
     command = [sys.executable, "-m", "diemcau_agent.screen", *arguments]
@@ -175,7 +175,7 @@ def start(path: Path, *arguments: str) -> Screen:
         pass_fds=(fd,),
         stderr=subprocess.PIPE,
         text=True,
-        env=environ | {"SDL_VIDEODRIVER": "dummy"},
+        env=environ | {"SDL_VIDEODRIVER": driver},
     )
     listening.close()
     return Screen(process, path)
@@ -342,6 +342,16 @@ def test_says_why_a_snapshot_cannot_be_written(screen: Screen, tmp_path: Path) -
         answer = unit.receive("snapshot")
         assert (answer["id"], answer["ok"]) == (7, False)
         assert "cannot write the picture" in answer["error"]
+
+
+def test_lives_while_there_is_no_television(tmp_path: Path) -> None:
+    running = start(tmp_path / "screen.sock", driver="no-such-driver")
+    unit = running.neighbour()
+    assert unit.receive("ready")["driver"] == "no-such-driver"
+    unit.send(SHOW)
+    assert len(unit.picture(tmp_path / "idle.png").getcolors(1 << 20) or []) > 20
+    running.process.kill()
+    running.process.communicate()
 
 
 def test_a_missing_font_is_named(tmp_path: Path) -> None:

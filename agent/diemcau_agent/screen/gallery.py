@@ -24,7 +24,7 @@ _MAIN, _HERE, _THIRD = "UBND xã Quảng Phú", "Xã Ea M'Droh", "Xã Cuôr Đă
 _TITLE = "Giao ban trực tuyến công tác phòng, chống thiên tai và tìm kiếm cứu nạn quý I"
 _LONG = "Nhà văn hóa cộng đồng thôn Đồng Tâm, xã Nguyễn Nghiêm, tỉnh Quảng Ngãi (điểm cầu số 2)"
 
-_COMMON: Line = {
+COMMON: Line = {
     "type": "show",
     "view": "idle",
     "language": "vi",
@@ -75,7 +75,7 @@ VIEWS: dict[str, Line] = {
         "view": "countdown",
         "meeting": {**_meeting(speaker=None), "starts_at": "2026-03-12T00:48:42Z"},
     },
-    "countdown-connecting": {"view": "countdown", "next": {**_COMMON["next"], "starts_at": NOW.isoformat()}},
+    "countdown-connecting": {"view": "countdown", "next": {**COMMON["next"], "starts_at": NOW.isoformat()}},
     "meeting-two": {"view": "meeting", "meeting": _meeting(*_TWO, speaker="cuor-dang")},
     "meeting-one": {"view": "meeting", "meeting": _meeting(*_ONE, speaker="main")},
     "meeting-mic-open": {"view": "meeting", "meeting": _meeting(*_ONE, speaker="ea-mdroh", mic="open")},
@@ -115,7 +115,7 @@ def draw_all(folder: Path, width: int, height: int, fonts: Path) -> list[Path]:
     canvas.take(1, gradient(640, 360, 110, 150))
     paths = []
     for name, changes in {"starting": None, **VIEWS}.items():
-        show = None if changes is None else parse_show({**_COMMON, **changes})
+        show = None if changes is None else parse_show({**COMMON, **changes})
         live = (False, True) if name in _WITHOUT_PICTURE else (True, True)
         canvas.paint(compose(show, NOW, live, width=width, height=height, measure=canvas.measure))
         path = folder.resolve() / f"{name}.png"

@@ -42,9 +42,9 @@ class HallScreen:
 
     def step(self) -> None:
         """Wait for something to happen, at most until the next second, and bring the screen up to date."""
+        self._adapt_to_display()
         for event in self._connections.wait(self._patience()):
             self._on_event(event)
-        self._adapt_to_display()
         tick = time.monotonic() >= self._next_tick
         self._draw(tick=tick)
         for peer, line in self._snapshots:

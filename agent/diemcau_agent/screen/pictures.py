@@ -52,9 +52,14 @@ class Pictures:
 
     def drop(self, source: object) -> None:
         """The media process behind `source` is gone: its pictures are of now no more."""
-        for reader in self._sources.pop(source, ()):
+        if source not in self._sources:
+            return
+        current = self._readers()
+        dropped = self._sources.pop(source)
+        for reader in dropped:
             reader.close()
-        self._restart()
+        if dropped is current:
+            self._restart()
 
     def assign(self, meeting: str | None, slots: tuple[Slot | None, ...]) -> None:
         """Say whose picture is in each slot. A slot counts anew when its site or the meeting changes."""

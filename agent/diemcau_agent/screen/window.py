@@ -102,10 +102,3 @@ class Window:
             area = core.SDL_Rect(rect.x, rect.y, rect.w, rect.h)
             core.SDL_BlitSurface(surface, area, target, core.SDL_Rect(rect.x, rect.y, rect.w, rect.h))
             core.SDL_UpdateWindowSurfaceRects(self._window, area, 1)
-
-    def close(self) -> None:
-        """Give the display back."""
-        if self._window:
-            core.SDL_DestroyWindow(self._window)
-            self._window = None
-        core.SDL_Quit()

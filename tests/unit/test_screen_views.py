@@ -1,0 +1,150 @@
+"""What the views put where, with the real faces' measures and no screen."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from diemcau_agent.screen.canvas import Canvas
+from diemcau_agent.screen.elements import Box, Drawing, Hole, Rect, Scene, Sign, Text
+from diemcau_agent.screen.gallery import COMMON, NOW, VIEWS, draw_all
+from diemcau_agent.screen.show import parse_show
+from diemcau_agent.screen.theme import FONTS, LIVE
+from diemcau_agent.screen.views import compose
+
+SIZES = [(1280, 720), (1920, 1080), (640, 360), (1024, 768)]
+
+
+@pytest.fixture(scope="module")
+def canvas() -> Iterator[Canvas]:
+    made = Canvas(1280, 720)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def scene_of(canvas: Canvas) -> Any:
+    def make(
+        name: str,
+        *,
+        size: tuple[int, int] = (1280, 720),
+        live: tuple[bool, ...] = (True, True),
+        now: datetime = NOW,
+        **changes: Any,
+    ) -> Scene:
+        show = parse_show({**COMMON, **VIEWS[name], **changes})
+        return compose(show, now, live, width=size[0], height=size[1], measure=canvas.measure)
+
+    return make
+
+
+def texts(scene: Scene) -> list[str]:
+    return [element.text for element in scene if isinstance(element, Text)]
+
+
+def said(scene: Scene) -> str:
+    return " ".join(texts(scene))
+
+
+def holes(scene: Scene) -> dict[int, Rect]:
+    return {element.slot: element.rect for element in scene if isinstance(element, Hole)}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_nothing_leaves_the_screen_nor_covers_another_text(
+    scene_of: Any, canvas: Canvas, name: str, size: tuple[int, int]
+) -> None:
+    boxes = []
+    for text in scene_of(name, size=size):
+        if not isinstance(text, Text) or not text.text:
+            continue
+        right, bottom = text.x + canvas.measure(text.text, text.face, text.size), text.y + 1.36 * text.size
+        assert text.x >= 0 and text.y >= -2 and right <= size[0] and bottom <= size[1] + 2, text
+        boxes.append((text.x, text.y + 0.2 * text.size, right, bottom - 0.2 * text.size, text.text))
+    for one, other in itertools.combinations(boxes, 2):
+        apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+        assert apart, (one, other)
+
+
+@pytest.mark.parametrize("name", sorted(VIEWS.keys() - {"idle-long"}))
+def test_site_and_clock_are_always_in_the_same_place(scene_of: Any, name: str) -> None:
+    (clock,) = [e for e in scene_of(name) if isinstance(e, Text) and e.text == "07:48"]
+    (site,) = [e for e in scene_of(name) if isinstance(e, Text) and e.text == "Xã Ea M'Droh" and e.y < 60]
+    assert (site.x, clock.size) == (24, 44) and clock.x > 1100
+
+
+def test_the_first_picture_is_large_the_second_beside_it(scene_of: Any) -> None:
+    places = holes(scene_of("meeting-two"))
+    assert places[0].w > 2 * places[1].w and places[0].w * 9 // 16 == pytest.approx(places[0].h, abs=1)
+    assert places[1].x > places[0].x + places[0].w
+
+
+@pytest.mark.parametrize("slot", [0, 1])
+def test_one_picture_has_the_whole_place_whatever_its_slot(scene_of: Any, slot: int) -> None:
+    meeting = {**VIEWS["meeting-one"]["meeting"]}
+    meeting["slots"] = [None] * slot + meeting["slots"]
+    places = holes(scene_of("meeting-one", meeting=meeting))
+    assert list(places) == [slot] and places[slot].w > 900
+
+
+def test_a_slot_without_a_live_picture_says_so(scene_of: Any) -> None:
+    scene = scene_of("meeting-two", live=(False, True))
+    assert list(holes(scene)) == [1]
+    assert "Tạm thời chưa có hình" in said(scene)
+    assert holes(scene_of("meeting-two", live=())) == {}
+
+
+def test_the_speaker_is_marked_once_with_colour_sign_and_word(scene_of: Any) -> None:
+    scene = scene_of("meeting-two")
+    assert [e.sign for e in scene if isinstance(e, Drawing)].count(Sign.SPEAKING) == 1
+    assert texts(scene).count("Đang phát biểu") == 1
+    assert "Quý vị đang phát biểu" in said(scene_of("meeting-mic-open"))
+
+
+@pytest.mark.parametrize("name", ["meeting-two", "meeting-mic-open", "reconnecting", "countdown-seconds"])
+def test_the_band_says_what_is_live_always_in_the_same_place(scene_of: Any, name: str) -> None:
+    scene = scene_of(name)
+    open_ = name == "meeting-mic-open"
+    word = "Micrô đang MỞ — mọi người nghe thấy phòng này" if open_ else "Micrô đang tắt"
+    (text,) = [e for e in scene if isinstance(e, Text) and e.text == word]
+    (sign,) = [e for e in scene if isinstance(e, Drawing) and e.sign in (Sign.MIC_OPEN, Sign.MIC_CLOSED)]
+    assert (sign.x, sign.y, text.x) == (24, 663, 82)
+    assert sign.sign is (Sign.MIC_OPEN if open_ else Sign.MIC_CLOSED)
+    assert any(isinstance(e, Box) and e.colour == LIVE for e in scene) is open_
+    assert "Camera đang BẬT" in texts(scene)
+
+
+def test_readiness_and_its_one_instruction(scene_of: Any) -> None:
+    scene = scene_of("idle-not-ready")
+    assert "Chưa sẵn sàng" in texts(scene) and "Cắm lại dây camera" in said(scene)
+    assert Sign.NOT_READY in [e.sign for e in scene if isinstance(e, Drawing)]
+    assert "0905 123 456 · Nguyễn Hữu Nghĩa" in texts(scene)
+    assert "Đường truyền: mất kết nối" in texts(scene)
+
+
+def test_idle_says_when_the_next_meeting_is(scene_of: Any) -> None:
+    assert {"Cuộc họp tiếp theo", "08:00 hôm nay"} <= set(texts(scene_of("idle")))
+    assert "Chưa có lịch họp" in texts(scene_of("idle-none"))
+
+
+def test_the_countdown_follows_the_clock(scene_of: Any) -> None:
+    start = datetime(2026, 3, 12, 1, tzinfo=UTC)
+    for left_s, large in ((12 * 60, "12 phút"), (59, "59 giây"), (0, "Đang kết nối…")):
+        assert large in texts(scene_of("countdown", now=start - timedelta(seconds=left_s)))
+    assert "Đang kết nối…" in texts(scene_of("countdown", next=None))
+
+
+def test_before_the_unit_has_spoken(canvas: Canvas) -> None:
+    scene = compose(None, NOW, (), width=1280, height=720, measure=canvas.measure)
+    assert {"Đang khởi động…", "07:48"} <= set(texts(scene))
+
+
+def test_the_gallery_draws_every_view(tmp_path: Path) -> None:
+    paths = draw_all(tmp_path / "gallery", 640, 360, Path(FONTS))
+    assert len(paths) == len(VIEWS) + 1
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
