@@ -58,7 +58,7 @@ def start(folder: Path) -> Janus:
     """Start Janus with its configuration in `folder` and wait until it accepts connections."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "ca.crt").exists():
-        _certificate(folder)
+        certificate(folder)
     _configuration(folder)
     log = (folder / "janus.out").open("ab")
     process = subprocess.Popen(
@@ -81,7 +81,7 @@ def start(folder: Path) -> Janus:
             return Janus(folder, process)
 
 
-def _certificate(folder: Path) -> None:
+def certificate(folder: Path) -> None:
     """A self-signed certificate that is its own CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "janus of a test")])

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import psutil
 import zxingcpp
-
 from diemcau_agent.frames import FrameReader, Picture
 from diemcau_agent.ipc import connect, decode_line, encode_line, listen
 
@@ -30,7 +30,7 @@ _CODE = re.compile(r"DC1 (\S+) (\d+)")
 class MediaProcess:
     """One media process with its unit's and its screen's end."""
 
-    def __init__(self, folder: Path, site: str, **start: Any) -> None:
+    def __init__(self, folder: Path, site: str) -> None:
         self.site, self.folder = site, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.sound = folder / f"{site}.s16"
@@ -45,9 +45,8 @@ class MediaProcess:
         listening.close()
         self._socket = connect(path)
         threading.Thread(target=self._read, daemon=True).start()
-        self._start = start
 
-    def start(self, join: dict[str, str], ca: Path, **more: Any) -> None:
+    def start(self, join: dict[str, str], ca: Path, more: dict[str, Any] | None = None) -> None:
         line: dict[str, Any] = {
             "type": "start",
             "meeting": "m1",
@@ -62,7 +61,7 @@ class MediaProcess:
             "screen_socket": str(self.folder / f"{self.site}-screen.sock"),
             "previous_session": None,
         }
-        self.send({**line, **self._start, **more})
+        self.send({**line, **(more or {})})
 
     def send(self, line: dict[str, Any]) -> None:
         self._socket.sendall(encode_line(line))
@@ -76,6 +75,11 @@ class MediaProcess:
     def stop(self) -> int:
         self.send({"type": "stop"})
         return self.process.wait(10)
+
+    def restart_screen(self) -> None:
+        """Let the screen go and come back."""
+        self.readers = []
+        self._screen_connection.close()
 
     def hang_up(self) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
@@ -135,7 +139,9 @@ class MediaProcess:
                 elif code[1] > first:
                     return took
             time.sleep(0.02)
-        raise AssertionError(f"{self.site} slot {slot}: {self.code(slot)} and not {site}\n{self.log()[-3000:]}")
+        raise AssertionError(
+            f"{self.site} slot {slot}: {self.code(slot)} and not {site}\n{self.log()[-3000:]}"
+        )
 
     def heard(self, seconds: float, hertz: list[int]) -> dict[int, float]:
         """Levels in dBFS of tones in the last `seconds` of the sound output."""
@@ -183,6 +189,19 @@ def level(samples: np.ndarray, hertz: int) -> float:
     return max(-120.0, 20 * float(np.log10(amplitude / np.sqrt(2) + 1e-9)))
 
 
+def clip(path: Path, pictures: list[np.ndarray]) -> dict[str, str]:
+    """A video file of 10 pictures a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for luma in pictures:
+            planes = np.full((270, 320), 128, np.uint8)
+            planes[:180] = luma
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
+        container.mux(stream.encode())
+    return {"source": f"file:{path}"}
+
+
 def wait_until(true: Callable[[], bool], timeout_s: float, what: str) -> None:
     deadline = time.monotonic() + timeout_s
     while not true():
@@ -198,7 +217,7 @@ def _spawn(listening: socket.socket, log: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=stderr,
             stderr=stderr,
-            preexec_fn=lambda: os.dup2(listening.fileno(), 3),  # noqa: PLW1509
+            preexec_fn=lambda: os.dup2(listening.fileno(), 3),
             pass_fds=(3,) if listening.fileno() != 3 else (listening.fileno(),),
         )
 

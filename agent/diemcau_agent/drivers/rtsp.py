@@ -41,7 +41,7 @@ class RtspCamera:
                 if packet.size:
                     return self._with_sets(packet)
         except (av.FFmpegError, OSError, StopIteration) as error:
-            raise CameraLost(f"{self._name}: {error or 'the camera ended the stream'}") from error
+            raise CameraLost(f"{self._name}: {str(error) or 'the camera ended the stream'}") from error
 
     def close(self) -> None:
         """Hang up."""

@@ -26,7 +26,7 @@ class V4l2Camera:
         try:
             frame = next(self._frames)
         except (av.FFmpegError, OSError, StopIteration) as error:
-            raise CameraLost(f"{self._device}: {error or 'no more pictures'}") from error
+            raise CameraLost(f"{self._device}: {str(error) or 'no more pictures'}") from error
         width, height = fit(frame.width, frame.height, self._video)
         return frame.reformat(width=width, height=height, format="yuv420p")
 

@@ -43,7 +43,7 @@ class CameraFeed:
     def __init__(self, source: str, video: Video, site: SiteInfo, listener: Listener) -> None:
         self._source, self._video, self._site = source, video, site
         self._listener = listener
-        self._key_wanted = True
+        self._key_wanted = False
         self._opened = False
         self._units = 0
 
@@ -55,7 +55,7 @@ class CameraFeed:
         """Open, read, and open again after a loss. Returns only when the source is `none`."""
         failures = 0
         while True:
-            self._units, self._key_wanted = 0, True
+            self._units, self._key_wanted = 0, False
             thread = DeviceThread("camera", self._work)
             thread.start()
             try:
@@ -118,7 +118,7 @@ class CameraFeed:
 
     def _encode(self, thread: DeviceThread, camera: Camera) -> None:
         encoder: Encoder | None = None
-        last_pts, key_pts = -1, -CLOCK_HZ
+        last_pts, key_pts = -1, -CLOCK_HZ  # the first picture is a key frame unasked
         while not thread.abandoned:
             frame = camera.read()
             if encoder is None or encoder.size != (frame.width, frame.height):

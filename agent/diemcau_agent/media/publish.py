@@ -93,7 +93,6 @@ class Publication:
         match message["janus"]:
             case "webrtcup":
                 self._up.set()
-                self._request_key_frame()
             case "hangup":
                 if not self.hangup.done():
                     self.hangup.set_result(str(message.get("reason")))

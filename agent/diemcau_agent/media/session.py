@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _WATCH_EVERY_S = 0.5
 _STATS_EVERY_S = 1.0
-_LEAVE_S = 3.0
+_LEAVE_S = 1.5
 
 
 class Session:
@@ -74,7 +74,7 @@ class Session:
             tasks.create_task(self._report(), name="stats")
 
     async def leave(self) -> None:
-        """Hang up properly, within 3 s."""
+        """Hang up properly, within 1.5 s."""
         try:
             async with asyncio.timeout(_LEAVE_S):
                 if self._janus is not None and not self._janus.lost.done():
