@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("serve")(run.serve)
+app.command("demo")(run.demo)
 app.command("status")(watch.status)
 app.command("events")(watch.events)
 app.add_typer(sites.areas, name="area")

@@ -1,4 +1,4 @@
-"""`diemcau serve`."""
+"""`diemcau serve` and `diemcau demo`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import typer
 
 from ..config import ConfigError, load
 from .client import DEFAULT_STATE_DIR, Failed, StateDirOption
+
+DEMO_DIR = Path(".demo")
 
 
 def serve(
@@ -29,4 +31,44 @@ def serve(
     except ConfigError as error:
         raise Failed(str(error)) from None
     code = run(settings, state_dir, config_path=config, only=only, no_restart=frozenset(no_restart or ()))
+    raise typer.Exit(code)
+
+
+def source(text: str) -> tuple[str, str]:
+    """`SITE=SOURCE`."""
+    site, equals, what = text.partition("=")
+    if not (site and equals and what):
+        raise typer.BadParameter(f"{text!r}: write SITE=SOURCE, such as ea-kiet=rtsp://192.0.2.7/main")
+    return site, what
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="A short meeting at once, judged.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON in the last line.")] = False,
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SITE=URL", help="rtsp://…, v4l2:/dev/video0, file:… at a site."),
+    ] = None,
+    mic: Annotated[
+        list[str] | None, typer.Option(metavar="SITE=FILE", help="A sound file at a site.")
+    ] = None,
+    state_dir: Annotated[Path, typer.Option("--state-dir", help="Made fresh.", file_okay=False)] = DEMO_DIR,
+    no_restart: Annotated[
+        list[str] | None, typer.Option("--no-restart", metavar="SITE", help="What dies there stays dead.")
+    ] = None,
+    page_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the page.")] = None,
+) -> None:
+    """Three halls meet on this machine, with everything real but the halls."""
+    cameras, mics = dict(map(source, camera or ())), dict(map(source, mic or ()))
+    from ..demo.command import run
+
+    code = run(
+        once=once,
+        json=as_json,
+        cameras=cameras,
+        mics=mics,
+        state_dir=state_dir,
+        no_restart=tuple(no_restart or ()),
+        page_port=page_port,
+    )
     raise typer.Exit(code)

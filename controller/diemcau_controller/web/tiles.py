@@ -84,7 +84,8 @@ def event_line(row: EventRow, names: dict[str, str], words: Words) -> View:
 
 def report_part(report: Report, words: Words) -> View:
     """A report with remarks in words."""
-    return {**report, "sites": [{**site, "remarks": _remarks(site, words)} for site in report["sites"]]}
+    sites = [{**site, "remarks": _remarks(site, words, report["final"])} for site in report["sites"]]
+    return {**report, "sites": sites}
 
 
 def _presence(one: View, names: dict[str, str], words: Words) -> View:
@@ -110,11 +111,11 @@ def _presence(one: View, names: dict[str, str], words: Words) -> View:
     }
 
 
-def _remarks(site: dict[str, Any], words: Words) -> list[str]:
+def _remarks(site: dict[str, Any], words: Words, final: bool) -> list[str]:
     if not site["joined"]:
         remarks = [words("report.absent")]
     else:
-        remarks = [] if site["left"] else [words("report.no_farewell")]
+        remarks = [words("report.no_farewell")] if final and not site["left"] else []
     if site["join_failed"]:
         remarks.append(words("report.join_failed", n=site["join_failed"]))
     return remarks + [words(f"report.{kind}", n=count) for kind, count in site["faults"].items()]
