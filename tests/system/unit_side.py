@@ -33,7 +33,7 @@ from diemcau_agent.unit.state_folder import StateFolder
 from diemcau_wire.logs import log_to_stderr
 die_with_parent()
 log_to_stderr()
-folder, screen, media, restart = sys.argv[1:]
+screen, media, restart, folder = sys.argv[1:]
 programs = Programs(screen=(sys.executable, screen), media=(sys.executable, media))
 run(StateFolder(Path(folder)), restart=restart == "True", programs=programs)
 """
@@ -82,13 +82,15 @@ class Broker:
 class Coordinator:
     """The controller's end of the line: publishes by hand, remembers everything the unit says."""
 
-    def __init__(self, authority: Authority, unit: str, *, receipts: bool = True) -> None:
+    def __init__(
+        self, authority: Authority, unit: str, *, receipts: bool = True, name: str = "controller"
+    ) -> None:
         self.unit, self.receipts = unit, receipts
         self.heard: list[tuple[Channel, Json]] = []
         key, certificate = authority.client_files("controller")
         context = ssl.create_default_context(cafile=str(authority.ca_path))
         context.load_cert_chain(certificate, key)
-        self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id="controller")
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name)
         self.client.tls_set_context(context)
         self.client.max_inflight_messages_set(1000)
         self.client.reconnect_delay_set(0.2, 0.5)
@@ -108,6 +110,8 @@ class Coordinator:
 
     def _hear(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         name = message.topic.split("/", 3)[3]
+        if message.topic.split("/")[2] != self.unit:
+            return
         try:
             self.heard.append((Channel(name), json.loads(message.payload)))
         except ValueError:
@@ -192,22 +196,26 @@ def meeting(id: str = "m1", opens_s: float = 0, **more: Any) -> Json:
 
 
 class UnitProcess:
-    """A real unit process with the test's screen and media processes."""
+    """A real unit process with the test's screen and media processes, unless `command` says otherwise."""
+
+    command: tuple[str, ...]
 
     def __init__(
         self, folder: Path, authority: Authority, *, restart: bool = True, mqtt: str = "3.1.1"
     ) -> None:
-        self.folder, self._restart = folder, restart
+        self.folder = folder
+        if not hasattr(self, "command"):
+            children = [str(CHILDREN / "screen.py"), str(CHILDREN / "media.py"), str(restart)]
+            self.command = (sys.executable, "-c", RUN, *children)
         self.state = folder / "state"
         self.unit = authority.new_unit_identity(self.state / "identity", ADDRESS, PORT)
         coordinator = self.state / "identity" / "coordinator.json"
         coordinator.write_text(json.dumps({**json.loads(coordinator.read_text()), "mqtt_protocol": mqtt}))
 
     def start(self) -> None:
-        arguments = [self.state, CHILDREN / "screen.py", CHILDREN / "media.py", self._restart]
         self.log = (self.folder / "unit.log").open("a")
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, *map(str, arguments)],
+            [*self.command, str(self.state)],
             env={**os.environ, "UNIT_TEST": str(self.folder)},
             stderr=self.log,
         )
