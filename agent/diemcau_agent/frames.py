@@ -12,6 +12,7 @@ u32 height, u64 CLOCK_MONOTONIC in ns, padding to 64, then planar I420 without l
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import struct
@@ -46,8 +47,9 @@ class FrameWriter:
     """The media process's end of a slot."""
 
     def __init__(self) -> None:
-        self.fd = os.memfd_create("diemcau-frames", os.MFD_CLOEXEC)
+        self.fd = os.memfd_create("diemcau-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self.fd, SIZE)
+        fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
         self._map = mmap.mmap(self.fd, SIZE)
         self._seq = 0
         self._index = 0
@@ -79,12 +81,14 @@ class FrameReader:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        if os.fstat(fd).st_size != SIZE:
-            os.close(fd)
-            raise ValueError("not a frame buffer: wrong size")
         try:
+            if os.fstat(fd).st_size != SIZE:
+                raise ValueError("wrong size")
+            # Without the seal its writer could cut it short under us, and reading would end the process.
+            if not fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
+                raise ValueError("not sealed against shrinking")
             self._map = mmap.mmap(fd, SIZE, access=mmap.ACCESS_READ)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             os.close(fd)
             raise ValueError(f"not a frame buffer: {error}") from None
 

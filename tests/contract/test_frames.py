@@ -86,13 +86,19 @@ def test_a_reader_never_sees_half_a_picture(slot: tuple[FrameWriter, FrameReader
     [b"XXXX" + bytes(12), b"DCF1\x09\x00\x00\x00" + b"\x01" * 8, b"DCF1\x00\x00\x00\x00" + b"\x05" * 8],
 )
 def test_a_broken_header_gives_no_picture(header: bytes) -> None:
-    fd = os.memfd_create("broken")
-    os.ftruncate(fd, SIZE)
+    fd = os.dup(FrameWriter().fd)
     with mmap.mmap(fd, SIZE) as memory:
         memory[: len(header)] = header
     reader = FrameReader(fd)
     assert reader.read(0) is None
     reader.close()
+
+
+def test_a_buffer_its_writer_could_cut_short_is_refused() -> None:
+    fd = os.memfd_create("unsealed")
+    os.ftruncate(fd, SIZE)
+    with pytest.raises(ValueError, match="seal"):
+        FrameReader(fd)
 
 
 def test_a_descriptor_that_is_no_buffer_is_refused_and_closed() -> None:

@@ -1,0 +1,100 @@
+"""The docs say everything there is: settings, topics, routes, commands, counters, make targets."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from diemcau_agent.cli import _parser
+from diemcau_controller.api import events, health, meetings, sites, units, users
+from diemcau_controller.cli import app
+from diemcau_controller.config import Settings
+from diemcau_controller.web import pages
+from diemcau_wire import Channel, Reason
+from diemcau_wire.messages import EventKind, Verb
+from pydantic import BaseModel
+
+ROOT = Path(__file__).parents[2]
+INTERFACES = (ROOT / "docs/interfaces.md").read_text()
+OPERATING = (ROOT / "docs/operating.md").read_text()
+
+
+def settings(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from settings(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def controller_commands() -> Iterator[str]:
+    def walk(name: str, command: object) -> Iterator[str]:
+        children = getattr(command, "commands", None)
+        if children is None:
+            yield name
+        else:
+            for word, child in children.items():
+                yield from walk(f"{name} {word}", child)
+
+    return walk("diemcau", typer.main.get_command(app))
+
+
+def agent_commands() -> Iterator[str]:
+    for action in _parser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from (f"diemcau-agent {name}" for name in action.choices)
+
+
+def routes() -> Iterator[str]:
+    for part, prefix in (
+        *((module, "/api/v1") for module in (sites, units, meetings, events, users)),
+        (health, ""),
+        (pages, ""),
+    ):
+        for route in part.router.routes:
+            for method in sorted(route.methods - {"HEAD"}):
+                yield f"{method} {prefix}{route.path}"
+
+
+def test_every_setting_is_in_the_table() -> None:
+    rows = "\n".join(line for line in OPERATING.splitlines() if line.startswith("|"))
+    assert [name for name in settings(Settings) if f"`{name}`" not in rows] == []
+
+
+def test_every_command_is_described() -> None:
+    commands = [*controller_commands(), *agent_commands()]
+    assert [name for name in commands if not re.search(rf"`{re.escape(name)}[ `]", INTERFACES)] == []
+
+
+def test_every_route_is_described() -> None:
+    assert [route for route in routes() if f"`{route}`" not in INTERFACES] == []
+
+
+def test_every_word_of_the_wire_is_described() -> None:
+    words = [*Channel, *Reason, *Verb, *EventKind]
+    assert [word for word in words if f"`{word}`" not in INTERFACES] == []
+
+
+def test_every_channel_is_in_the_architecture() -> None:
+    architecture = (ROOT / "ARCHITECTURE.md").read_text()
+    assert [channel for channel in Channel if f"`{channel}`" not in architecture] == []
+
+
+def test_make_lists_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert targets == set(re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE))
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony is not None and set(phony[1].split()) == targets
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("**/*.md")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    if {".venv", ".demo", "node_modules"} & set(page.parts):
+        return
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        assert "://" in target or (page.parent / target).exists(), target
