@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dateutil import zoneinfo as bundled
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -179,10 +178,7 @@ def zone_named(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        zone = bundled.get_zonefile_instance().get(name)  # a machine without the package tzdata
-        if zone is None:
-            raise ValueError(f"unknown time zone {name[:60]!r}") from None
-        return zone
+        raise ValueError(f"unknown time zone {name[:60]!r}") from None
 
 
 def _bracketed(address: str) -> str:
