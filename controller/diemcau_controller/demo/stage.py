@@ -36,6 +36,7 @@ class Stage:
         self.root, self.halls, self.network = root, halls, network
         self._no_restart = set(no_restart)
         self._state = StateDir(root)
+        self._config = root / "demo.toml"
         self._web, self._mqtt, self._janus = free_ports(network.address, 3)
         self.api = Api(f"https://{network.address}:{self._web}", self._state)
         self.units: dict[str, Process] = {}
@@ -55,23 +56,35 @@ class Stage:
         """The page, with the token that lets in."""
         return f"{self.network.page_url}/?token={self.api.token}"
 
-    def start_services(self, deadline: float) -> None:
+    def start_services(self, deadline: float, *options: str) -> None:
         """Start broker, Janus and controller, and wait until the controller has reached both."""
         self._state.make()
-        config = self.root / "demo.toml"
-        config.write_text(_config(self.network.address, self._web, self._mqtt, self._janus), encoding="utf-8")
+        text = _config(self.network.address, self._web, self._mqtt, self._janus)
+        self._config.write_text(text, encoding="utf-8")
         (self.root / "units").mkdir()
         (self.root / "screens").mkdir()
+        self._services = self.serve(*options)
+        self.wait("broker, Janus and controller did not come up", self.api.ready, deadline)
+
+    def serve(self, *options: str) -> Process:
+        """Run `diemcau serve` with these options; whoever asks for it ends it."""
         page = self.network.page.fileno()
-        self._services = Process(
+        return Process(
             "services",
-            [*_program("diemcau"), "serve", "--state-dir", str(self.root), "--config", str(config)],
+            [
+                *_program("diemcau"),
+                "serve",
+                "--state-dir",
+                str(self.root),
+                "--config",
+                str(self._config),
+                *options,
+            ],
             self._state.logs / "launcher.log",
             restart=False,
             env={LISTEN_FD: str(page)},
             fds=[page],
         )
-        self.wait("broker, Janus and controller did not come up", self.api.ready, deadline)
 
     def add_sites(self) -> None:
         """Tell the controller of areas and sites, and make each site's unit."""
@@ -110,10 +123,11 @@ class Stage:
                 restart=restart,
                 env={"SDL_VIDEODRIVER": os.environ.get("DIEMCAU_DEMO_SCREEN", "dummy")},
             )
-        self.wait("not every unit took its configuration", self._units_ready, deadline)
+        self.wait("not every unit took its configuration", self.units_ready, deadline)
 
-    def _units_ready(self) -> bool:
-        sites = self.api.get("/api/v1/sites")
+    def units_ready(self) -> bool:
+        """True when every unit runs the configuration and schedule meant for it."""
+        sites = [site for site in self.api.get("/api/v1/sites") if site["id"] in self.units]
         return all(
             site["unit"]["status"] == "online"
             and site["unit"][document]["reported"] == site["unit"][document]["desired"] is not None
