@@ -6,22 +6,18 @@ turned into UTC after; a day on which the clocks change moves nothing for the pe
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from dateutil.rrule import rrule, rrulestr
-
 from .refusals import Conflict, Invalid
+from .repeat import repeat
 
 HORIZON = timedelta(days=30)
 CONFLICT_HORIZON = timedelta(days=366)
 LATE_START = timedelta(minutes=1)  # an urgent meeting may be announced as "now" by a clock a little behind
 LONGEST = timedelta(hours=24)
 MOST_PER_HORIZON = 100
-_FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +88,7 @@ def expand(plan: Plan, zone: tzinfo, since: datetime, until: datetime) -> list[T
     else:
         low = _to_local(since - reach, zone) - timedelta(hours=2)  # clocks may jump in between
         high = _to_local(until, zone) + timedelta(hours=2)
-        locals_ = _repeat(plan, zone, high).between(low, high, inc=True)
+        locals_ = repeat(plan.rrule, plan.starts_local, zone, high).between(low, high, inc=True)
     found = []
     for local in locals_:
         starts_at = _to_utc(local, zone)
@@ -125,36 +121,6 @@ def conflict(plan: Plan, times: Sequence[Times], busy: Iterable[Busy], zone: tzi
                     f"site {span.site} is already in the meeting “{span.title}” "
                     f"that starts {local:%Y-%m-%d %H:%M}: choose another time or leave the site out"
                 )
-
-
-def _repeat(plan: Plan, zone: tzinfo, high: datetime) -> rrule:
-    text = plan.rrule or ""
-    frequency = re.search(r"(?:^|;|:)FREQ=([A-Z]+)", text.upper())
-    if frequency is None or "\n" in text or len(text) > 500:
-        raise Invalid("the repeat rule is not an RRULE of RFC 5545, such as FREQ=WEEKLY;BYDAY=MO")
-    if frequency[1] not in _FREQUENCIES:
-        raise Invalid(f"the repeat rule repeats {frequency[1]}: the shortest is DAILY")
-    text = re.sub(r"(?i)UNTIL=(\d{8}T\d{6})Z", lambda m: f"UNTIL={_until(m[1], zone)}", text)
-    try:
-        rule = rrulestr(text, dtstart=plan.starts_local)
-        if not isinstance(rule, rrule):
-            raise ValueError("one rule only")
-        with warnings.catch_warnings():
-            # COUNT and UNTIL together is "deprecated", but only an UNTIL bounds the search of a rule
-            # that never comes true (30 February).
-            warnings.simplefilter("ignore", DeprecationWarning)
-            until = rule._until  # type: ignore[attr-defined]
-            return rule.replace(until=min(until, high) if until else high)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise Invalid(f"the repeat rule is not an RRULE of RFC 5545: {error}"[:300]) from None
-
-
-def _until(text: str, zone: tzinfo) -> str:
-    try:
-        utc = datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-    except ValueError:
-        raise Invalid(f"the repeat rule ends at {text}, which is no date") from None
-    return _to_local(utc, zone).strftime("%Y%m%dT%H%M%S")
 
 
 def _to_utc(local: datetime, zone: tzinfo) -> datetime:
