@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from diemcau_agent.ipc import connect, encode_line
+from diemcau_controller.adapters.ca import Authority
 from diemcau_wire import Channel
 
 from tests.system.unit_side import Broker, Coordinator, UnitProcess, now, until
@@ -105,6 +107,38 @@ def test_commands_are_applied_at_most_once_and_only_where_they_are_meant_for(
     unit.start()
     until(lambda: (s := coordinator.last(Channel.STATE)).get("status") == "online" and s["nonce"] != nonce)
     refused("foreign_connection", nonce=nonce)
+
+
+def test_a_broker_of_another_authority_gets_nothing(broker: Broker, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other" / "ca")
+    other.ensure()
+    unit = UnitProcess(tmp_path / "other", other)
+    unit.start()
+    coordinator = Coordinator(broker.authority, unit.unit)
+    try:
+        until(lambda: any("no connection" in line["event"] for line in unit.logged()))
+        assert unit.status()["link"] is False and not coordinator.heard
+    finally:
+        coordinator.close()
+        unit.stop(signal.SIGKILL)
+
+
+def test_garbage_on_the_units_own_socket(unit: UnitProcess, coordinator: Coordinator) -> None:
+    coordinator.online()
+    with connect(unit.state / "run" / "unit.sock") as sock:
+        for line in (
+            b"coffee",
+            b"[]",
+            b'{"type": 7}',
+            b"x" * 200_000,
+            b'{"type": "coffee"}',
+            b'{"type": "snapshot"}',
+        ):
+            sock.sendall(line + b"\n")
+        sock.sendall(encode_line({"type": "status"}))
+        answers = sock.makefile("rb")
+        assert [json.loads(answers.readline())["type"] for _ in range(3)] == ["error", "error", "status"]
 
 
 def garbage(unit: str, number: int, random: random.Random) -> tuple[Channel, bytes]:

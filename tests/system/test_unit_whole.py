@@ -103,9 +103,9 @@ def test_two_halls_meet_and_survive_what_dies(made: Meeting) -> None:
         made.all_in()
         commune.shows_more()
     made.restart_janus()
-    for one in made.units.values():
-        until(lambda one=one: not one.attends(), 10)
-    made.all_in()
+    for site, coordinator in made.coordinators.items():
+        losses = 2 if site == "tra-nam" else 1
+        until(lambda c=coordinator, n=losses: c.kinds().count("rejoined") == n, 30, f"{site} is not back")
     made.floor(2, "tra-nam")
     main.shows_more()
     for coordinator in made.coordinators.values():

@@ -311,6 +311,23 @@ def test_a_check_that_never_answers_is_ended() -> None:
     assert not driver.check and not driver.session.checking
 
 
+@pytest.mark.parametrize("by", [timedelta(hours=-2), timedelta(days=3)])
+def test_a_clock_that_is_set_in_a_meeting_disturbs_no_timer(by: timedelta) -> None:
+    always = meeting(starts=0, ends=60 * 24 * 9, opens=60 * 24)
+    driver = Driver(always, start=0, visit=Visit("m", connected=False))
+    driver.until(0.1)
+    driver.join()
+    driver.session.clock_stepped(by)
+    driver.now += by
+    driver.tick()
+    assert driver.session.state is S.IN_MEETING
+    driver.take(driver.session.media_ended("internal", "", driver.now))
+    driver.session.clock_stepped(-by)
+    driver.now -= by
+    driver.until(0.2)
+    assert driver.media
+
+
 STEPS = st.lists(
     st.one_of(
         st.floats(0.1, 400).map(lambda s: ("wait", s)),

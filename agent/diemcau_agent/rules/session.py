@@ -11,7 +11,7 @@ that was cut off in a meeting (power, a crash) says `dropped` when it is back.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +37,15 @@ SILENT_MEDIA = timedelta(seconds=8)
 STEADY = timedelta(seconds=30)  # a connection that held this long forgives earlier faults
 FRESH_MS = 3000  # a picture at most this old is a living feed
 _OVER_KEPT = 200
+_INSTANTS = (
+    "_check_until",
+    "_started_at",
+    "_joined_at",
+    "_retry_at",
+    "_heard_at",
+    "_leave_until",
+    "_main_seen_at",
+)
 S = SessionState
 
 
@@ -207,6 +216,16 @@ class Session:
         self._check_until = None
         return self._leave("shutdown", now) if self.attending else []
 
+    def clock_stepped(self, by: timedelta) -> None:
+        """The clock was set: what was remembered as a time of day moves along, meetings do not."""
+        for name in _INSTANTS:
+            instant = getattr(self, name)
+            if instant is not None:
+                setattr(self, name, instant + by)
+        if self.floor.heard_at is not None:
+            self.floor = replace(self.floor, heard_at=self.floor.heard_at + by)
+        self._join_at = None
+
     def tick(self, now: datetime) -> list[Action]:
         """Time has passed. Call a few times a second."""
         actions: list[Action] = []
@@ -322,7 +341,7 @@ class Session:
             return []
         if self._joined_at is not None and now - self._joined_at >= STEADY:
             self.failures = 0
-        pause_s = min(8.0, 0.5 * 2 ** min(self.failures, 10)) * (0.5 + self._chance())
+        pause_s = min(8.0, 0.2 * 4 ** min(self.failures, 5)) * (0.5 + self._chance())
         self.failures += 1
         self._started_at = self._joined_at = None
         self._retry_at = now + timedelta(seconds=pause_s) if self._restart or anyway else None

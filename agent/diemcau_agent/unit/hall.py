@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from diemcau_wire.messages import (
     EventKind,
@@ -33,6 +34,7 @@ from .state_folder import StateFolder, write_atomically
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
+CLOCK_STEP = timedelta(seconds=2)  # more than this between two ticks is not drift
 SLOT_REPORT_S = 5
 SCREEN_LIMIT_S = 2  # a check waits this long for a screen that is just being started
 Record = Callable[[EventKind, str | None, dict[str, object]], None]
@@ -91,9 +93,13 @@ class Hall:
         """Let time pass."""
         self.desired_changed()
         ticks = 0
+        offset = _clock_offset()
         while True:
-            now = _now()
-            self._do(self._session.tick(now))
+            before, offset = offset, _clock_offset()
+            if abs(offset - before) > CLOCK_STEP:
+                log.warning("the clock was set", extra={"by_s": (offset - before).total_seconds()})
+                self._session.clock_stepped(offset - before)
+            self._do(self._session.tick(_now()))
             ticks += 1
             if self._session.attending and ticks % round(SLOT_REPORT_S / TICK_S) == 0:
                 self._changed()
@@ -245,8 +251,9 @@ class Hall:
 
     async def _run_check(self, meeting: Occurrence | None, limit_s: float) -> None:
         config = self._desired.config
-        found: list[Finding] = []
-        if config is not None:
+        if config is None:
+            found = [Finding("check_incomplete", "this unit has no configuration yet")]
+        else:
             check: Line = {
                 "type": "check",
                 "ca": str(self._folder.ca.absolute()),
@@ -300,6 +307,11 @@ class Hall:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _clock_offset() -> timedelta:
+    """How far the time of day is from the clock that nobody sets."""
+    return timedelta(seconds=time.time() - time.monotonic())
 
 
 def _report(task: asyncio.Task[None]) -> None:

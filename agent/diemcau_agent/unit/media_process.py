@@ -148,4 +148,5 @@ class MediaProcess:
         child, self.child = self.child, None
         if child is not None:
             code = await child.end(patience_s)
+            self.refused += child.channel.refused
             log.info("the media process ended", extra={"child": child.pid, "code": code})

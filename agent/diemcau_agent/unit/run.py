@@ -257,7 +257,7 @@ class Unit:
         self._sending.appended()
 
     def _refused(self) -> dict[str, int]:
-        lines = Counter({"line": self._screen.refused + self._hall.refused})
+        lines = Counter({"line": self._screen.refused + self._media.refused + self._hall.refused})
         return {reason: count for reason, count in (self._link.refused + lines).items() if count}
 
     def _screen_size(self) -> list[str]:

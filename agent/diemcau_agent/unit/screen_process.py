@@ -121,6 +121,7 @@ class ScreenProcess:
             log.error("the screen process fell silent", extra={"child": child.pid})
         finally:
             self.child, self.shown = None, []
+            self.refused += child.channel.refused
             self._ready.clear()
             code = await asyncio.shield(asyncio.create_task(child.end(), name="end of screen"))
         return code
