@@ -97,7 +97,7 @@ class MediaProcess:
     def of(self, type_: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if line["type"] == type_]
 
-    def wait(self, type_: str, timeout_s: float = 10, *, after: int = 0) -> dict[str, Any]:
+    def wait(self, type_: str, timeout_s: float = 20, *, after: int = 0) -> dict[str, Any]:
         """The line of a type that came `after` so many of it."""
 
         def there() -> bool:

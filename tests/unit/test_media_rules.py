@@ -11,7 +11,9 @@ from diemcau_agent.drivers.cameras import fit
 from diemcau_agent.drivers.rtsp import nal_types
 from diemcau_agent.ipc import Garbage
 from diemcau_agent.media.check import judge_pictures, judge_sound
-from diemcau_agent.media.h264 import TimeLine
+from diemcau_agent.media.faults import Fault, fault_in
+from diemcau_agent.media.h264 import KeyFrameBudget, TimeLine
+from diemcau_agent.media.janus import JanusLost, JanusRefused
 from diemcau_agent.media.mixing import Voice, decibels, mix
 from diemcau_agent.media.orders import Floor, Start, parse_order
 from diemcau_agent.media.room import Feed, Publishers, parse_feeds
@@ -246,3 +248,19 @@ def test_orders_are_parsed() -> None:
 def test_orders_that_are_none_are_refused(line: dict[str, object]) -> None:
     with pytest.raises(Garbage):
         parse_order(line)
+
+
+def test_the_fault_behind_a_task_groups_exceptions_is_found() -> None:
+    internal, lost = ValueError("a bug"), JanusLost("gone")
+    assert fault_in(ExceptionGroup("", [internal, ExceptionGroup("", [lost])])).what == "janus_lost"
+    assert fault_in(ExceptionGroup("", [internal])).what == "internal"
+    assert fault_in(JanusRefused(433, "unauthorized")).what == "join_refused"
+    assert fault_in(Fault("no_media", "")).what == "no_media"
+
+
+def test_key_frames_are_one_a_second_and_one_saved_up() -> None:
+    budget = KeyFrameBudget()
+    asked = [tick for tick in range(900_000, 1_800_000, 6_000) if budget.spend(tick)]
+    assert asked[:2] == [900_000, 906_000]
+    assert len(asked) <= 2 + 10
+    assert all(later - earlier >= 84_000 for earlier, later in itertools.pairwise(asked[1:]))

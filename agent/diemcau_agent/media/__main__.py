@@ -74,7 +74,9 @@ async def attend(start: Start, floor: Floor | None, unit: Unit) -> int:
     running = asyncio.create_task(session.run(), name="session")
     obeying = asyncio.create_task(obey(session, unit), name="orders")
     await asyncio.wait({running, obeying}, return_when=asyncio.FIRST_COMPLETED)
-    fault = await ended(running) if running.done() else None
+    fault = why(running) if running.done() else None
+    if fault is None and obeying.exception() is not None:
+        fault = why(obeying)
     for task in (running, obeying):
         task.cancel()
     await asyncio.gather(running, obeying, return_exceptions=True)
@@ -87,18 +89,15 @@ async def attend(start: Start, floor: Floor | None, unit: Unit) -> int:
     return 0
 
 
-async def ended(running: asyncio.Task[None]) -> Fault:
-    """Why the session ended by itself."""
-    try:
-        await running
-    except BaseExceptionGroup as group:
-        fault = fault_in(group)
-        if fault.what == "internal":
-            log.exception("session")
-        return fault
-    except Fault as fault:
-        return fault
-    return Fault("internal", "the session ended without a reason")
+def why(ended: asyncio.Task[None]) -> Fault:
+    """Why a task that should go on has ended."""
+    error = ended.exception()
+    if error is None:
+        return Fault("internal", f"{ended.get_name()} ended without a reason")
+    fault = fault_in(error)
+    if fault.what == "internal":
+        log.error("internal", exc_info=error)
+    return fault
 
 
 async def obey(session: Session, unit: Unit) -> None:

@@ -12,10 +12,9 @@ from diemcau_wire.messages import SiteInfo, Video
 from diemcau_agent.drivers.cameras import Camera, open_camera
 
 from .device import DeviceThread
-from .h264 import CLOCK_HZ, TIME_BASE, Encoder, TimeLine
+from .h264 import TIME_BASE, Encoder, KeyFrameBudget, TimeLine
 from .watchdog import CAMERA_S
 
-KEY_FRAME_EVERY_S = 1.0
 _OPEN_S = 8.0
 _BACK_OFF_S = (1.0, 2.0, 5.0, 10.0)
 _WORKED_UNITS = 30  # a camera that gave this many was a working one
@@ -48,7 +47,7 @@ class CameraFeed:
         self._units = 0
 
     def request_key_frame(self) -> None:
-        """Make the next picture a key frame, but at most one a second. Passed-through video cannot."""
+        """Make a key frame soon; many requests make one a second. Passed-through video cannot."""
         self._key_wanted = True
 
     async def run(self) -> None:
@@ -118,15 +117,14 @@ class CameraFeed:
 
     def _encode(self, thread: DeviceThread, camera: Camera) -> None:
         encoder: Encoder | None = None
-        last_pts, key_pts = -1, -CLOCK_HZ  # the first picture is a key frame unasked
+        budget, last_pts = KeyFrameBudget(), -1
         while not thread.abandoned:
             frame = camera.read()
             if encoder is None or encoder.size != (frame.width, frame.height):
                 encoder = Encoder(frame.width, frame.height, self._video)
             pts = max(_now(), last_pts + 1)
-            key = self._key_wanted and pts - key_pts >= KEY_FRAME_EVERY_S * CLOCK_HZ
-            if key:
-                self._key_wanted, key_pts = False, pts
+            if key := self._key_wanted and budget.spend(pts):
+                self._key_wanted = False
             for packet in encoder.encode(frame, pts, key=key):
                 self._hand_on(thread, packet)
             last_pts = pts

@@ -57,8 +57,7 @@ def judge_pictures(lumas: Sequence[Luma]) -> Finding | None:
     if newest.mean() < BLACK_LUMA and np.percentile(newest, 99) < BLACK_BRIGHTEST:
         return Finding("camera_black", "the picture is black")
     moves = [
-        float(np.abs(later.astype(np.int16) - earlier).mean())
-        for earlier, later in itertools.pairwise(lumas)
+        float(np.abs(later.astype(np.int16) - earlier).mean()) for earlier, later in itertools.pairwise(lumas)
     ]
     if not moves or np.median(moves) < SAME:
         return Finding("camera_frozen", "the picture does not change")

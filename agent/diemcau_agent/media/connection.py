@@ -28,6 +28,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from .janus import Message
 
 _PROFILE = "42e01f"
+_SEND_TIME = "abs-send-time"
 _CLOSE_S = 2.0
 
 
@@ -84,12 +85,16 @@ async def offer(
 
 
 async def answer(connection: RTCPeerConnection, jsep: Message) -> Message:
-    """Take a remote offer; returns our answer as a JSEP.
+    """Take Janus's offer; returns our answer as a JSEP.
 
-    Janus leaves to us who begins the DTLS handshake (`actpass`), and we leave it to Janus: a hello that
-    comes before Janus has noticed that ICE is done is dropped, and the next one goes out a second later.
+    Two lines of the offer are changed first. Janus leaves to us who begins the DTLS handshake, and we
+    leave it to Janus: a hello that comes before Janus has noticed that ICE is done is dropped, and the
+    next one goes out a second later. And without send times aiortc estimates no bandwidth, which a
+    switch throws off anyway and Janus does not use without simulcast.
     """
-    await accept(connection, {**jsep, "sdp": jsep["sdp"].replace("a=setup:actpass", "a=setup:active")})
+    lines = [line for line in jsep["sdp"].splitlines(keepends=True) if _SEND_TIME not in line]
+    sdp = "".join(lines).replace("a=setup:actpass", "a=setup:active")
+    await accept(connection, {**jsep, "sdp": sdp})
     await connection.setLocalDescription(await connection.createAnswer())
     return _jsep(connection)
 

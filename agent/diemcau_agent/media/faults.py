@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from .janus import JanusLost, JanusRefused
+
 What = Literal["janus_lost", "join_refused", "no_media", "internal"]
 
 
@@ -19,10 +21,16 @@ class Fault(Exception):
         return f"{self.what}: {self.text}"
 
 
-def fault_in(group: BaseExceptionGroup[BaseException]) -> Fault:
-    """The first fault of a task group's exceptions; anything else is an internal one."""
-    faults = group.subgroup(Fault)
-    error: BaseException = faults or group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error if isinstance(error, Fault) else Fault("internal", f"{type(error).__name__}: {error}")
+def fault_in(error: BaseException) -> Fault:
+    """The fault behind an exception or a task group's exceptions; what is none is an internal one."""
+    if isinstance(error, BaseExceptionGroup):
+        faults = [fault_in(one) for one in error.exceptions]
+        return next((fault for fault in faults if fault.what != "internal"), faults[0])
+    match error:
+        case Fault():
+            return error
+        case JanusLost():
+            return Fault("janus_lost", str(error))
+        case JanusRefused():
+            return Fault("join_refused", str(error))
+    return Fault("internal", f"{type(error).__name__}: {error}")

@@ -9,6 +9,7 @@ from diemcau_wire.messages import Video
 
 CLOCK_HZ = 90_000
 TIME_BASE = Fraction(1, CLOCK_HZ)
+_SAVED = 2.0  # a parked slot of our own asks for a key frame when we join, and the floor right after it
 _GOP_S = 10  # late joiners ask for a key frame; this is for those whose request got lost
 
 
@@ -44,6 +45,23 @@ class Encoder:
         for packet in packets:
             packet.time_base = TIME_BASE
         return packets
+
+
+class KeyFrameBudget:
+    """How many key frames may be made: one a second, and one that was saved up. Pure."""
+
+    def __init__(self) -> None:
+        self._saved = _SAVED
+        self._since = 0
+
+    def spend(self, tick: int) -> bool:
+        """Whether a key frame may be made at `tick` (90 kHz); if so it is spent."""
+        self._saved = min(_SAVED, self._saved + (tick - self._since) / CLOCK_HZ)
+        self._since = tick
+        if self._saved < 1:
+            return False
+        self._saved -= 1
+        return True
 
 
 class TimeLine:

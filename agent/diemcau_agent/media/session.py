@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 
 import av
 import numpy as np
@@ -14,7 +14,7 @@ from diemcau_agent.ipc import Line
 from .camera import CameraFeed
 from .faults import Fault
 from .follow import Follower
-from .janus import Janus, JanusLost
+from .janus import Janus, JanusLost, JanusRefused
 from .microphone import MicrophoneFeed
 from .mixing import Mixer
 from .orders import Floor, Start
@@ -62,13 +62,13 @@ class Session:
         self._microphone.set_open(floor.mic)
 
     async def run(self) -> None:
-        """Attend until cancelled. Raises :class:`Fault`, possibly inside an exception group."""
+        """Attend until cancelled. Raises exceptions that :func:`fault_in` understands."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._camera.run(), name="camera")
             tasks.create_task(self._pictures.hand_over(self._start.screen_socket), name="screen")
             tasks.create_task(self._mixer.run(), name="mixer")
             follower = await self._join(tasks)
-            tasks.create_task(self._guard(follower.run()), name="follower")
+            tasks.create_task(follower.run(), name="follower")
             tasks.create_task(self._microphone.run(), name="microphone")
             tasks.create_task(self._watch(follower), name="watchdog")
             tasks.create_task(self._report(), name="stats")
@@ -84,7 +84,7 @@ class Session:
                 await self._publication.close()
                 if self._janus is not None:
                     await self._janus.aclose()
-        except (TimeoutError, JanusLost) as error:
+        except (TimeoutError, JanusLost, JanusRefused) as error:
             log.warning("leaving: %s", error or "took too long")
 
     # joining and its guards
@@ -92,32 +92,20 @@ class Session:
     async def _join(self, tasks: asyncio.TaskGroup) -> Follower:
         began = asyncio.get_running_loop().time()
         start = self._start
-        try:
-            janus = self._janus = await Janus.connect(start.join.url, start.ca)
-            self._tell({"type": "session", "id": janus.session})
-            tasks.create_task(self._until_lost(janus), name="janus")
-            publication = self._publication
-            await publication.open(janus, start.join, start.name, start.previous_session)
-            tasks.create_task(self._until_hangup(publication), name="hangup")
-            own = Feed(start.site, publication.mids["audio"], publication.mids["video"])
-            follower = Follower(
-                janus, start.join, own, publication.publishers, self._on_picture, self._on_voice
-            )
-            await follower.open()
-        except JanusLost as lost:
-            raise Fault("janus_lost", str(lost)) from lost
+        janus = self._janus = await Janus.connect(start.join.url, start.ca)
+        self._tell({"type": "session", "id": janus.session})
+        tasks.create_task(self._until_lost(janus), name="janus")
+        publication = self._publication
+        await publication.open(janus, start.join, start.name, start.previous_session)
+        tasks.create_task(self._until_hangup(publication), name="hangup")
+        own = Feed(start.site, publication.mids["audio"], publication.mids["video"])
+        follower = Follower(janus, start.join, own, publication.publishers, self._on_picture, self._on_voice)
+        await follower.open()
         self._follower = follower
         if self._floor is not None:
             self.take_floor(self._floor)
         self._tell({"type": "joined", "ms": round((asyncio.get_running_loop().time() - began) * 1000)})
         return follower
-
-    @staticmethod
-    async def _guard(work: Coroutine[object, object, None]) -> None:
-        try:
-            await work
-        except JanusLost as lost:
-            raise Fault("janus_lost", str(lost)) from lost
 
     @staticmethod
     async def _until_lost(janus: Janus) -> None:

@@ -82,7 +82,6 @@ class Subscription:
             # an m-line that had become inactive: Janus wants a new offer and answer, we a new connection
             self.slots[index] = Slot(site, dead=True)
             return
-        self._shut(index)  # once more: what came while the answer was under way may be the old feed's
         self.slots[index] = Slot(site)
         if feed is None:
             await self._hold([index])
