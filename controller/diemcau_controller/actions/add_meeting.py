@@ -82,10 +82,11 @@ async def add_meeting(controller: Controller, spec: MeetingSpec) -> str:
 
 def busy(session: Session, settings: Settings, now: datetime, sites: Iterable[str]) -> list[Busy]:
     """When these sites are taken by meetings of the coming year."""
-    wanted = set(sites)
+    wanted = list(sites)
     spans = []
     for meeting in session.scalars(select(Meeting).where(Meeting.cancelled_at.is_(None))):
-        shared = wanted & set(meeting.site_ids)
+        taken = set(meeting.site_ids)
+        shared = [site for site in wanted if site in taken]
         if not shared:
             continue
         over = set(
@@ -97,7 +98,7 @@ def busy(session: Session, settings: Settings, now: datetime, sites: Iterable[st
         )
         for time in expand(plan_of(meeting), settings.zone, now, now + CONFLICT_HORIZON):
             if time.starts_at not in over:
-                spans += [Busy(site, meeting.title, time.starts_at, time.ends_at) for site in sorted(shared)]
+                spans += [Busy(site, meeting.title, time.starts_at, time.ends_at) for site in shared]
     return spans
 
 

@@ -5,7 +5,7 @@ What arrives twice changes nothing: events fall on (unit, stream, seq), of the r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,9 +58,15 @@ class Told:
     news: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
 
-def ingest(session: Session, batch: Iterable[Taken], now: datetime) -> Told:
+def ingest(session: Session, batch: Sequence[Taken], now: datetime) -> Told:
     """Take in a batch, inside a transaction."""
     told = Told()
+    speaking = {taken.message.unit for taken in batch}
+    # Read once what every message would otherwise ask for; the session keeps it while we hold it.
+    held = [
+        session.scalars(select(Unit).where(Unit.id.in_(speaking))).all(),
+        session.scalars(select(Newest).where(Newest.unit.in_(speaking))).all(),
+    ]
     events: list[Event] = []
     for taken in batch:
         message = taken.message
@@ -79,6 +85,7 @@ def ingest(session: Session, batch: Iterable[Taken], now: datetime) -> Told:
             told.news.append(("session", {"unit": message.unit, "meeting": message.meeting}))
     if events:
         _events(session, events, now, told)
+    del held
     return told
 
 
