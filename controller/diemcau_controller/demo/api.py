@@ -20,7 +20,7 @@ class Api:
     """`url` is the controller's base address; certificate and token are read from its state folder."""
 
     def __init__(self, url: str, state: StateDir) -> None:
-        self._url, self._state = url, state
+        self.url, self._state = url, state
         self._http: httpx.Client | None = None
 
     def ready(self) -> bool:
@@ -67,7 +67,7 @@ class Api:
             context = ssl.create_default_context(cafile=str(certificate))
             headers = {"Authorization": f"Bearer {self.token}"}
             self._http = httpx.Client(
-                base_url=self._url, verify=context, headers=headers, timeout=10, trust_env=False
+                base_url=self.url, verify=context, headers=headers, timeout=10, trust_env=False
             )
         return self._http
 
