@@ -19,7 +19,13 @@ from .topics import Channel, is_unit_id
 
 
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        moment = value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no such time") from None
+    if not 1970 <= moment.year <= 9998:  # so that every zone can show it; 1970: a clock without a battery
+        raise ValueError("a time before 1970 or after 9998")
+    return moment
 
 
 def _nfc(value: str) -> str:
@@ -39,6 +45,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_nfc)]
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_nfc)]
 Utc = Annotated[AwareDatetime, AfterValidator(_utc)]
 Rev = Annotated[int, Field(ge=0, le=2**53)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class Part(BaseModel):
@@ -86,13 +93,13 @@ class Health(Message):
     interval_s: Annotated[float, Field(gt=0, le=3600)]
     cpu_percent: Annotated[float, Field(ge=0, le=100)]
     memory_percent: Annotated[float, Field(ge=0, le=100)]
-    disk_free_bytes: Annotated[int, Field(ge=0)]
+    disk_free_bytes: Count
     temperature_c: float | None = None
     uptime_s: Annotated[float, Field(ge=0)]
     link_rtt_ms: Annotated[float, Field(ge=0)] | None = None
-    outbox_pending: Annotated[int, Field(ge=0)] = 0
+    outbox_pending: Count = 0
     clock_trusted: bool = True
-    refused: dict[str, int] = Field(default_factory=dict, max_length=32)
+    refused: dict[Token, Count] = Field(default_factory=dict, max_length=32)
 
 
 class EventKind(StrEnum):
@@ -131,6 +138,12 @@ class Event(Message):
     site: SiteId | None = None
     meeting: Token | None = None
     data: dict[str, Any] = Field(default_factory=dict, max_length=32)
+
+    @model_validator(mode="after")
+    def _named(self) -> Event:
+        if self.id != f"{self.unit}:{self.stream}:{self.seq}":
+            raise ValueError("id is not unit:stream:seq")
+        return self
 
 
 class Verb(StrEnum):
@@ -185,7 +198,7 @@ class SlotReport(Part):
     """A picture slot on the hall's screen: whose picture, and how many frames of it were shown."""
 
     site: SiteId | None = None
-    frames_shown: Annotated[int, Field(ge=0)] = 0
+    frames_shown: Count = 0
 
 
 class ReportedSession(Message):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +15,7 @@ from .topics import FROM_UNIT, Channel, Topic, TopicError, parse_topic, topic
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Reason(StrEnum):
@@ -94,16 +97,28 @@ def _load(payload: bytes) -> dict[str, Any]:
     if _depth(text) > MAX_DEPTH:
         raise Refused(Reason.DEPTH, f"nested deeper than {MAX_DEPTH}")
     try:
-        document = json.loads(text, parse_constant=_no_constant)
+        document = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise Refused(Reason.JSON, str(error)[:200]) from None
     if not isinstance(document, dict):
         raise Refused(Reason.JSON, "not an object")
+    if _SURROGATE.search(text) is not None:  # as a pair it is a letter, alone it cannot be written again
+        try:
+            json.dumps(document, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise Refused(Reason.FIELDS, "half a surrogate pair") from None
     return document
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not isfinite(number):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return number
 
 
 def _depth(text: str) -> int:
