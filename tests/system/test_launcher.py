@@ -85,7 +85,10 @@ def is_open(port: int, address: str = ADDRESS) -> bool:
 
 
 def alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_three_run_side_by_side_come_back_and_end_in_order(serve: Callable[..., Served]) -> None:
@@ -165,7 +168,8 @@ def test_a_missing_program_is_named_with_its_package(
 
 
 def test_an_unusable_state_folder_is_named(serve: Callable[..., Served], tmp_path: Path) -> None:
-    (tmp_path / "state").write_text("a file")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/run").write_text("a file")
     code, sentence = refused(serve())
     assert code == 1 and "cannot be written" in sentence
 

@@ -18,6 +18,7 @@ from .voices import heard, read_raw
 START_S, UNITS_S, JOIN_S, LEAVE_S, REPORT_S = 30.0, 40.0, 45.0, 15.0, 15.0
 SETTLE_S = 2.0  # from the floor's grant until pictures and voices must have followed
 TURN_S = 6.0  # what is judged of a turn
+TURN_BYTES = int(TURN_S * 48_000) * 2
 LOOKS = 3
 
 Tell = Callable[[str], None]
@@ -114,7 +115,9 @@ class Trial:
             for site, file in files.items():
                 turn.pictures.setdefault(site, []).append(file)
         stage.pause(start + TURN_S - time.monotonic(), self._deadline)
-        turn.played = {site: (began[site], _size(stage.playout(site))) for site in viewers}
+        turn.played = {
+            site: (began[site], min(_size(stage.playout(site)), began[site] + TURN_BYTES)) for site in viewers
+        }
         self._roll_call(hall)
 
     def _roll_call(self, speaker: Hall) -> None:

@@ -23,6 +23,7 @@ _SOFTEST_DB = -50.0  # below this nobody in a hall would call it a voice
 _FLOOR_DB = -90.0
 _BAND_HZ = 15.0
 _STEADY_SHARE = 0.8
+_PIECE = 2 * RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,17 @@ def noise_floor(sound: Sound, hertz: int) -> float:
 
 
 def likeness(sound: Sound, recording: Sound) -> float:
-    """Best correlation, -1 to 1, of the sound's spectrogram with a stretch of the repeated recording's."""
-    heard_rows, known_rows = _spectrogram(sound), _spectrogram(recording)
+    """How much the sound is a stretch of the repeated recording, -1 to 1.
+
+    The sound is cut into pieces of two seconds, so that a gap in it does no harm to the rest; for each the
+    best correlation of its spectrogram with the recording's counts, and of these the median.
+    """
+    known = _spectrogram(recording)
+    pieces = [sound[at : at + _PIECE] for at in range(0, max(1, len(sound) - _PIECE + 1), _PIECE)]
+    return float(np.median([_best_correlation(_spectrogram(piece), known) for piece in pieces]))
+
+
+def _best_correlation(heard_rows: Sound, known_rows: Sound) -> float:
     count = len(heard_rows)
     if count == 0 or len(known_rows) == 0:
         return 0.0
