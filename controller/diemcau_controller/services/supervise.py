@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-_FIRST_S, _LONGEST_S = 0.5, 15.0
+_FIRST_S, _LONGEST_S = 0.5, 3.0
 _HEALTHY_S = 60.0
 
 log = logging.getLogger(__name__)
