@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zxingcpp
+from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
@@ -43,9 +45,18 @@ class RoomPage:
     def feeds(self) -> list[str]:
         return self._page.evaluate("known()")
 
-    def frames(self, feed: str) -> int:
-        """Frames presented of `feed` so far."""
-        return self._page.evaluate("feed => framesOf(feed)", feed)
+    def count(self, feeds: Iterable[str], seconds: float) -> dict[str, tuple[int, float]]:
+        """Frames the browser presented of each feed, and in how many seconds by its own clock."""
+        before = self._presented(feeds)
+        self.wait(seconds)
+        after = self._presented(feeds)
+        return {
+            feed: (after[feed]["frames"] - before[feed]["frames"], after[feed]["at"] - before[feed]["at"])
+            for feed in feeds
+        }
+
+    def _presented(self, feeds: Iterable[str]) -> dict[str, dict[str, float]]:
+        return dict(self._page.evaluate("feeds => framesOf(feeds)", list(feeds)))
 
     def picture(self, feed: str) -> Image.Image | None:
         """The feed's picture now, through a canvas."""
@@ -63,15 +74,17 @@ class RoomPage:
                 return words[1], int(words[2])
         return None
 
-    def level_db(self, feed: str, hertz: float) -> float:
-        """Level of a tone in the feed's sound of the last 0.7 s, in dB relative to full scale."""
-        samples = np.array(self._page.evaluate("feed => soundOf(feed)", feed), dtype=np.float64)
-        if samples.size == 0:
-            return -120.0
-        window = np.hanning(samples.size)
-        turn = np.exp(-2j * np.pi * hertz * np.arange(samples.size) / 48000)
-        amplitude = 2 * abs(np.sum(samples * window * turn)) / window.sum()
-        return 20 * float(np.log10(max(amplitude, 1e-6)))
+    def sound(self, feed: str) -> NDArray[np.float64]:
+        """The feed's sound of the last 0.7 s, at 48 kHz; empty before any has come."""
+        data = base64.b64decode(self._page.evaluate("feed => soundOf(feed)", feed))
+        return np.frombuffer(data, "<f4").astype(np.float64)
+
+    def until(self, reached: Callable[[], bool], seconds: float, failure: str) -> None:
+        """Wait until `reached`; the page goes on meanwhile."""
+        deadline = time.monotonic() + seconds
+        while not reached():
+            assert time.monotonic() < deadline, failure
+            self.wait(0.1)
 
     def wait(self, seconds: float) -> None:
         self._page.wait_for_timeout(seconds * 1000)
