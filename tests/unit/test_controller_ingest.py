@@ -12,9 +12,8 @@ from diemcau_controller.actions.desired import renew_schedule
 from diemcau_controller.actions.ingest import Taken, Told, ingest
 from diemcau_controller.config import Settings
 from diemcau_controller.store.database import Database
-from diemcau_controller.store.tables import Desired, EventRow, HealthRow, Newest, Site, Unit
+from diemcau_controller.store.tables import Binding, Desired, EventRow, HealthRow, Newest, Site, Unit
 from diemcau_wire.messages import (
-    Ack,
     Event,
     EventKind,
     Health,
@@ -40,6 +39,8 @@ def session(tmp_path: Path) -> Iterator[Session]:
         made.add(Site(id="a", name="A", epoch=1))
         made.flush()
         made.add(Unit(id=UNIT, site_id="a", epoch=1, status="never"))
+        made.flush()
+        made.add(Binding(site_id="a", epoch=1, unit_id=UNIT, bound_at=NOW))
         made.flush()
         yield made
     database.close()
@@ -69,7 +70,7 @@ def health(seq: int, boot: str = "b") -> Health:
 
 
 def take(session: Session, *messages: Message, now: datetime = NOW, retained: bool = False) -> Told:
-    channels = {State: Channel.STATE, Health: Channel.HEALTH, Event: Channel.EVENT, Ack: Channel.ACK}
+    channels = {State: Channel.STATE, Health: Channel.HEALTH, Event: Channel.EVENT}
     batch = [Taken(channels.get(type(m), Channel.REPORTED_SESSION), m, retained) for m in messages]
     told = ingest(session, batch, now)
     session.flush()
@@ -89,8 +90,14 @@ def test_an_event_twice_is_one_row_and_two_receipts(session: Session) -> None:
     first = take(session, event(1), event(1), event(2))
     again = take(session, event(1), event(2))
     assert (receipt(first), receipt(again), rows(session)) == (2, 2, 2)
+    assert (first.refused, again.refused) == ({"replayed": 1}, {"replayed": 2})
     assert len([one for one in first.news if one[0] == "event"]) == 2
     assert [one for one in again.news if one[0] == "event"] == []
+
+
+def test_a_unit_speaks_for_no_site_but_its_own(session: Session) -> None:
+    take(session, event(1, site="a"), event(2, site="b"))
+    assert [row.site for row in session.scalars(select(EventRow).order_by(EventRow.seq))] == ["a", None]
 
 
 def test_a_gap_is_waited_for(session: Session) -> None:
@@ -122,7 +129,7 @@ def test_presence_follows_the_present_connection(session: Session) -> None:
     unit = session.get_one(Unit, UNIT)
     take(session, state(Presence.ONLINE, "n1"))
     take(session, state(Presence.ONLINE, "n2"))
-    take(session, state(Presence.LOST, "n1"))
+    assert take(session, state(Presence.LOST, "n1")).refused == {"stale": 1}
     assert (unit.status, unit.nonce) == ("online", "n2")
     take(session, state(Presence.LOST, "n2"))
     assert unit.status == "lost"
@@ -136,7 +143,8 @@ def test_what_the_broker_kept_is_not_a_sign_of_life(session: Session) -> None:
 def test_the_newest_measurement_counts(session: Session) -> None:
     unit = session.get_one(Unit, UNIT)
     unit.status = "silent"
-    take(session, health(5), health(4), health(5), health(1, boot="b2"))
+    told = take(session, health(5), health(4), health(5), health(1, boot="b2"))
+    assert told.refused == {"stale": 2}
     assert unit.status == "online"
     assert session.get_one(Newest, (UNIT, "health")).document["boot_id"] == "b2"
     assert session.scalar(select(func.count()).select_from(HealthRow)) == 2
@@ -156,11 +164,8 @@ def test_a_unit_nobody_has_bound_is_noted(session: Session) -> None:
     assert session.get_one(Unit, "u9").site_id is None
 
 
-def test_acks_and_sessions_are_handed_on(session: Session) -> None:
-    told = take(
-        session, Ack(unit=UNIT, id="c1", ok=True, at=NOW), ReportedSession(unit=UNIT, meeting="m", at=NOW)
-    )
-    assert [ack.id for ack in told.acks] == ["c1"]
+def test_sessions_are_handed_on(session: Session) -> None:
+    told = take(session, ReportedSession(unit=UNIT, meeting="m", at=NOW))
     assert ("session", {"unit": UNIT, "meeting": "m"}) in told.news
 
 

@@ -42,19 +42,20 @@ class SiteSpec(SiteChange):
 
 async def add_site(controller: Controller, spec: SiteSpec) -> str:
     """Add it and give its id."""
-    site_id = await controller.write(lambda session: insert_site(session, spec))
+    language = controller.settings.language
+    site_id = await controller.write(lambda session: insert_site(session, spec, language))
     controller.news.tell("site", site=site_id)
     return site_id
 
 
-def insert_site(session: Session, spec: SiteSpec) -> str:
-    """The part of :func:`add_site` inside a transaction."""
+def insert_site(session: Session, spec: SiteSpec, language: str) -> str:
+    """The part of :func:`add_site` inside a transaction; `language` where the spec names none."""
     site_id = spec.id or slug(spec.name)
     if not site_id:
         raise Invalid("no id can be made from that name: give an id of letters a-z and digits")
     if session.get(Site, site_id) is not None:
         raise Conflict(f"site {site_id} exists already: choose another id")
-    site = Site(id=site_id, name=spec.name)
+    site = Site(id=site_id, name=spec.name, language=language)
     _apply(session, site, spec)
     session.add(site)
     session.flush()

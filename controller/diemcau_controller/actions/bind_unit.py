@@ -6,7 +6,7 @@ from diemcau_wire import is_unit_id
 from sqlalchemy.orm import Session
 
 from ..rules.refusals import Conflict, Invalid, NotFound
-from ..store.tables import Site, Unit
+from ..store.tables import Binding, Site, Unit
 from .controller import Controller, Letter
 from .desired import renew_config, renew_schedule
 
@@ -43,6 +43,7 @@ async def bind_unit(controller: Controller, unit_id: str, site_id: str) -> int:
         site.epoch += 1
         unit.epoch = site.epoch
         unit.site_id = site_id
+        session.add(Binding(site_id=site_id, epoch=site.epoch, unit_id=unit_id, bound_at=now))
         session.flush()
         session.expire(site)
         session.expire(unit)

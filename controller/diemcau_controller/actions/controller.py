@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
@@ -26,6 +27,9 @@ class Post(Protocol):
     @property
     def connected(self) -> bool: ...
 
+    @property
+    def refused(self) -> Mapping[str, int]: ...
+
     def publish(self, message: Message, channel: Channel) -> bool: ...
 
 
@@ -43,7 +47,11 @@ def _now() -> datetime:
 
 @dataclass
 class Controller:
-    """The parts of one running controller. `acks` holds who waits for the answer to which command."""
+    """The parts of one running controller.
+
+    `acks` holds who waits for the answer to which command; `refused` counts, by reason, messages that passed
+    the border and changed nothing.
+    """
 
     settings: Settings
     state: StateDir
@@ -54,10 +62,15 @@ class Controller:
     now: Callable[[], datetime] = _now
     janus_reached: Callable[[], bool] = lambda: False
     acks: dict[str, asyncio.Future[Ack]] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
 
     def write(self, change: Callable[[Session], T]) -> Awaitable[T]:
         """Run a change in the one writer and wait for its commit."""
         return self.writer.write(change)
+
+    def refusals(self) -> dict[str, int]:
+        """How many messages of units were refused, by reason: at the border and behind it."""
+        return dict(sorted((self.refused + Counter(self.post.refused)).items()))
 
     def send(self, letters: Iterable[Letter]) -> None:
         """Post what a committed transaction left to be told."""

@@ -77,7 +77,7 @@ async def import_sites(controller: Controller, data: bytes) -> list[str]:
         added: list[str] = []
         for line, row in rows:
             try:
-                added.append(insert_site(session, _spec(row, areas)))
+                added.append(insert_site(session, _spec(row, areas), controller.settings.language))
             except ValidationError as error:
                 errors += [
                     RowError(line, f"{'.'.join(str(s) for s in e['loc'])}: {e['msg']}")

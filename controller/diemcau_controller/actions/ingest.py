@@ -5,13 +5,13 @@ What arrives twice changes nothing: events fall on (unit, stream, seq), of the r
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from diemcau_wire.messages import (
-    Ack,
     Event,
     EventKind,
     Health,
@@ -27,7 +27,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session, aliased
 
 from ..rules import presence
-from ..store.tables import EventRow, HealthRow, Newest, Occurrence, Stream, Unit
+from ..store.tables import Binding, EventRow, HealthRow, Newest, Occurrence, Stream, Unit
 from .controller import Letter
 from .desired import overtake
 
@@ -51,11 +51,17 @@ class Taken:
 
 @dataclass
 class Told:
-    """What is to be told after the commit."""
+    """What is to be told after the commit. `refused` counts what changed nothing, by reason."""
 
     letters: list[Letter] = field(default_factory=list)
-    acks: list[Ack] = field(default_factory=list)
     news: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Told) -> None:
+        """Tell what `other` tells, too."""
+        self.letters += other.letters
+        self.news += other.news
+        self.refused += other.refused
 
 
 def ingest(session: Session, batch: Sequence[Taken], now: datetime) -> Told:
@@ -72,8 +78,6 @@ def ingest(session: Session, batch: Sequence[Taken], now: datetime) -> Told:
         message = taken.message
         if isinstance(message, Event):
             events.append(message)
-        elif isinstance(message, Ack):
-            told.acks.append(message)
         elif isinstance(message, State):
             _state(session, message, message.at if taken.retained else now, told)
         elif isinstance(message, Health):
@@ -102,6 +106,7 @@ def _unit(session: Session, unit_id: str) -> Unit:
 def _state(session: Session, state: State, at: datetime, told: Told) -> None:
     unit = _unit(session, state.unit)
     if not presence.counts(state.status, state.nonce, unit.nonce):
+        told.refused["stale"] += 1
         return
     unit.status = state.status.value
     unit.boot_id, unit.nonce, unit.version = state.boot_id, state.nonce, state.version
@@ -116,6 +121,7 @@ def _health(session: Session, health: Health, now: datetime, told: Told) -> None
     if newest is not None:
         document = newest.document
         if document.get("boot_id") == health.boot_id and int(document.get("seq", 0)) >= health.seq:
+            told.refused["stale"] += 1
             return
     _newest(session, health.unit, Channel.HEALTH, now, health)
     session.add(HealthRow(unit=health.unit, at=now, document=_document(health)))
@@ -147,8 +153,17 @@ def _document(message: Message) -> dict[str, Any]:
 
 
 def _events(session: Session, events: list[Event], now: datetime, told: Told) -> None:
+    speaking = {event.unit for event in events}
+    bound = select(Binding.unit_id, Binding.site_id).where(Binding.unit_id.in_(speaking))
+    served = {(unit, site) for unit, site in session.execute(bound)}
     rows = [
-        {**event.model_dump(exclude={"v"}), "kind": event.kind.value, "received_at": now} for event in events
+        {
+            **event.model_dump(exclude={"v"}),
+            "kind": event.kind.value,
+            "site": event.site if (event.unit, event.site) in served else None,
+            "received_at": now,
+        }
+        for event in events
     ]
     known_before = session.scalar(select(func.max(EventRow.number))) or 0
     session.execute(insert(EventRow).on_conflict_do_nothing(), rows)
@@ -157,6 +172,7 @@ def _events(session: Session, events: list[Event], now: datetime, told: Told) ->
     fresh = session.scalars(
         select(EventRow).where(EventRow.number > known_before).order_by(EventRow.number)
     ).all()
+    told.refused["replayed"] += len(events) - len(fresh)
     for row in fresh:
         _unit(session, row.unit)
         if row.kind == EventKind.VERDICT:

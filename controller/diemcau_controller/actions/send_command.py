@@ -54,5 +54,7 @@ async def send_command(
 def take_ack(controller: Controller, ack: Ack) -> None:
     """Give an answer to whoever waits for it; nobody waits for a late one."""
     waiting = controller.acks.get(ack.id)
-    if waiting is not None and not waiting.done():
+    if waiting is None or waiting.done():
+        controller.refused["unasked"] += 1
+    else:
         waiting.set_result(ack)

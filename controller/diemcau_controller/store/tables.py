@@ -97,6 +97,16 @@ class Unit(Base):
     site: Mapped[Site | None] = relationship(back_populates="unit")
 
 
+class Binding(Base):
+    """That a unit came to serve a site. What a unit says of a site it never served is not believed."""
+
+    __tablename__ = "binding"
+    site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    unit_id: Mapped[str] = mapped_column(ForeignKey("unit.id"), index=True)
+    bound_at: Mapped[datetime]
+
+
 class Meeting(Base):
     """A meeting as it was announced: local wall-clock time, once or by a rule (RFC 5545)."""
 

@@ -144,6 +144,25 @@ def upgrade() -> None:
         sa.UniqueConstraint("site_id"),
     )
     op.create_table(
+        "binding",
+        sa.Column("site_id", sa.String(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("unit_id", sa.String(), nullable=False),
+        sa.Column("bound_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["site_id"],
+            ["site.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_id"],
+            ["unit.id"],
+        ),
+        sa.PrimaryKeyConstraint("site_id", "epoch"),
+    )
+    with op.batch_alter_table("binding", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_binding_unit_id"), ["unit_id"], unique=False)
+
+    op.create_table(
         "desired",
         sa.Column("unit", sa.String(), nullable=False),
         sa.Column("channel", sa.String(), nullable=False),
