@@ -18,10 +18,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import uvicorn
 from diemcau_wire.logs import log_to_stderr
@@ -59,6 +60,7 @@ class NotLinked:
     """Stands where the MQTT link will: what it is given is said anew once there is a link."""
 
     connected = False
+    refused: Mapping[str, int] = MappingProxyType({})
 
     def publish(self, message: Message, channel: Channel) -> bool:
         return False
@@ -95,6 +97,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         ca=authority.ca_path,
         key=key,
         certificate=certificate,
+        on_ack=ingest.answered,
         on_batch=ingest.take,
         on_connect=ingest.connected,
     )

@@ -50,6 +50,7 @@ class Posted:
 
     def __init__(self) -> None:
         self.connected = True
+        self.refused: dict[str, int] = {}
         self.letters: list[tuple[Channel, Message]] = []
         self.answering: Controller | None = None
 
@@ -157,7 +158,12 @@ def test_without_a_token_there_is_nothing(office: Office) -> None:
         assert office.nobody.get(f"/api/v1/{path}").status_code == 401
     wrong = office.nobody.get("/api/v1/sites", headers={"Authorization": "Bearer guess"})
     assert wrong.status_code == 401 and "diemcau user token" in wrong.json()["detail"]
-    assert office.nobody.get("/healthz").json() == {"status": "ok", "mqtt": True, "janus": False}
+    assert office.nobody.get("/healthz").json() == {
+        "status": "ok",
+        "mqtt": True,
+        "janus": False,
+        "refused": {},
+    }
 
 
 def test_roles(office: Office) -> None:

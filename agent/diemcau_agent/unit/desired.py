@@ -17,11 +17,12 @@ log = logging.getLogger(__name__)
 
 
 class Desired:
-    """Configuration and schedule of one unit."""
+    """Configuration and schedule of one unit. `refused` counts stale documents."""
 
     def __init__(self, store: Store, unit: str) -> None:
         self._store, self._unit = store, unit
         self._refused: dict[Channel, str] = {}
+        self.refused = 0
         self.config: DesiredConfig | None = store.read_config()
         self.schedule: DesiredSchedule | None = store.read_schedule()
 
@@ -54,6 +55,7 @@ class Desired:
         refusal = schedule_rules.refusal(held, document)
         if refusal is not None:
             self._refused[channel] = refusal
+            self.refused += 1
             log.warning("desired document refused", extra={"channel": channel.value, "error": refusal})
             return False
         self._refused.pop(channel, None)

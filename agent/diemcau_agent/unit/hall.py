@@ -64,6 +64,7 @@ class Hall:
         self._checked = asyncio.Event()
         self._reported: tuple[object, ...] = ()
         self.refused = 0
+        self.floors_refused = 0
 
     # ── what others read ─────────────────────────────────────────────────────────────────────────
 
@@ -115,6 +116,7 @@ class Hall:
         """The controller says who is seen and heard."""
         refused, actions = self._session.heard_floor(message, _now())
         if refused is not None:
+            self.floors_refused += 1
             log.debug("floor message does not count", extra={"why": refused})
         self._do(actions)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -37,7 +38,7 @@ class NotDone(Exception):
 
 
 class Orders:
-    """Carries out commands and acknowledges them."""
+    """Carries out commands and acknowledges them. `refused` counts those not admitted, by stable word."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Orders:
         self._folder, self._unit, self._desired = folder, unit, desired
         self._hall, self._screen, self._link = hall, screen, link
         self._admission = Admission()
+        self.refused: Counter[str] = Counter()
         self._running: set[asyncio.Task[None]] = set()
         self._verbs: dict[Verb, Callable[[Command], Awaitable[Result]]] = {
             Verb.PING: self._ping,
@@ -66,6 +68,7 @@ class Orders:
         refusal = self._admission.refusal(command, epoch=self._desired.epoch, nonce=nonce)
         if refusal is not None or isinstance(command, UnknownVerb):
             word = refusal or "unknown_verb"
+            self.refused[word] += 1
             log.warning("command refused", extra={"id": command.id, "error": word})
             self._answer(command.id, ok=False, error=word, text=TEXTS[word])
             return

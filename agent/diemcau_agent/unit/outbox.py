@@ -48,6 +48,7 @@ class Outbox:
         self._memory: list[Event] = []
         self._memory_received = 0
         self._written = 0
+        self.receipts_refused = 0
         self._open()
 
     def append(
@@ -100,6 +101,7 @@ class Outbox:
             self._memory_received = max(self._memory_received, seq)
         covered = list(streams.items())
         if streams.get(self._stream, 0) > self._last:
+            self.receipts_refused += 1
             log.warning("receipt beyond what was ever sent", extra={"last": self._last})
             covered = [(stream, seq) for stream, seq in covered if stream != self._stream]
         update = "UPDATE event SET received = 1 WHERE stream = ? AND seq <= ? AND received = 0"

@@ -257,8 +257,15 @@ class Unit:
         self._sending.appended()
 
     def _refused(self) -> dict[str, int]:
-        lines = Counter({"line": self._screen.refused + self._media.refused + self._hall.refused})
-        return {reason: count for reason, count in (self._link.refused + lines).items() if count}
+        """How often what was refused, by reason: at the border, as a command, as something outdated."""
+        others = {
+            "stale": self._desired.refused,
+            "floor": self._hall.floors_refused,
+            "receipt": self._outbox.receipts_refused,
+            "line": self._screen.refused + self._media.refused + self._hall.refused,
+        }
+        counted = self._link.refused + self._orders.refused + Counter(others)
+        return {reason: count for reason, count in counted.items() if count}
 
     def _screen_size(self) -> list[str]:
         config = self._desired.config

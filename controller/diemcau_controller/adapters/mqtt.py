@@ -24,7 +24,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 from diemcau_wire import Channel, Refused, Topic, address, decode, encode, filters_of_controller
-from diemcau_wire.messages import Message
+from diemcau_wire.messages import Ack, Message
 from diemcau_wire.topics import RETAINED, qos
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
@@ -52,7 +52,8 @@ class MqttLink:
 
     `on_batch` gets at most `batch` messages, gathered for at most `gather_s` seconds, and calls
     :meth:`ack` for each once it is stored. `on_connect` is called after each connection; both run in the
-    same thread, and what they raise is logged and ends nothing.
+    same thread, and what they raise is logged and ends nothing. `on_ack` gets answers to commands as they
+    arrive, in the network thread: it must not wait.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class MqttLink:
         certificate: Path,
         on_batch: Callable[[list[Received]], None],
         on_connect: Callable[[], None] | None = None,
+        on_ack: Callable[[Ack], None] | None = None,
         batch: int = 1000,
         gather_s: float = 0.1,
         keepalive_s: int = 15,
@@ -73,7 +75,7 @@ class MqttLink:
         self._host, self._port, self._keepalive_s, self._protocol = host, port, keepalive_s, protocol
         self._tls = ssl.create_default_context(cafile=str(ca))
         self._tls.load_cert_chain(certificate, key)
-        self._on_batch, self._on_connect = on_batch, on_connect
+        self._on_batch, self._on_connect, self._on_ack = on_batch, on_connect, on_ack
         self._batch, self._gather_s = batch, gather_s
         self._waiting: queue.Queue[Received | None] = queue.Queue()  # None: a connection was made
         self._stopping = threading.Event()
@@ -200,10 +202,22 @@ class MqttLink:
 
     def _arrived(self, client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         try:
+            self._take(client, message)
+        except Exception:  # it would end the connection, and again when the message is retained
+            self.refused["internal"] += 1
+            log.exception("a message cannot be read", extra={"topic": _topic_name(message)})
+            client.ack(message.mid, message.qos)
+
+    def _take(self, client: paho.Client, message: paho.MQTTMessage) -> None:
+        try:
             where, document = decode(_topic_name(message), bytes(message.payload), from_unit=True)
         except Refused as refused:
-            self.refused[refused.reason] += 1
+            self.refused[refused.reason.value] += 1
             client.ack(message.mid, message.qos)
+            return
+        if isinstance(document, Ack) and self._on_ack is not None:
+            client.ack(message.mid, message.qos)
+            self._on_ack(document)
             return
         limit = _LIMIT if message.qos else _LOSSY_LIMIT
         if self._waiting.qsize() >= limit:

@@ -14,7 +14,15 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz")
 def healthz(core: Core) -> JSONResponse:
-    """200 while the database answers; `mqtt` and `janus` say whether these are reached."""
+    """200 while the database answers; `mqtt` and `janus` say whether these are reached; `refused` counts
+    the messages of units that were not taken since the controller started, by reason."""
     with core.database.read() as session:
         session.scalar(select(Site.id).limit(1))
-    return JSONResponse({"status": "ok", "mqtt": core.post.connected, "janus": core.janus_reached()})
+    return JSONResponse(
+        {
+            "status": "ok",
+            "mqtt": core.post.connected,
+            "janus": core.janus_reached(),
+            "refused": core.refusals(),
+        }
+    )

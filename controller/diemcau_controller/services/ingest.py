@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import Counter
 from datetime import datetime, timedelta
 
-from diemcau_wire.messages import Receipt
+from diemcau_wire.messages import Ack, Receipt
 from diemcau_wire.topics import Channel
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
@@ -27,13 +28,12 @@ log = logging.getLogger(__name__)
 
 
 class Ingest:
-    """The link's two callbacks; both run in the link's own thread, which may wait."""
+    """The link's callbacks; those that store run in a thread of the link's own, which may wait."""
 
     def __init__(self, controller: Controller, loop: asyncio.AbstractEventLoop) -> None:
         self._controller, self._loop = controller, loop
         self._stopping = threading.Event()
         self.link: MqttLink | None = None
-        self.dropped = 0
         self.listening_since: datetime | None = None
 
     def stop(self) -> None:
@@ -47,6 +47,10 @@ class Ingest:
         if self.link is not None:
             for one in batch:
                 self.link.ack(one)
+
+    def answered(self, ack: Ack) -> None:
+        """Hand a unit's answer to whoever asked, at once: it does not wait for what is being stored."""
+        self._loop.call_soon_threadsafe(take_ack, self._controller, ack)
 
     def connected(self) -> None:
         """Say everything anew: the broker may have forgotten what it was told."""
@@ -87,21 +91,16 @@ class Ingest:
                     raise
             except Exception:
                 if len(taken) == 1:
-                    self.dropped += 1
                     log.exception("a message cannot be taken", extra={"channel": str(taken[0].channel)})
-                    return Told()
+                    return Told(refused=Counter(internal=1))
                 break
         told = Told()
         for one in taken:
-            alone = self._stored([one])
-            told.letters += alone.letters
-            told.acks += alone.acks
-            told.news += alone.news
+            told.add(self._stored([one]))
         return told
 
     def _tell(self, told: Told) -> None:
         self._controller.send(told.letters)
-        for ack in told.acks:
-            self._loop.call_soon_threadsafe(take_ack, self._controller, ack)
+        self._controller.refused.update(told.refused)
         for kind, data in told.news:
             self._controller.news.tell(kind, **data)
