@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -20,35 +22,56 @@ from .stage import Failed, Stage
 
 IN_S, LASTS_S = 120, 300
 TURN_S = 40.0
+CLOSE_S = 8.0
 _FOREVER = float("inf")
+_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+_STATES = {
+    "idle": "rảnh",
+    "countdown": "sắp họp",
+    "joining": "đang vào",
+    "in_meeting": "đang họp",
+    "reconnecting": "đang kết nối lại",
+    "leaving": "đang rời",
+    "ready": "sẵn sàng",
+    "remark": "sẵn sàng, cần lưu ý",
+    "not_ready": "chưa sẵn sàng",
+    "unknown": "đang kiểm tra",
+    "lost": "mất kết nối",
+    "silent": "mất kết nối",
+    "offline": "đã tắt",
+    "never": "chưa kết nối",
+    "no_unit": "chưa có thiết bị",
+}
 
 Tell = Callable[[str], None]
 
 
 def show(stage: Stage, tell: Tell) -> dict[str, Any]:
     """Hold the meeting and show it until Ctrl-C. Gives `ok`, `report`, `problems`."""
-    result: dict[str, Any] = {"ok": True, "report": None, "problems": []}
+    watch: _Watch | None = None
+    problems: list[str] = []
     try:
         tell("starting broker, Janus and controller")
         stage.start_services(time.monotonic() + 40)
         stage.add_sites()
         tell("starting three units")
         stage.start_units(time.monotonic() + 60)
-        meeting = stage.add_meeting("Họp giao ban tuần", IN_S, LASTS_S, opens_before_s=60)
+        watch = _Watch(stage, stage.add_meeting("Họp giao ban tuần", IN_S, LASTS_S, opens_before_s=60))
         tell(f"the page: {stage.page_url}")
-        watch = _Watch(stage, meeting)
         if sys.stdout.isatty():
             _live(watch)
         else:
             _lines(watch, tell)
     except KeyboardInterrupt:
-        result["report"] = _report(stage, locals().get("meeting"))
-        if result["report"]:
-            tell(f"the report: {result['report']}")
+        if watch is not None:
+            watch.close(tell)
     except (Failed, ApiFailed) as error:
-        result |= {"ok": False, "problems": [str(error)]}
+        problems.append(str(error))
         tell(str(error))
-    return result
+    report = watch.report if watch is not None else None
+    if report is not None:
+        tell(f"the report: {report}")
+    return {"ok": not problems, "report": report, "problems": problems}
 
 
 class _Watch:
@@ -85,6 +108,19 @@ class _Watch:
             self._round.append(self._round.pop(0))
             self.stage.api.post(f"/api/v1/meetings/{self.id}/floor", {"verb": "grant", "site": site})
 
+    def close(self, tell: Tell) -> None:
+        """A meeting that was interrupted ends as every meeting does: the units leave, a report is written."""
+        self.look()
+        if self.report is None and any(one["joined"] for one in self.meeting.get("attendance", [])):
+            tell("the chair closes the meeting; Ctrl-C again ends at once")
+            with suppress(KeyboardInterrupt, Failed, ApiFailed):
+                self.stage.api.post(f"/api/v1/meetings/{self.id}/close")
+                self.stage.wait("", self._has_report, time.monotonic() + CLOSE_S)
+
+    def _has_report(self) -> bool:
+        self.report = _report(self.stage, self.id)
+        return self.report is not None
+
     def headline(self) -> str:
         """Where the meeting stands, in one line."""
         if not self.meeting:
@@ -112,7 +148,7 @@ class _Watch:
             joined = "đã rời" if here.get("left") else "đã vào" if here.get("joined") else "–"
             mic = {"open": "mở", "closed": "tắt"}.get(here.get("mic") or "", "–")
             state = here.get("session") or (site or {}).get("state", "")
-            rows.append((hall.name, state, joined, slots, mic))
+            rows.append((hall.name, _STATES.get(state, state), joined, slots, mic))
         return rows
 
 
@@ -144,7 +180,7 @@ def _picture(watch: _Watch) -> RenderableType:
         table.add_column(heading)
     for row in watch.rows():
         table.add_row(*row)
-    clock = datetime.now().astimezone().strftime("%H:%M:%S")
+    clock = datetime.now(_ZONE).strftime("%H:%M:%S")
     title = watch.meeting.get("title", "Điểm Cầu")
     parts: list[RenderableType] = [
         Text(f"{clock}   {watch.headline()}", style="bold"),
