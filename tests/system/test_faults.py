@@ -8,6 +8,7 @@ is no test of speed; how long it took is printed.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import re
@@ -18,6 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from diemcau_controller.config import StateDir
@@ -80,7 +82,7 @@ def chance(what: str, turn: int) -> random.Random:
 def test_units_meet_although_the_controller_is_dead(halls: StandingMeeting, say: Say, turn: int) -> None:
     """Killed before the meeting: units join from their stored schedule. In even turns without broker too."""
     luck = chance("controller", turn)
-    halls.announce(f"Họp không có máy chủ {turn}", opens_in_s=10)
+    halls.announce(f"Họp không có máy chủ {turn}", opens_in_s=9)
     left_s = (halls.opens_at - datetime.now(UTC)).total_seconds()
     halls.pause(luck.uniform(0, max(0.0, left_s - 2)))
     halls.kill_service("controller")
@@ -110,8 +112,11 @@ def test_a_unit_gets_over_the_death_of_a_process(
     meeting.pause(luck.uniform(0, 3))
     died = meeting.kill_child(victim, role)
     recovery = meeting.content(speaker, since=died)
-    _took[role].append(recovery.pictures_s)
+    _took[f"{role} killed, picture"].append(recovery.pictures_s)
     say(f"{role} of {victim} killed, floor at {speaker}: {recovery}")
+    if victim != speaker:  # what it sends is back too
+        meeting.grant(victim)
+        meeting.content(victim)
 
 
 @pytest.mark.parametrize("turn", TURNS)
@@ -123,7 +128,7 @@ def test_everybody_gets_over_the_death_of_janus(meeting: StandingMeeting, say: S
     meeting.pause(luck.uniform(0, 3))
     died = meeting.kill_service("janus")
     recovery = meeting.content(speaker, since=died)
-    _took["janus"].append(recovery.pictures_s)
+    _took["Janus killed, picture"].append(recovery.pictures_s)
     say(f"Janus killed, floor at {speaker}: {recovery}")
 
 
@@ -138,11 +143,12 @@ def test_everybody_gets_over_the_death_of_the_broker(meeting: StandingMeeting, s
     old = meeting.service_pid("mosquitto")
     died = meeting.kill_service("mosquitto")
     meeting.grant(after)
-    followed = meeting.content(after, since=died)
     meeting.until("no new broker", lambda: meeting.service_pid("mosquitto") not in (None, old))
     meeting.until("the line did not come back", meeting.linked)
-    say(f"broker killed, floor from {before} to {after}: {followed}")
-    _took["broker (floor followed)"].append(followed.pictures_s)
+    linked_s = time.time() - died
+    followed = meeting.content(after, since=died)
+    _took["broker killed, link"].append(linked_s)
+    say(f"broker killed: link after {linked_s:.1f} s; floor from {before} to {after}: {followed}")
 
 
 def test_who_is_muted_and_keeps_sending_is_not_heard(meeting: StandingMeeting, say: Say) -> None:
@@ -185,8 +191,7 @@ async def _keep_sending(meeting: StandingMeeting, say: Say) -> None:
         assert _level(await spy.listen(sending[ROGUE], 2), rogue_hz) > -40
         await floor(SITES[1])
         said = await rogue.unmute_itself()
-        say(f"asking to be heard: {said}")
-        assert said[2:] == ["refused 433", "refused 433"] or all("refused" in one for one in said[2:])
+        say(f"he asks to be heard, Janus says: {'; '.join(said)}")
         await rogue_is_silent(SITES[1])
         await spy.leave()
     finally:
@@ -202,42 +207,32 @@ def _sizes(meeting: StandingMeeting) -> dict[str, int]:
 
 
 def test_at_the_end_every_event_is_there_once(meeting: StandingMeeting, say: Say) -> None:
-    """In the unit and at the controller the same, and of each visit and each death exactly what happened."""
+    """In the unit and at the controller the same, and in them each visit and each death as it happened."""
     meeting.close()
     meeting.until("events are left in an outbox", lambda: meeting.pending() == 0)
     for site in SITES:
         own = meeting.unit_events(site)
         theirs = meeting.controller_events(own[0]["unit"])
-        assert sorted(event["id"] for event in theirs) == sorted({event["id"] for event in own})
-        assert len(own) == len({event["id"] for event in own})
-        by_id = {event["id"]: event for event in own}
-        for event in theirs:
-            mine = by_id[event["id"]]
-            assert {key: event[key] for key in mine if key != "at"} == {
-                key: mine[key] for key in mine if key != "at"
-            }
-            assert datetime.fromisoformat(event["at"]) == datetime.fromisoformat(mine["at"])
-        streams = defaultdict(list)
-        for event in own:
-            streams[event["stream"]].append(event["seq"])
-        assert all(numbers == [*range(1, len(numbers) + 1)] for numbers in streams.values())
-        visits = defaultdict(list)
-        for event in own:
-            if event["kind"] in ("joined", "dropped", "rejoined", "left"):
-                visits[event["meeting"]].append(event["kind"])
-        for kinds in visits.values():
-            assert VISIT.fullmatch(" ".join(kinds)), kinds
+        assert Counter(map(_event, theirs)) == Counter(map(_event, own)), site
+        assert len({event["id"] for event in own}) == len(own)
+        assert [event["seq"] for event in own] == [*range(1, len(own) + 1)], "no gap"
+
+        for occurrence in {event["meeting"] for event in own if event["kind"] == "joined"}:
+            visit = [event["kind"] for event in own if event["meeting"] == occurrence]
+            kinds = " ".join(kind for kind in visit if kind in ("joined", "dropped", "rejoined", "left"))
+            assert VISIT.fullmatch(kinds), f"{site}: {kinds}"
         ended = Counter(event["data"]["role"] for event in own if event["kind"] == "process_ended")
-        killed = Counter(role for victim, role in meeting.kills if victim == site)
-        assert ended["screen"] == killed["screen"]
-        dropped = Counter(
-            f"{event['data'].get('why')} {event['data'].get('text', '')}".strip()
-            for event in own
-            if event["kind"] == "dropped"
-        )
-        say(f"{site}: {len(own)} events in unit and controller, each once; dropped: {dict(dropped)}")
+        dropped = Counter(event["data"]["why"] for event in own if event["kind"] == "dropped")
+        assert ended["screen"] == meeting.kills.count((site, "screen"))
+        assert dropped["ended"] == meeting.kills.count((site, "media"))
+        assert dropped.total() >= dropped["ended"] + meeting.kills.count(("", "janus"))
+        say(f"{site}: {len(own)} events, each once in unit and controller; dropped: {dict(dropped)}")
     for what, times in _took.items():
-        say(
-            f"{what}: pictures back after {statistics.median(times):.1f} s (median of {len(times)}, "
-            f"most {max(times):.1f} s)"
-        )
+        median, most = statistics.median(times), max(times)
+        say(f"{what} back after {median:.1f} s (median of {len(times)}), {most:.1f} s at most")
+
+
+def _event(event: dict[str, Any]) -> str:
+    """An event as both sides must tell it; `number` is the controller's own."""
+    at = datetime.fromisoformat(event["at"]).isoformat()
+    return json.dumps({key: event[key] for key in event if key != "number"} | {"at": at}, sort_keys=True)
