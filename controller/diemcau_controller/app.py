@@ -45,6 +45,7 @@ from .config import ConfigError, Settings, StateDir, load
 from .launcher import janus_admin_key, server_names
 from .services.floor_keeper import REPEAT_S, FloorKeeper
 from .services.ingest import Ingest
+from .services.pictures import LOOK_S, Pictures
 from .services.rooms import Rooms
 from .services.supervise import every, supervise
 from .store.database import Database
@@ -103,6 +104,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
     )
     janus = VideoRooms(settings.janus_url, authority.ca_path, janus_admin_key(state))
     rooms, floors = Rooms(controller, janus), FloorKeeper(controller, janus)
+    pictures = Pictures(controller)
     controller.janus_reached = lambda: rooms.reached
     ingest.link = controller.post = link
 
@@ -116,6 +118,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         "floor keeper": floors.run,
         "floor repeater": lambda: every(REPEAT_S, floors.repeat),
         "horizon": lambda: every(60, lambda: refresh_horizon(controller)),
+        "pictures": lambda: every(LOOK_S, pictures.look),
         "sweeper": lambda: every(2, sweep),
         "health retention": lambda: every(3600, lambda: drop_old_health(controller)),
     }

@@ -14,12 +14,14 @@ from diemcau_controller.actions.add_user import ensure_local_token
 from diemcau_controller.actions.controller import Controller
 from diemcau_controller.actions.ingest import Taken, ingest
 from diemcau_controller.actions.news import News
+from diemcau_controller.actions.receive_picture import receive_picture
 from diemcau_controller.actions.refresh_horizon import refresh_horizon
 from diemcau_controller.actions.send_command import take_ack
 from diemcau_controller.actions.sweep import drop_old_health, finish_meetings, sweep_presence
 from diemcau_controller.actions.write_report import write_due_reports
 from diemcau_controller.app import create_app
 from diemcau_controller.config import Settings, StateDir
+from diemcau_controller.services.pictures import due_units
 from diemcau_controller.store.database import Database
 from diemcau_controller.store.tables import HealthRow
 from diemcau_controller.store.writer import Writer
@@ -310,6 +312,28 @@ def test_pictures(office: Office) -> None:
     answer = office.http.get(path)
     assert answer.content == png() and answer.headers["content-type"] == "image/png"
     assert office.nobody.get(path, headers=unit).status_code == 401, "a unit reads nothing"
+
+
+def test_a_picture_is_asked_for_when_there_is_something_to_see(office: Office) -> None:
+    def due() -> list[str]:
+        with office.database.read() as session:
+            return due_units(session, office.time)
+
+    assert due() == [], "the unit is not there"
+    office.hear(State(unit=UNIT, status=Presence.ONLINE, boot_id="b", nonce="n", version="1", at=office.time))
+    assert due() == [UNIT]
+    asyncio.run(receive_picture(office.controller, UNIT, png()))
+    assert due() == []
+    office.later(minutes=1)
+    office.hear(event(office, 1, EventKind.JOINED, "m1"))
+    assert due() == [], "not before it has settled"
+    office.later(seconds=11)
+    assert due() == [UNIT]
+    asyncio.run(receive_picture(office.controller, UNIT, png()))
+    office.later(minutes=59)
+    assert due() == []
+    office.later(minutes=2)
+    assert due() == [UNIT]
 
 
 # ── meetings ─────────────────────────────────────────────────────────────────────────────────────

@@ -178,6 +178,7 @@ class EventRow(Base):
     __table_args__ = (
         UniqueConstraint("unit", "stream", "seq"),
         Index("ix_event_meeting", "meeting", "at"),
+        Index("ix_event_kind", "unit", "kind", "received_at"),
     )
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     unit: Mapped[str]

@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("unit", "stream", "seq"),
     )
     with op.batch_alter_table("event", schema=None) as batch_op:
+        batch_op.create_index("ix_event_kind", ["unit", "kind", "received_at"], unique=False)
         batch_op.create_index("ix_event_meeting", ["meeting", "at"], unique=False)
 
     op.create_table(
