@@ -31,6 +31,17 @@ def inside() -> bool:
     return os.environ.get(_INSIDE) == str(Path("/proc/self/ns/net").stat().st_ino)
 
 
+def obstacle() -> str | None:
+    """Why :func:`enter` would fail on this machine; None when it would not.
+
+    Tried out in a process of its own: some systems let the first step succeed and forbid the second, and
+    whoever took the first has left his network for good.
+    """
+    trial = [sys.executable, "-m", "diemcau_controller.namespace", "true"]
+    done = subprocess.run(trial, capture_output=True, text=True)
+    return None if done.returncode == 0 else done.stderr.strip().rpartition(": ")[2] or "unknown reason"
+
+
 def enter() -> None:
     """Move this process, and so its future children, into a new network namespace.
 

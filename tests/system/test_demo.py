@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 from diemcau_agent.drivers.synthetic import SyntheticCamera
+from diemcau_controller.namespace import ADDRESS
 from diemcau_wire.messages import SiteInfo, Video
 
 SITES = ["trung-tam", "xa-ea-kpam", "xa-cu-mgar"]
@@ -214,3 +215,19 @@ def test_a_folder_of_somebody_else_is_left_alone(demo: Callable[..., Demo], tmp_
     assert running.process.wait(20) == 1
     assert "something that is not a demonstration's" in running.log.read_text()
     assert [path.name for path in (tmp_path / "demo").iterdir()] == ["thesis.txt"]
+
+
+def test_where_namespaces_are_forbidden_the_machines_own_address_serves(tmp_path: Path) -> None:
+    """Some systems let a process make a namespace and then do nothing in it; `ip` fails there."""
+    ip = tmp_path / "ip"
+    ip.write_text("#!/bin/sh\necho 'Operation not permitted' >&2\nexit 1\n")
+    ip.chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    env.pop("DIEMCAU_NAMESPACE", None)
+    code = (
+        "from diemcau_controller.demo.network import *; n = set_up(); print(n.address, n.page_url, n.remark)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    address, url, remark = done.stdout.strip().split(" ", 2)
+    assert address == ADDRESS and url.startswith("https://127.0.0.1:"), done.stderr
+    assert "Operation not permitted" in remark and ADDRESS in remark

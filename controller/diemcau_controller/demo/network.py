@@ -41,16 +41,18 @@ def set_up(page_port: int | None = None) -> Network:
     page = _page(page_port)
     if namespace.inside():
         return Network(namespace.ADDRESS, page)
-    try:
-        namespace.enter()
-    except namespace.NoNamespace as error:
+    obstacle = namespace.obstacle()
+    if obstacle is not None:
         address = first_address()
         if address is None:
             raise NoAddress(
-                f"this machine lets nobody make a network namespace ({error}) and has no network address of "
-                "its own: run as root, or connect it to a network"
-            ) from None
-        return Network(address, page, f"no network of its own ({error}): it uses {address} of this machine")
+                f"this machine allows no network namespace ({obstacle}) and has no network address of its own: "
+                "run as root, or connect it to a network"
+            )
+        return Network(
+            address, page, f"no network of its own ({obstacle}): it uses {address} of this machine"
+        )
+    namespace.enter()
     return Network(namespace.ADDRESS, page)
 
 
