@@ -41,7 +41,8 @@ def run(
     signal.signal(signal.SIGHUP, _interrupt)
     try:
         check_programs()
-        network = set_up(page_port)
+        network_cameras = [url for url in (cameras or {}).values() if url.startswith(("rtsp:", "rtsps:"))]
+        network = set_up(page_port, reach_out=bool(network_cameras))
         from .halls import BadSource, halls, known  # numpy: it starts threads, and a namespace wants none
 
         try:

@@ -32,28 +32,26 @@ class Network:
         return f"https://127.0.0.1:{self.page.getsockname()[1]}"
 
 
-def set_up(page_port: int | None = None) -> Network:
+def set_up(page_port: int | None = None, *, reach_out: bool = False) -> Network:
     """Open the page's socket, then enter a network namespace (before any thread is started).
 
-    Without one, the machine's own first address serves. Raises :class:`NoAddress` when there is none, or when
-    `page_port` is taken.
+    Where that is forbidden, or when a hall must `reach_out` to a camera in the machine's own network, the
+    machine's first address serves. Raises :class:`NoAddress` when there is none, or when `page_port` is taken.
     """
     page = _page(page_port)
     if namespace.inside():
         return Network(namespace.ADDRESS, page)
-    obstacle = namespace.obstacle()
-    if obstacle is not None:
-        address = first_address()
-        if address is None:
-            raise NoAddress(
-                f"this machine allows no network namespace ({obstacle}) and has no network address of its own: "
-                "run as root, or connect it to a network"
-            )
-        return Network(
-            address, page, f"no network of its own ({obstacle}): it uses {address} of this machine"
+    why = "a camera is in the network" if reach_out else namespace.obstacle()
+    if why is None:
+        namespace.enter()
+        return Network(namespace.ADDRESS, page)
+    address = first_address()
+    if address is None:
+        raise NoAddress(
+            f"the demonstration can have no network of its own ({why}), and this machine has no network "
+            "address: connect it to a network"
         )
-    namespace.enter()
-    return Network(namespace.ADDRESS, page)
+    return Network(address, page, f"no network of its own ({why}): it uses {address} of this machine")
 
 
 def first_address() -> str | None:

@@ -35,7 +35,7 @@ _STATES = {
     "ready": "sẵn sàng",
     "remark": "sẵn sàng, cần lưu ý",
     "not_ready": "chưa sẵn sàng",
-    "unknown": "đang kiểm tra",
+    "unknown": "chưa kiểm tra",
     "lost": "mất kết nối",
     "silent": "mất kết nối",
     "offline": "đã tắt",
