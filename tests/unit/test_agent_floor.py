@@ -69,7 +69,7 @@ def test_names_are_kept_over_floor_messages() -> None:
         (["microphone_silent"], Verdict.REMARK, "microphone_silent"),
         (["microphone_silent", "camera_missing"], Verdict.NOT_READY, "camera_missing"),
         (["camera_black", "janus_unreachable"], Verdict.NOT_READY, "janus_unreachable"),
-        (["check_incomplete"], Verdict.REMARK, ""),
+        (["check_incomplete"], Verdict.UNKNOWN, ""),
         (["check_incomplete", "disk_full"], Verdict.REMARK, "disk_full"),
         (["something_newer"], Verdict.REMARK, "something_newer"),
     ],

@@ -8,12 +8,14 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """ready: nothing found. remark: it will work, but …; not_ready: it will not; unknown: not checked."""
+    """ready: nothing found. remark: it will work, but …; not_ready: it will not; unknown: not checked, or
+    not to the end; checking: a check runs."""
 
     READY = "ready"
     REMARK = "remark"
     NOT_READY = "not_ready"
     UNKNOWN = "unknown"
+    CHECKING = "checking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Readiness:
     findings: tuple[Finding, ...] = field(default=())
 
 
-CHECKING = Readiness(Verdict.UNKNOWN)
+CHECKING = Readiness(Verdict.CHECKING)
 
 # Worst first: the first one found gives the instruction.
 _WEIGHT = {
@@ -44,7 +46,7 @@ _WEIGHT = {
     "microphone_missing": Verdict.NOT_READY,
     "camera_black": Verdict.REMARK,
     "microphone_silent": Verdict.REMARK,
-    "check_incomplete": Verdict.REMARK,
+    "check_incomplete": Verdict.UNKNOWN,
     "clock_wrong": Verdict.REMARK,
     "disk_full": Verdict.REMARK,
 }
@@ -59,6 +61,6 @@ def judge(findings: Iterable[Finding]) -> Readiness:
     if not found:
         return Readiness(Verdict.READY)
     weights = [_WEIGHT.get(f.what, Verdict.REMARK) for f in found]
-    verdict = Verdict.NOT_READY if Verdict.NOT_READY in weights else Verdict.REMARK
+    verdict = next(one for one in (Verdict.NOT_READY, Verdict.REMARK, Verdict.UNKNOWN) if one in weights)
     instruction = next((f.what for f in found if f.what not in _NOTHING_TO_DO), "")
     return Readiness(verdict, instruction, tuple(found))

@@ -35,6 +35,7 @@ class Verdict(StrEnum):
     REMARK = "remark"
     NOT_READY = "not_ready"
     UNKNOWN = "unknown"
+    CHECKING = "checking"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ _READINESS: dict[Verdict, tuple[Sign, Colour]] = {
     Verdict.REMARK: (Sign.REMARK, CARE),
     Verdict.NOT_READY: (Sign.NOT_READY, BAD),
     Verdict.UNKNOWN: (Sign.UNKNOWN, MUTED),
+    Verdict.CHECKING: (Sign.UNKNOWN, MUTED),
 }
 _WIDTH = WIDTH - 2 * MARGIN
 
