@@ -125,14 +125,21 @@ def _board(request: Request, core: Controller) -> View:
         occurrences = [attendance_view(session, row) for row in current_occurrences(session, now, HORIZON)]
         rows = session.scalars(select(EventRow).order_by(EventRow.number.desc()).limit(12)).all()
     names = {site["id"]: site["name"] for site in sites}
-    main_sites = {view["main_site"] for view in occurrences}
-    tiles = sort_worst_first([site_tile(site, words, main=site["id"] in main_sites) for site in sites])
+    parts = [meeting_part(view, words, now) for view in occurrences]
+    main_sites = {part["main_site"] for part in parts}
+    speaking = {site for part in parts if part["started"] for site in part["floor"]["speakers"]}
+    tiles = sort_worst_first(
+        [
+            site_tile(site, words, main=site["id"] in main_sites, speaking=site["id"] in speaking)
+            for site in sites
+        ]
+    )
     counts = {tone: sum(tile["tone"] == tone for tile in tiles) for tone in ("bad", "care", "good", "none")}
     counts["good"] += sum(tile["tone"] == "live" for tile in tiles)
     return {
         "sites": tiles,
         "counts": counts,
-        "meetings": [meeting_part(view, words, now) for view in occurrences],
+        "meetings": parts,
         "events": [event_line(row, names, words) for row in rows],
     }
 

@@ -25,7 +25,7 @@ _TONES = {
 _PRESENT = ("in_meeting", "reconnecting")
 
 
-def site_tile(site: View, words: Words, *, main: bool) -> View:
+def site_tile(site: View, words: Words, *, main: bool, speaking: bool) -> View:
     """A site as a tile: its state in words and tone, and the one thing to do."""
     state = site["state"] if site["state"] in _TONES else "unknown"
     instruction = ""
@@ -47,6 +47,7 @@ def site_tile(site: View, words: Words, *, main: bool) -> View:
         "picture": picture,
         "seen": unit["last_seen"] if unit is not None and _TONES[state] == "bad" else None,
         "main": main,
+        "speaking": speaking and state == "in_meeting",
     }
 
 

@@ -44,9 +44,10 @@ class Words:
         return f"{local.day}/{local.month}/{local.year} {local:%H:%M:%S}"
 
     def day(self, text: str) -> str:
-        """`thứ Năm, 12/3/2026`."""
+        """`Thứ Năm, 12/3/2026`, to begin a line with."""
         local = self._local(text)
-        weekday = self._catalogue["date"]["weekdays"][local.weekday()]
+        weekday = str(self._catalogue["date"]["weekdays"][local.weekday()])
+        weekday = weekday[:1].upper() + weekday[1:]
         return self("date.full", weekday=weekday, day=local.day, month=local.month, year=local.year)
 
     def ago(self, text: str | None) -> str:
