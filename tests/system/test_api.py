@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy
 from diemcau_controller.actions.add_user import ensure_local_token
 from diemcau_controller.actions.controller import Controller
 from diemcau_controller.actions.ingest import Taken, ingest
@@ -19,8 +22,10 @@ from diemcau_controller.actions.refresh_horizon import refresh_horizon
 from diemcau_controller.actions.send_command import take_ack
 from diemcau_controller.actions.sweep import drop_old_health, finish_meetings, sweep_presence
 from diemcau_controller.actions.write_report import write_due_reports
+from diemcau_controller.adapters.mqtt import Received
 from diemcau_controller.app import create_app
 from diemcau_controller.config import Settings, StateDir
+from diemcau_controller.services.ingest import Ingest
 from diemcau_controller.services.pictures import due_units
 from diemcau_controller.store.database import Database
 from diemcau_controller.store.tables import HealthRow
@@ -39,7 +44,7 @@ from diemcau_wire.messages import (
     Presence,
     State,
 )
-from diemcau_wire.topics import Channel
+from diemcau_wire.topics import Channel, Topic
 from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import func, select
@@ -540,6 +545,41 @@ def test_silence_and_old_history(office: Office) -> None:
     asyncio.run(drop_old_health(office.controller))
     with office.database.read() as session:
         assert session.scalar(select(func.count()).select_from(HealthRow)) == 0
+
+
+# ── a full disk ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(office: Office) -> None:
+    pages_allowed = [1]  # SQLite never goes below what it has: it is full from now on
+
+    def limit(connection: Any) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages_allowed[0]}")
+
+    sqlalchemy.event.listen(office.database._controller, "begin", limit)
+    long = {"name": "Ă" * 180, "camera": "file:" + "x" * 480}
+    answers = [office.http.post("/api/v1/sites", json={**long, "id": f"s{n}"}) for n in range(40)]
+    assert answers[-1].status_code == 503 and "free space" in answers[-1].json()["detail"]
+    assert office.get("sites"), "reading goes on"
+
+    acknowledged: list[Received] = []
+    loop = asyncio.new_event_loop()
+    taking = Ingest(office.controller, loop)
+    taking.link = SimpleNamespace(ack=acknowledged.append)  # type: ignore[assignment]
+    batch = [
+        Received(Topic(UNIT, Channel.EVENT), event(office, seq, EventKind.BOOTED, "m" * 100))
+        for seq in range(1, 200)
+    ]
+    thread = threading.Thread(target=taking.take, args=(batch,))
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive() and acknowledged == [], "what is not stored is not acknowledged"
+    pages_allowed[0] = 2**30
+    thread.join(10)
+    assert not thread.is_alive() and len(acknowledged) == len(batch)
+    assert len(office.get("events?limit=1000")) == len(batch)
+    office.add("sites", id="after", name="X")
+    loop.close()
 
 
 # ── events, document, pages ──────────────────────────────────────────────────────────────────────
