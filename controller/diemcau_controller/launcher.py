@@ -14,6 +14,7 @@ import ipaddress
 import json
 import logging
 import os
+import resource
 import secrets
 import shutil
 import signal
@@ -37,6 +38,7 @@ RTP_PORTS = (20_000, 29_999)  # below the ports the kernel hands out
 LISTEN_FD = "DIEMCAU_LISTEN_FD"
 _PACKAGES = {"mosquitto": "mosquitto", "janus": "janus", "setpriv": "util-linux"}
 _SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+_DESCRIPTORS = 65_536
 _STOP_S = 2.0  # for the controller, then for the other two together: within 5 s it is over
 
 
@@ -72,12 +74,20 @@ def run(
         run_dir = _make_folders(state)
         with _alone(run_dir / f"launcher{suffix}.lock", state.root):
             check_ports(settings, names)
+            _allow_many_connections()
             programs = [_program(name, settings, state, config_path, no_restart) for name in names]
             asyncio.run(_serve(programs, settings, state, run_dir / f"launcher{suffix}.json"))
     except LaunchError as error:
         print(f"diemcau: {error}", file=sys.stderr)  # noqa: T201
         return error.code
     return 0
+
+
+def _allow_many_connections() -> None:
+    """Each unit is a descriptor of the broker; the usual 1024 is not enough for a province."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if most == resource.RLIM_INFINITY else min(_DESCRIPTORS, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _make_folders(state: StateDir) -> Path:

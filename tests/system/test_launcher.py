@@ -133,6 +133,8 @@ def test_nothing_outlives_a_killed_launcher(serve: Callable[..., Served]) -> Non
 def test_no_restart_leaves_it_down(serve: Callable[..., Served]) -> None:
     served = serve("--only", "mosquitto", "--no-restart", "mosquitto")
     served.until(lambda: is_open(18883))
+    limits = Path(f"/proc/{served.children('mosquitto')['mosquitto']['pid']}/limits").read_text()
+    assert int(limits.partition("Max open files")[2].split()[0]) > 10_000
     os.kill(served.children("mosquitto")["mosquitto"]["pid"], signal.SIGKILL)
     served.until(lambda: served.children("mosquitto")["mosquitto"]["pid"] is None)
     time.sleep(1.5)

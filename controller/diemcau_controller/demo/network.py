@@ -36,7 +36,7 @@ def set_up(page_port: int | None = None, *, reach_out: bool = False) -> Network:
     """Open the page's socket, then enter a network namespace (before any thread is started).
 
     Where that is forbidden, or when a hall must `reach_out` to a camera in the machine's own network, the
-    machine's first address serves. Raises :class:`NoAddress` when there is none, or when `page_port` is taken.
+    machine's first address serves. Raises :class:`NoAddress` when there is none, or `page_port` is taken.
     """
     page = _page(page_port)
     if namespace.inside():
