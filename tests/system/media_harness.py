@@ -97,7 +97,7 @@ class MediaProcess:
     def of(self, type_: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if line["type"] == type_]
 
-    def wait(self, type_: str, timeout_s: float = 20, *, after: int = 0) -> dict[str, Any]:
+    def wait(self, type_: str, timeout_s: float = 40, *, after: int = 0) -> dict[str, Any]:
         """The line of a type that came `after` so many of it."""
 
         def there() -> bool:
@@ -127,7 +127,7 @@ class MediaProcess:
                 return match[1], int(match[2])
         return None
 
-    def sees(self, slot: int, site: str, timeout_s: float = 6) -> float:
+    def sees(self, slot: int, site: str, timeout_s: float = 15) -> float:
         """Wait until a slot shows a site with an advancing clock; returns seconds it took."""
         began = time.monotonic()
         first: int | None = None
@@ -147,6 +147,16 @@ class MediaProcess:
         """Levels in dBFS of tones in the last `seconds` of the sound output."""
         data = np.fromfile(self.sound, "<i2")[-int(seconds * RATE_HZ) :].astype(np.float64) / 32768
         return {tone: level(data, tone) for tone in hertz}
+
+    def hears(self, hertz: int, others: list[int], timeout_s: float = 15) -> None:
+        """Wait until the last second has this tone, and every other one 20 dB lower."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            levels = self.heard(1, [hertz, *others])
+            if levels[hertz] > -32 and all(levels[other] < levels[hertz] - 20 for other in others):
+                return
+            assert time.monotonic() < deadline, f"{self.site} hears {levels} and not {hertz}"
+            time.sleep(0.2)
 
     def cpu_s(self) -> float:
         times = psutil.Process(self.process.pid).cpu_times()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,10 +43,8 @@ def check(tmp_path: Path, janus: Janus) -> Iterator[Checked]:
             "microphone": {"source": "tone:440"},
             "video": VIDEO,
         }
-        began = time.monotonic()
         process.send({**line, **order})
-        checked = process.wait("checked", 12)
-        assert time.monotonic() - began < 10
+        checked = process.wait("checked")
         assert process.process.wait(5) == 0
         assert checked["ok"] == (checked["findings"] == [])
         assert not process.of("camera") or [line["open"] for line in process.of("camera")] == [True, False]
