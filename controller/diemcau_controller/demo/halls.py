@@ -25,6 +25,7 @@ class Hall:
     name: str
     area: str
     tier: str
+    contact: dict[str, str]
     camera: str
     microphone: str
     voice: Voice
@@ -32,9 +33,17 @@ class Hall:
 
 # No tone is near a harmonic or the octave of another.
 _PLACES = (
-    ("trung-tam", "Trung tâm điều hành tỉnh", "Phường Buôn Ma Thuột", "phường", 523),
-    ("xa-ea-kpam", "Hội trường xã Ea Kpam", "Xã Ea Kpam", "xã", 701),
-    ("xa-cu-mgar", "Hội trường xã Cư M'gar", "Xã Cư M'gar", "xã", 937),
+    (
+        "trung-tam",
+        "Trung tâm điều hành tỉnh",
+        "Phường Buôn Ma Thuột",
+        "phường",
+        "Lê Văn Hòa",
+        "0262 3 800 001",
+        523,
+    ),
+    ("xa-ea-kpam", "Hội trường xã Ea Kpam", "Xã Ea Kpam", "xã", "H'Linh Niê", "0262 3 834 002", 701),
+    ("xa-cu-mgar", "Hội trường xã Cư M'gar", "Xã Cư M'gar", "xã", "Trần Thị Mai", "0262 3 834 003", 937),
 )
 MAIN = _PLACES[0][0]
 SITES = tuple(place[0] for place in _PLACES)
@@ -49,9 +58,11 @@ def halls(cameras: Mapping[str, str], microphones: Mapping[str, str]) -> list[Ha
     """
     known([*cameras, *microphones])
     made = []
-    for site, name, area, tier, hertz in _PLACES:
+    for site, name, area, tier, person, phone, hertz in _PLACES:
         microphone, voice = _microphone(microphones.get(site, f"tone:{hertz}"), Tone(hertz))
-        made.append(Hall(site, name, area, tier, _camera(cameras.get(site, "synthetic")), microphone, voice))
+        camera = _camera(cameras.get(site, "synthetic"))
+        contact = {"name": person, "phone": phone}
+        made.append(Hall(site, name, area, tier, contact, camera, microphone, voice))
     return made
 
 
