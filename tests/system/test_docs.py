@@ -52,6 +52,8 @@ class Story:
                 self._running.append(subprocess.Popen(self._words(moved), cwd=ROOT, stdout=log, stderr=log))
             self._until_up(line)
             return
+        if line.startswith(PREFLIGHT):
+            self._until(lambda: self._session()["state"] in ("idle", "countdown"))
         done = self._do(moved)
         if not line.startswith(PREFLIGHT):
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
@@ -89,14 +91,12 @@ class Story:
         )
 
     def _until_in_meeting(self) -> None:
+        self._until(lambda: self._session()["state"] == "in_meeting")
+        self._meeting = self._session()["meeting"]
+
+    def _session(self) -> dict[str, str]:
         folder = self._folder / "var/lib/diemcau-agent"
-
-        def in_meeting() -> bool:
-            status = json.loads(self._do(f"diemcau-agent status --json --state-dir {folder}").stdout)
-            self._meeting = status["session"]["meeting"] or "ID"
-            return status["session"]["state"] == "in_meeting"
-
-        self._until(in_meeting)
+        return json.loads(self._do(f"diemcau-agent status --json --state-dir {folder}").stdout)["session"]
 
     @staticmethod
     def _until(reached) -> None:  # type: ignore[no-untyped-def]
