@@ -21,7 +21,7 @@ from diemcau_controller.demo.processes import Process, end_all
 from diemcau_controller.demo.stage import Stage
 from diemcau_controller.demo.voices import Tone
 
-from .hall_senses import Expected, Senses
+from .hall_senses import Expected, Senses, ask_unit
 
 DEADLINE_S = 90.0  # for anything to happen: generous, what is measured is printed
 ROGUE = "xa-ke-la"  # invited, but it has no unit
@@ -184,8 +184,10 @@ class StandingMeeting:
 
     def linked(self) -> bool:
         """True when every unit is connected to the broker, and the controller too."""
-        statuses = [self.stage.unit_status(site) for site in SITES]
-        return all(status is not None and status["link"] for status in statuses) and self.stage.api.ready()
+        folders = map(self.stage.unit_folder, SITES)
+        return (
+            all(ask_unit(one, {"type": "status"}).get("link") for one in folders) and self.stage.api.ready()
+        )
 
     def controller_answers(self) -> bool:
         """True when there is a controller."""
