@@ -41,7 +41,9 @@ def test_every_feed_is_live_and_only_the_floor_is_heard(tmp_path: Path) -> None:
 
 def see_each_site(page: RoomPage) -> None:
     for site in SITES:
-        first, second = page.code(site), (page.wait(0.5), page.code(site))[1]
+        first = page.code(site)
+        page.wait(0.5)
+        second = page.code(site)
         assert first is not None and second is not None, f"no code in the feed of {site}"
         assert first[0] == second[0] == site
         assert second[1] > first[1], f"the clock of {site} stands still"
