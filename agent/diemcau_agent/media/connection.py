@@ -5,6 +5,8 @@
 - Tracks give `av.Packet`s, which `RTCRtpSender` packs into RTP without opening an encoder. A key frame
   request then ends in a flag nobody reads, so `_send_keyframe` of the sender is replaced.
 - `_send_rtcp_pli` of a receiver asks for a key frame; aiortc has no public name for it.
+- A receiver waits for a missing packet until 512 others have come. What Janus holds back from a slot leaves
+  such a gap in its numbers, so the jitter buffer is made anew before the slot is used again.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from aiortc import (
     RTCRtpSender,
     RTCSessionDescription,
 )
+from aiortc.jitterbuffer import JitterBuffer
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from aiortc.rtcrtpreceiver import NackGenerator
 
 from .janus import Message
 
@@ -108,6 +112,13 @@ async def ask_for_key_frame(receiver: RTCRtpReceiver) -> None:
     """Send a picture loss indication for what the receiver gets now."""
     for source in receiver.getSynchronizationSources():
         await receiver._send_rtcp_pli(source.source)
+
+
+def expect_gap(receiver: RTCRtpReceiver) -> None:
+    """Have a receiver of video take the next packet as its first, whatever its number."""
+    buffer = JitterBuffer(capacity=receiver._RTCRtpReceiver__jitter_buffer.capacity, is_video=True)
+    receiver._RTCRtpReceiver__jitter_buffer = buffer
+    receiver._RTCRtpReceiver__nack_generator = NackGenerator()
 
 
 async def close(connection: RTCPeerConnection) -> None:

@@ -49,6 +49,7 @@ class Subscription:
         self.is_broken = False
         self._own, self._listener = own, listener
         self._mids: list[str] = []
+        self._receivers: list[Any] = []
         self._gates: list[float | None] = [None] * PICTURES  # closed since, or last asked for a key frame
         self._handle: Handle | None = None
         self._peer = connection.new_connection()
@@ -70,6 +71,8 @@ class Subscription:
         """Put a slot on a feed, or park it. Raises :class:`JanusRefused`, :class:`JanusLost`."""
         target, site = feed or self._own, feed.site if feed is not None else None
         self._shut(index)
+        if index < PICTURES and self.slots[index].feed is None:
+            connection.expect_gap(self._receivers[index])
         reply, jsep = await self._ask(
             {
                 "request": "switch",
@@ -107,9 +110,10 @@ class Subscription:
             raise Fault("join_refused", f"got {len(self._mids)} slots instead of {len(self.slots)}")
         answer = await connection.answer(self._peer, jsep)
         receivers = {t.mid: t.receiver for t in self._peer.getTransceivers()}
-        for index, mid in enumerate(self._mids):
+        self._receivers = [receivers[mid] for mid in self._mids]
+        for index, receiver in enumerate(self._receivers):
             read = self._read_pictures if index < PICTURES else self._read_voice
-            task = asyncio.create_task(read(index, receivers[mid]), name=f"slot-{index}")
+            task = asyncio.create_task(read(index, receiver), name=f"slot-{index}")
             self._tasks.append(task)
         await self._ask({"request": "start"}, answer)
         try:
