@@ -97,6 +97,11 @@ class MediaProcess:
     def of(self, type_: str) -> list[dict[str, Any]]:
         return [line for line in self.lines if line["type"] == type_]
 
+    def stats(self) -> dict[str, Any]:
+        """The newest stats, waiting for the first."""
+        self.wait("stats")
+        return self.of("stats")[-1]
+
     def wait(self, type_: str, timeout_s: float = 40, *, after: int = 0) -> dict[str, Any]:
         """The line of a type that came `after` so many of it."""
 

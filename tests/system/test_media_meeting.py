@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,8 +62,8 @@ def test_three_halls_see_and_hear_the_floor_and_nobody_else(hall: Hall) -> None:
     assert max(an.heard(1, list(TONES.values())).values()) < -60, "a speaker does not hear itself"
     assert an.wait("microphone") == {"type": "microphone", "open": True}
 
-    wait_until(lambda: an.of("stats")[-1]["mic"], 3, "the microphone is not open")
-    stats = an.of("stats")[-1]
+    wait_until(lambda: an.stats()["mic"], 3, "the microphone is not open")
+    stats = an.stats()
     assert stats["video_out"]["encoder"] == "libx264"
     assert [slot["site"] for slot in stats["slots"]] == ["chinh", None]
 
@@ -73,15 +74,15 @@ def test_three_halls_see_and_hear_the_floor_and_nobody_else(hall: Hall) -> None:
     chinh.sees(1, "an")
     an.sees(0, "binh")
     chinh.hears(880, [440, 660])
-    wait_until(lambda: not an.of("stats")[-1]["mic"], 3, "the microphone is still open")
+    wait_until(lambda: not an.stats()["mic"], 3, "the microphone is still open")
     assert [line["open"] for line in an.of("microphone")] == [True, False]
 
     binh.floor([None, None], [], False)
     time.sleep(1.3)
-    packets = chinh.of("stats")[-1]["audio"][0]["packets"]
+    packets = chinh.stats()["audio"][0]["packets"]
     time.sleep(1.2)
-    assert chinh.of("stats")[-1]["audio"][0]["packets"] == packets, "a closed microphone sends nothing"
-    frames = binh.of("stats")[-1]["slots"]
+    assert chinh.stats()["audio"][0]["packets"] == packets, "a closed microphone sends nothing"
+    frames = binh.stats()["slots"]
     assert [slot["frames"] for slot in frames] == [0, 0]
     for process in (chinh, an, binh):
         assert process.stop() == 0
@@ -92,14 +93,14 @@ def test_key_frames_are_asked_for_by_many_and_sent_once_a_second(hall: Hall) -> 
     an, chinh = hall("an"), hall("chinh")
     chinh.floor(["an", None], [], False)
     chinh.sees(0, "an")
-    before, began = an.of("stats")[-1]["video_out"]["key_frames"], time.monotonic()
+    before, began = an.stats()["video_out"]["key_frames"], time.monotonic()
     for _ in range(10):
         chinh.floor([None, "an"], [], False)
         time.sleep(0.1)
         chinh.floor(["an", None], [], False)
         time.sleep(0.1)
     time.sleep(1.1)
-    after = an.of("stats")[-1]["video_out"]["key_frames"]
+    after = an.stats()["video_out"]["key_frames"]
     # one was saved up, and the counts are up to a second old
     assert 1 <= after - before <= time.monotonic() - began + 3
     chinh.sees(0, "an")
@@ -112,7 +113,7 @@ def test_a_hall_that_leaves_and_comes_back_is_seen_again(hall: Hall) -> None:
     chinh.sees(0, "an")
     chinh.sees(1, "binh")
     assert an.stop() == 0
-    wait_until(lambda: chinh.of("stats")[-1]["slots"][0]["age_ms"] > 1000, 6, "an is still seen")
+    wait_until(lambda: (chinh.stats()["slots"][0]["age_ms"] or 0) > 1000, 6, "an is still seen")
     chinh.sees(1, "binh")
 
     an = hall("an")
@@ -232,3 +233,14 @@ def test_a_camera_that_is_lost_is_told_and_opened_again(hall: Hall, tmp_path: Pa
     assert an.process.poll() is None
     clip(tmp_path / "clip.mp4", [np.full((180, 320), 40 + i, np.uint8) for i in range(20)])
     assert an.wait("camera") == {"type": "camera", "open": True, "encoder": "libx264"}
+
+
+def test_a_microphone_that_is_lost_is_told_and_opened_again(hall: Hall, tmp_path: Path) -> None:
+    an = hall("an", microphone={"source": f"file:{tmp_path}/voice.wav"})
+    an.floor([None, None], [], True)
+    assert an.wait("fault")["what"] == "microphone_lost"
+    assert an.process.poll() is None
+    with wave.open(str(tmp_path / "voice.wav"), "wb") as file:
+        file.setparams((1, 2, 48_000, 0, "NONE", ""))
+        file.writeframes(bytes(96_000))
+    assert an.wait("microphone") == {"type": "microphone", "open": True}

@@ -144,7 +144,7 @@ def test_what_the_camera_sends_is_what_the_room_gets(
         first = sent.index(received[0])
         expected = [sent[(first + index) % PICTURES] for index in range(count)]
         assert received[:count] == expected, "slices differ from what the camera sent"
-        assert an.of("stats")[-1]["video_out"]["encoder"] == "none"
+        assert an.stats()["video_out"]["encoder"] == "none"
         code = chinh.code(0)
         assert code is not None and code[0] == "an", "decoded in another hall"
     finally:
@@ -169,7 +169,7 @@ def test_a_camera_that_goes_away_is_taken_up_again(
         assert an.of("camera")[-1]["open"] is False
         camera(8555, "--file", str(film), "--fps", str(FPS))
         assert an.wait("camera", after=2) == {"type": "camera", "open": True, "encoder": "none"}
-        seen = chinh.of("stats")[-1]["slots"][0]["frames"]
+        seen = chinh.stats()["slots"][0]["frames"]
         _frames(chinh, seen + 10)
         assert an.process.poll() is None and not chinh.of("fault")
     finally:
@@ -180,6 +180,6 @@ def test_a_camera_that_goes_away_is_taken_up_again(
 def _frames(process: MediaProcess, count: int) -> None:
     """Wait until so many pictures have come in the first slot."""
     deadline = time.monotonic() + 15
-    while not process.of("stats") or process.of("stats")[-1]["slots"][0]["frames"] < count:
+    while process.stats()["slots"][0]["frames"] < count:
         assert time.monotonic() < deadline, process.log()[-2000:]
         time.sleep(0.1)

@@ -10,7 +10,7 @@ from diemcau_agent.rules.session import Session, Visit
 from diemcau_agent.rules.transitions import TRANSITIONS, Cue
 from diemcau_agent.rules.verdict import Finding, Verdict
 from diemcau_agent.rules.view import show
-from diemcau_wire.messages import Floor, Occurrence, SessionState
+from diemcau_wire.messages import EventKind, Floor, Occurrence, SessionState
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -375,7 +375,7 @@ def test_whatever_happens_events_alternate_and_a_second_look_finds_nothing_to_do
             case "camera_on" | "camera_off":
                 driver.take(session.camera(what == "camera_on", "none", driver.now))
             case "lost":
-                driver.take(session.camera_lost("", driver.now))
+                driver.take(session.device_lost(EventKind.CAMERA_LOST, ""))
             case "checked":
                 if driver.check:
                     driver.checked()
@@ -413,3 +413,15 @@ def test_joining_is_spread_but_never_by_more_than_two_seconds(chance: float) -> 
     driver.checked()
     driver.until(-2 + 2 / 60)
     assert driver.media
+
+
+def test_a_lost_device_is_told_once_until_it_is_back() -> None:
+    driver = Driver()
+    for what, back in (
+        (EventKind.CAMERA_LOST, lambda: driver.session.camera(True, "none", driver.now)),
+        (EventKind.MICROPHONE_LOST, driver.session.microphone_opened),
+    ):
+        told = [emit.kind for _ in range(3) for emit in driver.session.device_lost(what, "unplugged")]
+        assert told == [what]
+        back()
+        assert [emit.kind for emit in driver.session.device_lost(what, "again")] == [what]

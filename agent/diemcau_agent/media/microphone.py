@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import Protocol
 
@@ -13,8 +12,6 @@ from diemcau_agent.drivers.microphones import open_microphone
 
 from .device import DeviceThread
 from .opus import Encoder
-
-log = logging.getLogger(__name__)
 
 _BACK_OFF_S = 2.0
 
@@ -27,6 +24,9 @@ class Listener(Protocol):
 
     def microphone_closed(self) -> None:
         """The room is not heard any more."""
+
+    def microphone_lost(self, text: str) -> None:
+        """Nothing comes from it, why, and it will be tried again."""
 
     def sound(self, packet: av.Packet) -> None:
         """The next 20 ms, at their time in 48 kHz."""
@@ -53,7 +53,7 @@ class MicrophoneFeed:
             if self._wanted:
                 reason = await self._read_while_wanted()
                 if reason is not None:
-                    log.warning("microphone lost: %s", reason)
+                    self._listener.microphone_lost(reason)
                     await self._wait(_BACK_OFF_S)
                     continue
             await self._wait(None)

@@ -187,6 +187,11 @@ class Session:
         self._publication.silence()
         self._tell({"type": "microphone", "open": False})
 
+    def microphone_lost(self, text: str) -> None:
+        """Told to the unit; the microphone feed goes on trying."""
+        log.warning("microphone lost: %s", text)
+        self._tell({"type": "fault", "what": "microphone_lost", "text": text})
+
     def sound(self, packet: av.Packet) -> None:
         """A coded 20 ms of sound to send."""
         self._publication.send_audio(packet)

@@ -89,7 +89,7 @@ class Session:
         self._main_seen_at: datetime | None = None
         self._sent: Slots | None = None
         self._speaking = False
-        self._camera_lost = False
+        self._lost: set[EventKind] = set()
         self._join_failed = False
         self._stopping = False
 
@@ -169,19 +169,24 @@ class Session:
 
     def camera(self, opened: bool, encoder: str, now: datetime) -> list[Action]:
         """The camera was opened or closed, for a meeting or a check."""
-        self._camera_lost = False
+        self._lost.discard(EventKind.CAMERA_LOST)
         if opened == self.camera_open:
             return []
         self.camera_open = opened
         kind = EventKind.CAMERA_OPENED if opened else EventKind.CAMERA_CLOSED
         return [Emit(kind, self._meeting_id, {"encoder": encoder} if opened else {})]
 
-    def camera_lost(self, text: str, now: datetime) -> list[Action]:
-        """The camera gave no more pictures; media goes on trying."""
-        if self._camera_lost:
+    def microphone_opened(self) -> list[Action]:
+        """The microphone gives sound (again)."""
+        self._lost.discard(EventKind.MICROPHONE_LOST)
+        return []
+
+    def device_lost(self, what: EventKind, text: str) -> list[Action]:
+        """`CAMERA_LOST` or `MICROPHONE_LOST`: nothing comes from it any more; media goes on trying."""
+        if what in self._lost:
             return []
-        self._camera_lost = True
-        return [Emit(EventKind.CAMERA_LOST, self._meeting_id, {"text": text[:200]})]
+        self._lost.add(what)
+        return [Emit(what, self._meeting_id, {"text": text[:200]})]
 
     def ask_check(self, now: datetime) -> tuple[str | None, list[Action]]:
         """Somebody asks for a check: why not (or None), and what follows. One that runs serves him too."""
@@ -377,7 +382,7 @@ class Session:
 
     def _camera_gone(self) -> list[Action]:
         """Media is gone, and the camera with it, whether it could still say so or not."""
-        self._camera_lost = False
+        self._lost.clear()
         if not self.camera_open:
             return []
         self.camera_open = False

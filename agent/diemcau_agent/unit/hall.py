@@ -224,8 +224,10 @@ class Hall:
                 self._mic_heard = line.get("mic") is True
                 return session.media_stats(slots_received(line), now)
             case "fault":
-                return session.camera_lost(text(line, "text"), now)
-            case "microphone" | "left":
+                return session.device_lost(EventKind(text(line, "what")), text(line, "text"))
+            case "microphone":
+                return session.microphone_opened() if flag(line, "open") else []
+            case "left":
                 return []
             case other:
                 raise Garbage(f"unknown line {other[:40]!r}")

@@ -8,6 +8,8 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from diemcau_wire.messages import EventKind
+
 from diemcau_agent.ipc import Garbage, Line
 from diemcau_agent.rules.verdict import Finding
 
@@ -16,6 +18,7 @@ from .lines import findings, text
 
 log = logging.getLogger(__name__)
 
+DEVICE_LOST = (EventKind.CAMERA_LOST, EventKind.MICROPHONE_LOST)
 LEAVE_LIMIT_S = 2.5
 
 
@@ -127,7 +130,7 @@ class MediaProcess:
 
     async def _listen(self, child: Child) -> None:
         async for line in child.channel.lines():
-            if line["type"] == "fault" and line.get("what") != "camera_lost":
+            if line["type"] == "fault" and line.get("what") not in DEVICE_LOST:
                 try:
                     why, what = text(line, "what", 60), text(line, "text")
                 except Garbage as error:
