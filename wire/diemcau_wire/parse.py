@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .messages import MODELS, Message
-from .topics import FROM_UNIT, Channel, Topic, TopicError, parse_topic, topic
+from .topics import FROM_UNIT, Channel, Topic, TopicError, is_unit_id, parse_topic, topic
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
@@ -76,15 +76,15 @@ def decode_as(channel: Channel, payload: bytes, *, unit: str) -> Message:
     version = document.get("v", 1)
     if version != 1 or isinstance(version, bool):
         raise Refused(Reason.VERSION, f"version {str(version)[:20]} is not known here")
+    claimed = document.get("unit")
+    if claimed != unit and isinstance(claimed, str) and is_unit_id(claimed):
+        raise Refused(Reason.FOREIGN, f"message of {claimed} on a topic of {unit}")
     try:
-        message = MODELS[channel].model_validate(document)
+        return MODELS[channel].model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])
         raise Refused(Reason.FIELDS, f"{channel}: {where}: {first['msg']}"[:300]) from None
-    if message.unit != unit:
-        raise Refused(Reason.FOREIGN, f"message of {message.unit} on a topic of {unit}")
-    return message
 
 
 def _load(payload: bytes) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _load(payload: bytes) -> dict[str, Any]:
         text = payload.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refused(Reason.ENCODING, f"not UTF-8 at byte {error.start}") from None
-    if _depth(text) > MAX_DEPTH:
+    if _too_deep(text):
         raise Refused(Reason.DEPTH, f"nested deeper than {MAX_DEPTH}")
     try:
         document = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
@@ -121,11 +121,11 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _depth(text: str) -> int:
-    """Deepest nesting of brackets outside strings, found without parsing (and so without recursion)."""
+def _too_deep(text: str) -> bool:
+    """Whether brackets outside strings nest too deep, found without parsing (and so without recursion)."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return 0
-    deepest = depth = 0
+        return False
+    depth = 0
     in_string = escaped = False
     for character in text:
         if in_string:
@@ -139,7 +139,8 @@ def _depth(text: str) -> int:
             in_string = True
         elif character in "[{":
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > MAX_DEPTH:
+                return True
         elif character in "]}":
             depth -= 1
-    return deepest
+    return False

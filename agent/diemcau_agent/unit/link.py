@@ -38,6 +38,9 @@ UNANSWERED_S = 15  # a publication without PUBACK for this long: the line is dea
 LONGEST_PAUSE_S = 30
 STEADY_S = 30  # a connection that lived this long forgives earlier failures
 INBOX = 256
+OUTGOING = (
+    4000  # unanswered publications: a PUBACK waits behind the 2000 messages a broker may have under way
+)
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, openssl/x509_vfy.h
 
 
@@ -211,7 +214,8 @@ class Link:
             reconnect_on_failure=False,
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
-        client.max_queued_messages_set(400)
+        client.max_inflight_messages_set(OUTGOING)
+        client.max_queued_messages_set(OUTGOING)
         client.tls_set_context(self._tls())
         will = self._state(Presence.LOST, nonce)
         client.will_set(address(will, Channel.STATE), encode(will), qos(Channel.STATE), retain=True)
