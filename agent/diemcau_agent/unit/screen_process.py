@@ -123,6 +123,9 @@ class ScreenProcess:
             self.child, self.shown = None, []
             self.refused += child.channel.refused
             self._ready.clear()
+            for answer in self._snapshots.values():
+                if not answer.done():
+                    answer.set_result({"ok": False, "error": "The screen process ended."})
             code = await asyncio.shield(asyncio.create_task(child.end(), name="end of screen"))
         return code
 
