@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from diemcau_agent.ipc import Garbage
+from diemcau_agent.rules.verdict import Verdict
 from diemcau_agent.screen.gallery import COMMON, VIEWS
-from diemcau_agent.screen.show import Contact, Slot, Verdict, View, parse_show
+from diemcau_agent.screen.show import Contact, Slot, View, parse_show
 
 MEETING = copy.deepcopy({**COMMON, **VIEWS["meeting-two"]})
 

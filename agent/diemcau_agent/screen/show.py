@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from ..ipc import Garbage, Line
+from ..rules.verdict import Verdict
 from .words import LANGUAGES
 
 MAX_SLOTS = 2
@@ -26,16 +27,6 @@ class View(StrEnum):
     MEETING = "meeting"
     RECONNECTING = "reconnecting"
     GOODBYE = "goodbye"
-
-
-class Verdict(StrEnum):
-    """Result of the check before a meeting."""
-
-    READY = "ready"
-    REMARK = "remark"
-    NOT_READY = "not_ready"
-    UNKNOWN = "unknown"
-    CHECKING = "checking"
 
 
 @dataclass(frozen=True, slots=True)

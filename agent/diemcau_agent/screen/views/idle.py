@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ...rules.verdict import Verdict
 from ..elements import Sign
 from ..page import WIDTH, Page
-from ..show import NextMeeting, Show, Verdict
+from ..show import NextMeeting, Show
 from ..theme import ACCENT, BAD, CARE, GOOD, MUTED, PANEL, Colour, Face
 from ..words import Words
 from .edges import AREA_BOTTOM, AREA_TOP, MARGIN
