@@ -31,3 +31,16 @@ def test_a_snapshot_asked_of_a_process_that_dies_fails_at_once(tmp_path: Path) -
     answer, took_s = asyncio.run(ask())
     assert answer == {"ok": False, "error": "The screen process ended."}
     assert took_s < 3
+
+
+def test_a_process_that_fails_tells_by_its_exit_code(tmp_path: Path) -> None:
+    async def run() -> list[int]:
+        codes: list[int] = []
+        failing = (sys.executable, "-c", "import sys; sys.exit(3)")
+        path = tmp_path / "s.sock"
+        await ScreenProcess(
+            lambda: failing, path, restart=False, chance=lambda: 0.5, ended=codes.append
+        ).run()
+        return codes
+
+    assert asyncio.run(run()) == [3]

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 START_LIMIT_S = 30  # until its first line
 SILENT_S = 15  # it says something every second
 SNAPSHOT_LIMIT_S = 5
+EXIT_LIMIT_S = 1  # from hanging up to its end: its exit code says why
 
 
 class ScreenProcess:
@@ -110,6 +111,7 @@ class ScreenProcess:
         self._running, self._wanted_end = tuple(self._command()), False
         child = self.child = await Child.start("screen", self._running, self._path)
         log.info("the screen process runs", extra={"child": child.pid})
+        patience_s = 0.0
         try:
             if self._last is not None:
                 child.channel.send(self._last)
@@ -117,6 +119,7 @@ class ScreenProcess:
                 async for line in child.channel.lines():
                     limit.reschedule(asyncio.get_running_loop().time() + SILENT_S)
                     self._hear(line)
+            patience_s = EXIT_LIMIT_S
         except TimeoutError:
             log.error("the screen process fell silent", extra={"child": child.pid})
         finally:
@@ -126,7 +129,7 @@ class ScreenProcess:
             for answer in self._snapshots.values():
                 if not answer.done():
                     answer.set_result({"ok": False, "error": "The screen process ended."})
-            code = await asyncio.shield(asyncio.create_task(child.end(), name="end of screen"))
+            code = await asyncio.shield(asyncio.create_task(child.end(patience_s), name="end of screen"))
         return code
 
     def _hear(self, line: Line) -> None:
