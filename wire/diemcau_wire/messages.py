@@ -13,7 +13,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from .topics import Channel, is_unit_id
 
@@ -28,8 +36,15 @@ def _utc(value: datetime) -> datetime:
     return moment
 
 
-def _nfc(value: str) -> str:
-    return unicodedata.normalize("NFC", value)
+def _nfc(value: Any) -> Any:
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
+def _readable(value: str) -> str:
+    value = value.strip()
+    if not value or any(unicodedata.category(letter) == "Cc" for letter in value):
+        raise ValueError("a name has letters, and no control characters")
+    return value
 
 
 def _unit_id(value: str) -> str:
@@ -41,8 +56,9 @@ def _unit_id(value: str) -> str:
 UnitId = Annotated[str, AfterValidator(_unit_id)]
 SiteId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,120}$")]
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_nfc)]
-Text = Annotated[str, Field(max_length=1000), AfterValidator(_nfc)]
+Nfc = BeforeValidator(_nfc)  # before lengths are judged
+Name = Annotated[str, Field(min_length=1, max_length=200), Nfc, AfterValidator(_readable)]
+Text = Annotated[str, Field(max_length=1000), Nfc]
 Utc = Annotated[AwareDatetime, AfterValidator(_utc)]
 Rev = Annotated[int, Field(ge=0, le=2**53)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -217,7 +233,7 @@ class ReportedSession(Message):
 class Contact(Part):
     """Whom to call."""
 
-    name: Annotated[str, Field(max_length=200), AfterValidator(_nfc)] = ""
+    name: Annotated[str, Field(max_length=200), Nfc] = ""
     phone: Annotated[str, Field(max_length=40)] = ""
 
 
@@ -265,7 +281,7 @@ class SiteInfo(Part):
 
     id: SiteId
     name: Name
-    area: Annotated[str, Field(max_length=200), AfterValidator(_nfc)] = ""
+    area: Annotated[str, Field(max_length=200), Nfc] = ""
 
 
 class DesiredConfig(Message):

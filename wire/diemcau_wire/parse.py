@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from .messages import MODELS, Message
 from .topics import FROM_UNIT, Channel, Topic, TopicError, is_unit_id, parse_topic, topic
@@ -41,8 +42,12 @@ class Refused(ValueError):
 
 
 def encode(message: Message) -> bytes:
-    """The message as it travels: compact UTF-8 JSON. Raises :class:`Refused` above 64 KiB."""
-    payload = message.model_dump_json(exclude_none=True).encode()
+    """The message as it travels: compact UTF-8 JSON. Raises :class:`Refused` above 64 KiB, and for what
+    cannot be written."""
+    try:
+        payload = message.model_dump_json(exclude_none=True).encode()
+    except (PydanticSerializationError, UnicodeEncodeError) as error:
+        raise Refused(Reason.FIELDS, f"{type(message).__name__}: {error}"[:300]) from None
     if len(payload) > MAX_BYTES:
         raise Refused(Reason.SIZE, f"{type(message).__name__} is {len(payload)} bytes, more than {MAX_BYTES}")
     return payload

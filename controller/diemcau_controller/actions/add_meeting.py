@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from diemcau_wire.messages import Name, SiteId, Token
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,14 @@ from ..store.tables import Invitation, Meeting, Occurrence, Site
 from .controller import Controller, Letter
 from .refresh_horizon import extend, plan_of
 
+
+def _in_calendar(value: datetime) -> datetime:
+    if not 1970 <= value.year <= 9998:  # beyond, no other zone can show it
+        raise ValueError("give a year from 1970 to 9998")
+    return value
+
+
+Moment = Annotated[datetime, AfterValidator(_in_calendar)]
 Seconds = Annotated[int, Field(ge=0, le=24 * 3600)]
 
 
@@ -33,8 +41,8 @@ class MeetingSpec(BaseModel):
     model_config = ConfigDict(extra="forbid")
     title: Name
     kind: Token = "giao-ban"
-    starts_at: datetime
-    ends_at: datetime | None = None
+    starts_at: Moment
+    ends_at: Moment | None = None
     duration_s: Annotated[int, Field(ge=-(2**31), le=2**31)] | None = None
     opens_before_s: Seconds = 600
     overrun_s: Seconds = 1800

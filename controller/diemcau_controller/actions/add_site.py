@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from diemcau_wire.messages import Contact, Name, Screen, SiteId, Video
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from ..rules.naming import slug
@@ -14,7 +15,27 @@ from ..store.tables import Area, Site
 from .controller import Controller, Letter
 from .desired import renew_config, renew_schedule
 
-Setting = Annotated[str, Field(min_length=1, max_length=500)]
+
+def _source(forms: str, pattern: str) -> AfterValidator:
+    known = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if known.fullmatch(value) is None:
+            raise ValueError(f"write {forms}")
+        return value
+
+    return AfterValidator(check)
+
+
+Setting = Annotated[str, Field(max_length=500)]
+Camera = Annotated[
+    Setting,
+    _source(
+        "synthetic, v4l2:/dev/…, rtsp://…, file:PATH or none", r"synthetic|none|(rtsps?://|v4l2:|file:).+"
+    ),
+]
+Microphone = Annotated[Setting, _source("tone:HERTZ, file:PATH or none", r"none|tone:\d{2,5}|file:.+")]
+Sound = Annotated[Setting, _source("file:PATH or none", r"none|file:.+")]
 
 
 class SiteChange(BaseModel):
@@ -25,9 +46,9 @@ class SiteChange(BaseModel):
     area: SiteId | None = None
     is_centre: bool | None = None
     contact: Contact | None = None
-    camera: Setting | None = None
-    microphone: Setting | None = None
-    sound: Setting | None = None
+    camera: Camera | None = None
+    microphone: Microphone | None = None
+    sound: Sound | None = None
     video: Video | None = None
     screen: Screen | None = None
     language: Literal["vi", "en"] | None = None

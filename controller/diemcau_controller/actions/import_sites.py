@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from ..rules.naming import plain
 from ..rules.refusals import Invalid, Refusal
+from ..rules.wrong_fields import sentence
 from ..store.tables import Area
 from .add_site import SiteSpec, insert_site
 from .controller import Controller
@@ -62,7 +63,9 @@ class ImportRefused(Invalid):
     """The file was not imported; `errors` says why, row by row."""
 
     def __init__(self, errors: list[RowError]) -> None:
-        super().__init__(f"nothing was imported, {len(errors)} errors: correct the file and import it again")
+        super().__init__(
+            "nothing was imported, for these lines are wrong: correct them and import the file again"
+        )
         self.errors = errors
 
 
@@ -80,7 +83,7 @@ async def import_sites(controller: Controller, data: bytes) -> list[str]:
                 added.append(insert_site(session, _spec(row, areas), controller.settings.language))
             except ValidationError as error:
                 errors += [
-                    RowError(line, f"{'.'.join(str(s) for s in e['loc'])}: {e['msg']}")
+                    RowError(line, f"{'.'.join(str(s) for s in e['loc'])}: {sentence(e)}")
                     for e in error.errors()
                 ]
             except Refusal as error:
@@ -99,6 +102,8 @@ def _rows(data: bytes) -> list[tuple[int, dict[str, str]]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Invalid(f"the file is not UTF-8 (byte {error.start}): save it as “CSV UTF-8”") from None
+    if "\0" in text:
+        raise Invalid("the file is not text: save the table as “CSV UTF-8”")
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

@@ -6,10 +6,11 @@ import asyncio
 import secrets
 from typing import Any
 
+from diemcau_wire import Refused, decode_as, encode
 from diemcau_wire.messages import Ack, Command, Verb
 from diemcau_wire.topics import Channel
 
-from ..rules.refusals import Conflict, NotFound
+from ..rules.refusals import Conflict, Invalid, NotFound
 from ..store.tables import Unit
 from .controller import Controller
 
@@ -40,6 +41,10 @@ async def send_command(
             args=args,
             at=controller.now(),
         )
+    try:  # what the unit would refuse at its border is refused here, where somebody is told
+        decode_as(Channel.CMD, encode(command), unit=unit_id)
+    except Refused as error:
+        raise Invalid(f"the command cannot be sent ({error}): give it smaller or simpler arguments") from None
     answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
     controller.acks[command.id] = answer
     try:

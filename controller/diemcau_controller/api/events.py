@@ -26,7 +26,7 @@ _SIGN_OF_LIFE_S = 15.0
 def list_events(
     core: Core,
     who: Viewer,
-    after: Annotated[int | None, Query(ge=0)] = None,
+    after: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     unit: str | None = None,
     site: str | None = None,
     meeting: str | None = None,

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from ..actions.import_sites import ImportRefused
 from ..actions.receive_picture import WrongToken
 from ..rules.refusals import Conflict, NotFound, Refusal
+from ..rules.wrong_fields import sentence
 from ..store.writer import WriterBusy
 
 MAX_BODY = 4 * 1024 * 1024
@@ -37,7 +38,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
         errors = [
-            {"field": ".".join(str(step) for step in one["loc"][1:]), "text": one["msg"]}
+            {
+                "field": ".".join(step for step in one["loc"][1:] if isinstance(step, str)),
+                "text": sentence(one),
+            }
             for one in error.errors()
         ]
         first = errors[0] if errors else {"field": "", "text": "it cannot be read"}
@@ -51,6 +55,10 @@ def install(app: FastAPI) -> None:
             {"detail": f"the database cannot store this ({error.orig}): look at the free space of the disk"},
             503,
         )
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": "the controller failed at this: look into its log"}, 500)
 
     @app.exception_handler(WriterBusy)
     async def busy(request: Request, error: WriterBusy) -> JSONResponse:

@@ -65,6 +65,10 @@ class Api:
             answer = self._client.request(method, url, **more)
         except httpx.HTTPError as error:
             raise Failed(f"the controller does not answer ({error}): is `diemcau serve` running?") from None
+        except UnicodeEncodeError:
+            raise Failed(
+                "an argument is not UTF-8: type it again, in a terminal with a UTF-8 locale"
+            ) from None
         if answer.is_success:
             return answer.json() if answer.content else None
         raise Failed(_detail(answer))
@@ -109,6 +113,8 @@ def controller(state_dir: Path) -> Iterator[Api]:
 
 
 def _detail(answer: httpx.Response) -> str:
+    if answer.status_code == 413:
+        return "that is more than 4 MB: split it and send the parts"
     try:
         body = answer.json()
     except ValueError:

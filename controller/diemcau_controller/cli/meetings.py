@@ -39,12 +39,12 @@ def seconds(text: str) -> int:
 
 def moment(text: str) -> str:
     """`2026-03-12 08:00` (the coordinator's time), any RFC 3339 time, or `+5m` from now."""
-    if text == "now" or text.startswith("+"):
-        ahead = 0 if text == "now" else seconds(text[1:])
-        return (datetime.now(UTC) + timedelta(seconds=ahead)).isoformat()
     try:
+        if text == "now" or text.startswith("+"):
+            ahead = 0 if text == "now" else seconds(text[1:])
+            return (datetime.now(UTC) + timedelta(seconds=ahead)).isoformat()
         return datetime.fromisoformat(text).isoformat()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no time: write 2026-03-12 08:00, or +5m from now") from None
 
 
