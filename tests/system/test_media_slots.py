@@ -1,8 +1,9 @@
-"""A picture slot that is emptied and used again, with the real Janus."""
+"""A picture slot that is used again after a while without a picture, with the real Janus."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,22 +15,36 @@ from .media_harness import MediaProcess
 pytestmark = pytest.mark.skipif(not inside(), reason="needs a network namespace of its own")
 
 
-def test_a_slot_that_was_empty_for_a_while_is_filled_at_once(tmp_path: Path) -> None:
-    """What Janus holds back meanwhile counts in its packet numbers; nobody must wait for it."""
+@pytest.fixture
+def hall(tmp_path: Path) -> Iterator[Callable[..., MediaProcess]]:
+    """Makes a hall that has joined."""
     janus = janus_for_tests.start(tmp_path / "janus")
-    viewer, site = (MediaProcess(tmp_path / "halls", name) for name in ("chinh", "an"))
-    try:
-        for process in (viewer, site):
-            process.start(janus.join, janus.ca)
-        for process in (viewer, site):
-            process.wait("joined", 30)
-        for _ in range(3):
-            viewer.floor(["an", None], [], False)
-            viewer.sees(0, "an")
-            viewer.floor([None, None], [], False)
-            time.sleep(3)  # longer than a picture may be old
-        assert "new subscribing connection" not in viewer.log()
-    finally:
-        for process in (viewer, site):
-            process.close()
-        janus.stop()
+    halls: list[MediaProcess] = []
+
+    def make(site: str, camera: str = "synthetic") -> MediaProcess:
+        process = MediaProcess(tmp_path / "halls", site)
+        halls.append(process)
+        process.start(janus.join, janus.ca, {"camera": {"source": camera}})
+        process.wait("joined", 30)
+        return process
+
+    yield make
+    for process in halls:
+        process.close()
+    janus.stop()
+
+
+@pytest.mark.parametrize("between", [None, "binh"])
+def test_a_slot_that_showed_nothing_for_a_while_is_filled_at_once(
+    hall: Callable[..., MediaProcess], between: str | None
+) -> None:
+    """Empty, or on a site without a camera: what was sent meanwhile is missing in the packet numbers."""
+    viewer = hall("chinh")
+    hall("an")
+    hall("binh", camera="none")
+    for _ in range(3):
+        viewer.floor(["an", None], [], False)
+        viewer.sees(0, "an")
+        viewer.floor([between, None], [], False)
+        time.sleep(1)
+    assert "new subscribing connection" not in viewer.log()

@@ -5,8 +5,8 @@
 - Tracks give `av.Packet`s, which `RTCRtpSender` packs into RTP without opening an encoder. A key frame
   request then ends in a flag nobody reads, so `_send_keyframe` of the sender is replaced.
 - `_send_rtcp_pli` of a receiver asks for a key frame; aiortc has no public name for it.
-- A receiver waits for a missing packet until 512 others have come. What Janus holds back from a slot leaves
-  such a gap in its numbers, so the jitter buffer is made anew before the slot is used again.
+- A receiver waits for a missing packet until 512 others have come. When a slot comes back to the feed it was
+  on and got nothing in between, what was sent meanwhile is such a gap, so its jitter buffer is made anew.
 """
 
 from __future__ import annotations

@@ -70,9 +70,9 @@ class Subscription:
     async def switch(self, index: int, feed: Feed | None) -> None:
         """Put a slot on a feed, or park it. Raises :class:`JanusRefused`, :class:`JanusLost`."""
         target, site = feed or self._own, feed.site if feed is not None else None
+        if index < PICTURES and (self.slots[index].feed is None or self._gates[index] is not None):
+            connection.expect_gap(self._receivers[index])  # nothing came since the switch before
         self._shut(index)
-        if index < PICTURES and self.slots[index].feed is None:
-            connection.expect_gap(self._receivers[index])
         reply, jsep = await self._ask(
             {
                 "request": "switch",
