@@ -82,7 +82,7 @@ def chance(what: str, turn: int) -> random.Random:
 def test_units_meet_although_the_controller_is_dead(halls: StandingMeeting, say: Say, turn: int) -> None:
     """Killed before the meeting: units join from their stored schedule. In even turns without broker too."""
     luck = chance("controller", turn)
-    halls.announce(f"Họp không có máy chủ {turn}", opens_in_s=9)
+    halls.announce(f"Họp không có máy chủ {turn}", opens_in_s=12)
     left_s = (halls.opens_at - datetime.now(UTC)).total_seconds()
     halls.pause(luck.uniform(0, max(0.0, left_s - 2)))
     halls.kill_service("controller")
