@@ -75,7 +75,7 @@ def run(
         with _alone(run_dir / f"launcher{suffix}.lock", state.root):
             check_ports(settings, names)
             _allow_many_connections()
-            programs = [_program(name, settings, state, config_path, no_restart) for name in names]
+            programs = _programs(names, settings, state, config_path, no_restart)
             asyncio.run(_serve(programs, settings, state, run_dir / f"launcher{suffix}.json"))
     except LaunchError as error:
         print(f"diemcau: {error}", file=sys.stderr)  # noqa: T201
@@ -96,7 +96,7 @@ def _make_folders(state: StateDir) -> Path:
         state.make()
         run_dir.mkdir(exist_ok=True)
         probe = run_dir / ".probe"
-        probe.write_bytes(b"")
+        probe.write_bytes(b"\n")  # of a full disk, the first byte tells
         probe.unlink()
     except OSError as error:
         raise LaunchError(f"the state folder {state.root} cannot be written: {error.strerror}") from None
@@ -142,6 +142,20 @@ def check_programs() -> None:
     """Raise :class:`LaunchError` when a program or a part of it is not installed."""
     for name in _PACKAGES:
         _find(name)
+
+
+def _programs(
+    names: tuple[str, ...],
+    settings: Settings,
+    state: StateDir,
+    config_path: Path | None,
+    no_restart: frozenset[str],
+) -> list[Program]:
+    """Write what they need and say how each is started. Raises :class:`LaunchError`."""
+    try:
+        return [_program(name, settings, state, config_path, no_restart) for name in names]
+    except OSError as error:
+        raise LaunchError(f"{error.filename or state.root} cannot be used: {error.strerror}") from None
 
 
 def _program(
@@ -264,8 +278,11 @@ async def _serve(programs: list[Program], settings: Settings, state: StateDir, s
             "children": {name: child.status() for name, child in children.items()},
         }
         fresh = status.with_suffix(".new")
-        fresh.write_text(json.dumps(document, indent=2) + "\n")
-        fresh.replace(status)
+        try:
+            fresh.write_text(json.dumps(document, indent=2) + "\n")
+            fresh.replace(status)
+        except OSError as error:  # a full disk; what runs matters more than what is written of it
+            log.warning("what runs is not written down", extra={"error": str(error)})
 
     ended = asyncio.create_task(stop.wait(), name="stop")
     tasks = []

@@ -69,6 +69,16 @@ class Desired:
         log.info("desired document runs", extra={"channel": channel.value, "rev": document.rev})
         return True
 
+    def settle(self) -> bool:
+        """Try again to store what the disk did not take; True when it took something."""
+        held = {Channel.DESIRED_CONFIG: self.config, Channel.DESIRED_SCHEDULE: self.schedule}
+        waiting = set(self._store.unstored)
+        for channel in waiting:
+            document = held[channel]
+            if document is not None:
+                self._store.write(channel, document)
+        return waiting != self._store.unstored
+
     def reported(self, now: datetime) -> dict[Channel, Reported]:
         """What to report about both documents."""
         return {

@@ -198,6 +198,8 @@ class Unit:
 
     async def _health(self) -> None:
         while True:
+            if self._desired.settle():
+                self._report_desired()
             measured = measure(self._folder.root)
             self._health_seq += 1
             interval_s = self._desired.config.health_interval_s if self._desired.config else 10.0

@@ -61,8 +61,13 @@ class StateFolder:
 
     def lock(self) -> int:
         """Make sure no second unit process works here; the descriptor holds the lock for our lifetime."""
-        self.run.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self.run / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            self.run.mkdir(parents=True, exist_ok=True)
+            fd = os.open(self.run / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateFolderError(
+                f"{self.run} cannot be written ({error.strerror}); let this user write there."
+            ) from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

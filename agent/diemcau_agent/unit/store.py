@@ -19,11 +19,13 @@ class Store:
     """The folder `desired/` of one unit.
 
     `complaints` says per channel what is wrong with what lies there; it is reported to the controller.
+    `unstored` are the channels whose newest document the disk did not take.
     """
 
     def __init__(self, folder: Path, unit: str) -> None:
         self._folder, self._unit = folder, unit
         self.complaints: dict[Channel, str] = {}
+        self.unstored: set[Channel] = set()
 
     def read_config(self) -> DesiredConfig | None:
         """The stored configuration; None when there is none that can be read."""
@@ -38,8 +40,10 @@ class Store:
         try:
             write_atomically(self._path(channel), encode(document))
         except OSError as error:
+            self.unstored.add(channel)
             self._complain(channel, f"could not be stored: {error.strerror}")
         else:
+            self.unstored.discard(channel)
             self.complaints.pop(channel, None)
 
     def _read(self, channel: Channel, kind: type[_M]) -> _M | None:

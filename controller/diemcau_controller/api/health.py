@@ -14,13 +14,16 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz")
 def healthz(core: Core) -> JSONResponse:
-    """200 while the database answers; `mqtt` and `janus` say whether these are reached; `refused` counts
-    the messages of units that were not taken since the controller started, by reason."""
+    """200 while the database answers; `status` is `ok`, or says why nothing can be stored.
+
+    `mqtt` and `janus` say whether these are reached; `refused` counts the messages of units that were not
+    taken since the controller started, by reason.
+    """
     with core.database.read() as session:
         session.scalar(select(Site.id).limit(1))
     return JSONResponse(
         {
-            "status": "ok",
+            "status": "ok" if core.writer.trouble is None else f"cannot store: {core.writer.trouble}",
             "mqtt": core.post.connected,
             "janus": core.janus_reached(),
             "refused": core.refusals(),

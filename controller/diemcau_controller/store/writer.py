@@ -18,6 +18,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from .database import Database
@@ -50,6 +51,7 @@ class Writer:
         self._database = database
         self._queue: queue.Queue[_Item | None] = queue.Queue(QUEUE_ITEMS)
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self.trouble: str | None = None  # why the last batch could not be stored; None when it could
 
     def start(self) -> None:
         self._thread.start()
@@ -95,6 +97,7 @@ class Writer:
 
     def _commit(self, batch: list[_Item]) -> None:
         results: list[tuple[_Item, Any]] = []
+        trouble: str | None = None
         try:
             with self._database.session() as session:
                 for item in batch:
@@ -103,15 +106,18 @@ class Writer:
                             result = item.change(session)
                             session.flush()
                     except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever asked
+                        trouble = str(error.orig) if isinstance(error, OperationalError) else trouble
                         item.done.set_exception(error)
                     else:
                         results.append((item, result))
                 session.commit()
         except Exception as error:  # noqa: BLE001 - a full disk fails the batch, not the writer
-            log.error("commit failed", extra={"error": str(error), "changes": len(batch)})
+            self.trouble = str(getattr(error, "orig", error))
+            log.error("commit failed", extra={"error": self.trouble, "changes": len(batch)})
             for item in batch:
                 if not item.done.done():
                     item.done.set_exception(error)
             return
+        self.trouble = trouble
         for item, result in results:
             item.done.set_result(result)
