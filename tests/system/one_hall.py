@@ -177,16 +177,30 @@ def run(program: str, *arguments: str, **more: Any) -> subprocess.CompletedProce
 
 
 @contextmanager
-def one_hall(root: Path, before_unit: Callable[[Stage], None] = lambda stage: None) -> Iterator[OneHall]:
-    """Services and one unit that runs its configuration; `before_unit` is called before the unit starts."""
+def one_hall(root: Path, *, unit: bool = True) -> Iterator[OneHall]:
+    """Services and one site, with a unit that runs its configuration unless `unit` is False."""
+    with staged(root, 1) as stage:
+        if unit:
+            stage.start_units(time.monotonic() + PATIENCE_S)
+        with talking(stage) as hall:
+            yield hall
+
+
+@contextmanager
+def staged(root: Path, sites: int) -> Iterator[Stage]:
+    """Services and so many sites, whose units do not run yet."""
     page = socket.create_server(("127.0.0.1", 0))
-    with page, Stage(root, halls({}, {})[:1], Network(ADDRESS, page), ()) as stage:
+    with page, Stage(root, halls({}, {})[:sites], Network(ADDRESS, page), ()) as stage:
         stage.start_services(time.monotonic() + PATIENCE_S)
         stage.add_sites()
-        before_unit(stage)
-        stage.start_units(time.monotonic() + PATIENCE_S)
-        hall = OneHall(stage)
-        try:
-            yield hall
-        finally:
-            hall.http.close()
+        yield stage
+
+
+@contextmanager
+def talking(stage: Stage) -> Iterator[OneHall]:
+    """The first hall of a stage."""
+    hall = OneHall(stage)
+    try:
+        yield hall
+    finally:
+        hall.http.close()

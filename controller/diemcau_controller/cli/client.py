@@ -95,7 +95,7 @@ def controller(state_dir: Path) -> Iterator[Api]:
 
     state = StateDir(state_dir)
     try:
-        contact = json.loads(state.contact.read_text())
+        contact = read_contact(state)
         token = state.local_token.read_text().strip()
         tls = ssl.create_default_context(cafile=str(state.ca_certificate))
     except PermissionError as error:
@@ -110,6 +110,14 @@ def controller(state_dir: Path) -> Iterator[Api]:
         base_url=contact["url"], verify=tls, headers=headers, timeout=_PATIENCE_S, trust_env=False
     ) as client:
         yield Api(client, contact)
+
+
+def read_contact(state: StateDir) -> dict[str, Any]:
+    """What the controller wrote for programs on this machine. Raises OSError or ValueError."""
+    contact = json.loads(state.contact.read_text())
+    if not isinstance(contact, dict) or not {"url", "mqtt_host", "mqtt_port"} <= contact.keys():
+        raise ValueError(f"{state.contact} is not what a controller writes")
+    return contact
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..config import StateDir
-from .client import DEFAULT_STATE_DIR, Failed, JsonOption, StateDirOption
+from .client import DEFAULT_STATE_DIR, Failed, JsonOption, StateDirOption, read_contact
 from .show import print_json, print_json_line
 
 wire = typer.Typer(help="The wire protocol.", no_args_is_help=True)
@@ -41,7 +41,7 @@ def tap(
 
     state = StateDir(state_dir)
     try:
-        contact = json.loads(state.contact.read_text())
+        contact = read_contact(state)
         authority = Authority(state.authority)
         key, certificate = authority.client_files(CONTROLLER_CN)
         tls = ssl.create_default_context(cafile=str(authority.ca_path))
