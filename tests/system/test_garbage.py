@@ -177,7 +177,7 @@ def test_garbage_on_both_sides_beside_real_commands(hall: OneHall) -> None:
         print(
             f"{name}: {growth[name] / 2**20:+.2f} MB of {memory[name] / 2**20:.0f}, refused {dict(refused)}"
         )
-    assert not commands.failed and not early.failed and len(commands.took_s) >= 20
+    assert not commands.failed and not early.failed and len(commands.took_s) >= 10
     assert max(commands.took_s) <= SLOWEST_S
     for refused, sent in zip(counted, expected(), strict=True):
         assert refused == sent
