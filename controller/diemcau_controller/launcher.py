@@ -39,6 +39,7 @@ LISTEN_FD = "DIEMCAU_LISTEN_FD"
 _PACKAGES = {"mosquitto": "mosquitto", "janus": "janus", "setpriv": "util-linux"}
 _SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 _DESCRIPTORS = 65_536
+_AGAIN_S = 5.0  # after which what a full disk did not take is written again
 _STOP_S = 2.0  # for the controller, then for the other two together: within 5 s it is over
 
 
@@ -283,6 +284,7 @@ async def _serve(programs: list[Program], settings: Settings, state: StateDir, s
             fresh.replace(status)
         except OSError as error:  # a full disk; what runs matters more than what is written of it
             log.warning("what runs is not written down", extra={"error": str(error)})
+            loop.call_later(_AGAIN_S, changed)
 
     ended = asyncio.create_task(stop.wait(), name="stop")
     tasks = []

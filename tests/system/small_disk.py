@@ -63,10 +63,15 @@ def small_disk(path: Path, megabytes: int) -> Iterator[SmallDisk]:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
-def read_only(path: Path) -> None:
-    """Let nothing be written below `path` any more, not even by root."""
+@contextmanager
+def read_only(path: Path) -> Iterator[None]:
+    """Let nothing be written below `path`, not even by root."""
     _mount("--bind", str(path), str(path))
-    _mount("-o", "remount,bind,ro", str(path))
+    try:
+        _mount("-o", "remount,bind,ro", str(path))
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
 def _mount(*arguments: str) -> None:

@@ -103,8 +103,8 @@ def test_a_program_missing(program: str, package: str, tmp_path: Path) -> None:
 
 def test_a_state_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
-    read_only(tmp_path / "state")
-    code, told = serve(tmp_path)
+    with read_only(tmp_path / "state"):
+        code, told = serve(tmp_path)
     assert code == 1
     assert f"the state folder {tmp_path / 'state'} cannot be written: Read-only file system" in told
 
@@ -237,8 +237,9 @@ def test_an_agent_asked_wrongly(folder: Path) -> None:
 
 
 def test_an_agent_that_may_not_write(folder: Path) -> None:
-    read_only(folder)
-    assert "cannot be written (Read-only file system); let this user write there." in agent(folder, "run")
+    with read_only(folder):
+        told = agent(folder, "run")
+    assert "cannot be written (Read-only file system); let this user write there." in told
 
 
 def test_two_agents_in_one_folder(folder: Path, running: list[subprocess.Popen[bytes]]) -> None:
