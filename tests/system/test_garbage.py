@@ -196,3 +196,23 @@ def test_afterwards_all_is_as_it_should_be(hall: OneHall) -> None:
     assert hall.http.get("/api/v1/events").status_code == 200
     status = hall.unit_status()
     assert status["link"] is True and status["outbox"]["pending"] == 0
+
+
+def test_a_replayed_presence_is_put_right(hall: OneHall) -> None:
+    """The unit's own words of an earlier connection: commands would go to nobody for ever."""
+    state = {
+        **{"v": 1, "unit": hall.unit, "status": "online", "epoch": 1, "boot_id": "an-earlier-boot"},
+        **{"nonce": "an-earlier-connection", "version": "0.1.0", "at": garbage._now()},
+    }
+    client = hall.as_unit()
+    name = topic(hall.unit, Channel.STATE)
+    client.publish(name, garbage._dump(state), 1, retain=True).wait_for_publish(5)
+    client.disconnect()
+    client.loop_stop()
+
+    def answer() -> garbage.Json:
+        sent = hall.http.post(f"/api/v1/units/{hall.unit}/commands", json={"verb": "ping"})
+        return dict(sent.raise_for_status().json())
+
+    until(lambda: answer()["error"] == "foreign_connection")
+    until(lambda: answer()["ok"] is True)

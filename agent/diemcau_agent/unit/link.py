@@ -130,6 +130,12 @@ class Link:
         """Send a message on the present connection; False when there is none or it takes no more."""
         return self._now is not None and self._publish(self._now, channel, message)
 
+    def announce(self) -> None:
+        """Say online again, on the present connection."""
+        if self._now is not None:
+            state = self._state(Presence.ONLINE, self._now.nonce)
+            self._publish(self._now, Channel.STATE, state)
+
     async def run(self) -> None:
         """Connect, stay connected, connect again; never returns."""
         failures = 0
@@ -171,7 +177,7 @@ class Link:
             if connection.ready.is_set() and not connection.lost.is_set():
                 self._now = connection
                 log.info("connected", extra={"nonce": connection.nonce})
-                self._publish(connection, Channel.STATE, self._state(Presence.ONLINE, connection.nonce))
+                self.announce()
                 self._connected()
                 await self._until_lost(connection)
             log.warning("connection lost", extra={"why": connection.why})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 ANSWER_S = 1.5
 AT_A_TIME = 4
+ANNOUNCE_EVERY_S = 5
 
 Result = dict[str, Any]
 
@@ -53,6 +55,7 @@ class Orders:
         self._hall, self._screen, self._link = hall, screen, link
         self._admission = Admission()
         self.refused: Counter[str] = Counter()
+        self._announced = 0.0
         self._running: set[asyncio.Task[None]] = set()
         self._verbs: dict[Verb, Callable[[Command], Awaitable[Result]]] = {
             Verb.PING: self._ping,
@@ -71,6 +74,8 @@ class Orders:
             self.refused[word] += 1
             log.warning("command refused", extra={"id": command.id, "error": word})
             self._answer(command.id, ok=False, error=word, text=TEXTS[word])
+            if word == "foreign_connection":
+                self._announce()
             return
         if len(self._running) >= AT_A_TIME and command.verb is Verb.PICTURE:
             self._answer(command.id, ok=False, error="picture_failed", text="Too many pictures at a time.")
@@ -78,6 +83,13 @@ class Orders:
         task = asyncio.create_task(self._carry_out(command), name=f"command {command.verb}")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+
+    def _announce(self) -> None:
+        """Whoever speaks to an earlier connection is told of the present one, now and then."""
+        now = time.monotonic()
+        if now - self._announced >= ANNOUNCE_EVERY_S:
+            self._announced = now
+            self._link.announce()
 
     async def _carry_out(self, command: Command) -> None:
         log.info("command", extra={"id": command.id, "verb": command.verb.value})

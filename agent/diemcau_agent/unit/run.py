@@ -187,8 +187,8 @@ class Unit:
                     self._hall.desired_changed()
                     self._interval_changed.set()
                 self._report_desired()
-                if isinstance(message, DesiredConfig) and (nonce := self._link.nonce) is not None:
-                    self._link.publish(Channel.STATE, self._state(Presence.ONLINE, nonce))
+                if isinstance(message, DesiredConfig):
+                    self._link.announce()
             case Floor():
                 self._hall.floor(message)
             case Receipt():
