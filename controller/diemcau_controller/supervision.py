@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 15.0
+LONGEST_PAUSE_S = 5.0  # a meeting waits for it
 STEADY_S = 30.0  # a child that lived this long starts with the first pause again
 _LARGEST_LOG = 20_000_000
 
