@@ -35,6 +35,7 @@ for command in "$@"; do
     # shellcheck disable=SC2016
     unshare --mount --pid --fork --kill-child -- sh -c '
         root=$1; shift
+        mount --bind "$root" "$root" # as on a real machine, / is a mount
         mount -t proc proc "$root/proc"
         mount --rbind /dev "$root/dev"
         mount -t tmpfs tmpfs "$root/tmp"
