@@ -20,7 +20,7 @@ from tests.system.one_hall import OneHall, RealCommands, one_hall, private_bytes
 
 SEED = 20260312
 MESSAGES = 10_000
-WARM_UP = 2_000
+WARM_UP = 4_000  # as fast as the broker takes them
 WINDOW = 400  # messages under way to the broker
 PER_SECOND = 700  # to each side
 SLOWEST_S = 2.0
