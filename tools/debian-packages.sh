@@ -13,6 +13,7 @@ need() { # need PACKAGE TEST…: the package is missing when the test fails
 }
 command_() { command -v "$1"; }
 gi() { /usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer', '1.0')"; }
+library() { ldconfig -p | grep -F "$1"; }
 element() { ls /usr/lib/*/gstreamer-1.0/"libgst$1.so"; }
 
 need python3-venv "${PYTHON:-python3}" -c "import venv, ensurepip"
@@ -23,6 +24,7 @@ need iproute2 command_ ip
 need fonts-noto-core test -s /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf
 if [ "$1" = test ]; then
     need chromium command_ chromium
+    need libatomic1 library libatomic.so.1 # for the program that drives Chromium
     need libjs-janus-gateway test -s /usr/share/javascript/janus-gateway/janus.js
     need python3-gi /usr/bin/python3 -c "import gi"
     need gir1.2-gst-rtsp-server-1.0 gi

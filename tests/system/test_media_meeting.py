@@ -182,7 +182,7 @@ def test_udp_that_leads_nowhere_is_noticed(hall: Hall) -> None:
     chinh.floor(["an", None], [], False)
     chinh.sees(0, "an")
     for rule in (
-        "add prio 5 ipproto udp blackhole",
+        "add prio 5 ipproto 17 blackhole",
         "add prio 10 lookup local",
         "del prio 0",
     ):
