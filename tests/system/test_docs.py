@@ -121,16 +121,11 @@ def test_the_operators_commands_work_in_the_order_they_are_written(story: Story)
         story.run(line)
 
 
-def test_the_newcomers_commands_are_what_continuous_integration_runs_or_make_knows() -> None:
-    ci = (ROOT / ".ci/run").read_text()
-    for line in command_lines("README.md") + command_lines("CONTRIBUTING.md"):
-        if line in ci:
-            continue
-        assert line.startswith("make "), f"nothing runs {line!r}"
-        known = subprocess.run(
-            ["make", "--dry-run", *shlex.split(line)[1:]], cwd=ROOT, capture_output=True, text=True
-        )
-        assert known.returncode == 0, known.stderr
+def test_the_newcomers_commands_are_what_continuous_integration_runs() -> None:
+    run_by_ci = {line.strip() for line in (ROOT / ".ci/run").read_text().splitlines()}
+    run_by_test_demo = {"make demo"}  # its command without options, ended by Ctrl-C
+    written = set(command_lines("README.md") + command_lines("CONTRIBUTING.md"))
+    assert written and written <= run_by_ci | run_by_test_demo
 
 
 def test_no_other_page_has_commands() -> None:
