@@ -37,7 +37,8 @@ fi
 
 give_up() {
     echo "Missing Debian packages:$missing" >&2
-    echo "$1 Install them, then run the command again." >&2
+    echo "$1" >&2
+    echo "When they are installed, run the command again." >&2
     exit 3
 }
 command -v apt-get >/dev/null || give_up "This is not a Debian system."
@@ -64,6 +65,11 @@ if [ ! -e "$policy" ]; then
     trap 'exit 1' INT TERM
 fi
 $as_root apt-get update -qq || give_up "apt-get update failed."
+absent=
+for package in $missing; do
+    apt-cache show "$package" >/dev/null 2>&1 || absent="$absent $package"
+done
+[ -z "$absent" ] || give_up "$(. /etc/os-release && echo "$PRETTY_NAME") has no package$absent: use a release that has it."
 # shellcheck disable=SC2086
 said=$($as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing 2>&1) || {
     echo "$said" >&2
