@@ -67,7 +67,7 @@ fi
 $as_root apt-get update -qq || give_up "apt-get update failed."
 absent=
 for package in $missing; do
-    apt-cache show "$package" >/dev/null 2>&1 || absent="$absent $package"
+    LC_ALL=C apt-cache policy "$package" | grep -q "Candidate: [0-9]" || absent="$absent $package"
 done
 [ -z "$absent" ] || give_up "$(. /etc/os-release && echo "$PRETTY_NAME") has no package$absent: use a release that has it."
 # shellcheck disable=SC2086
