@@ -166,7 +166,9 @@ def _lines(watch: _Watch, tell: Tell) -> None:
     while True:
         watch.look()
         rows = [row[:3] for row in watch.rows()]
-        now = (rows, watch.headline().partition(",")[0].partition(" sau ")[0], watch.report, watch.remark)
+        stands = watch.headline().partition(",")[0].partition(" sau ")[0]  # without the time that is left
+        speakers = watch.meeting.get("floor", {}).get("speakers")
+        now = (rows, stands, speakers, watch.report, watch.remark)
         if now != last:
             last = now
             states = "; ".join(f"{name}: {state}, {joined}" for name, state, joined in rows)
