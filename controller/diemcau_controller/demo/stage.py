@@ -148,6 +148,7 @@ class Stage:
                 "starts_at": starts_at.isoformat(),
                 "duration_s": lasts_s,
                 "opens_before_s": opens_before_s,
+                "overrun_s": 0,  # so that all of it, the leaving too, happens by itself
                 "main_site": MAIN,
                 "sites": [hall.id for hall in self.halls],
             },
