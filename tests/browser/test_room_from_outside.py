@@ -10,13 +10,12 @@ import pytest
 from diemcau_controller.demo.halls import SITES
 from diemcau_controller.demo.judge import RECENT_MS
 from diemcau_controller.demo.voices import RATE_HZ
-from diemcau_controller.namespace import inside
 from numpy.typing import NDArray
 
 from tests.browser.room_page import RoomPage, room_page
 from tests.system.staged_meeting import FPS, SETTLE_S, StagedMeeting, staged_meeting
 
-pytestmark = pytest.mark.skipif(not inside(), reason="needs a network namespace of its own")
+pytestmark = pytest.mark.namespace
 
 COUNT_S = 10.0
 SILENCE_DB = 20.0  # so much lower is everybody who has not the floor

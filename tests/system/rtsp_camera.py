@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Self
 
 import av
-import pytest
 from diemcau_agent.drivers.synthetic import SyntheticCamera
 from diemcau_controller.namespace import ADDRESS
 from diemcau_wire.messages import SiteInfo, Video
@@ -19,14 +18,6 @@ from .room_recording import slices
 FPS = 25
 _SERVER = Path(__file__).parents[1] / "lab" / "rtsp_server.py"
 _PYTHON = "/usr/bin/python3"  # it has GObject introspection, ours has not
-
-
-def _gstreamer() -> bool:
-    needed = "import gi; gi.require_version('GstRtspServer', '1.0')"
-    return subprocess.run([_PYTHON, "-c", needed], capture_output=True).returncode == 0
-
-
-needs_gstreamer = pytest.mark.skipif(not _gstreamer(), reason="needs gir1.2-gst-rtsp-server-1.0")
 
 
 class RtspCamera:

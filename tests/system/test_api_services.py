@@ -29,13 +29,13 @@ from diemcau_controller.adapters.janus import JanusLost, RoomEvent, RoomSpec
 from diemcau_controller.adapters.mosquitto_config import write_mosquitto_config
 from diemcau_controller.app import opened
 from diemcau_controller.config import Settings, StateDir
-from diemcau_controller.namespace import ADDRESS, inside
+from diemcau_controller.namespace import ADDRESS
 from diemcau_controller.services.floor_keeper import FloorKeeper
 from diemcau_wire import Channel, address, encode
 from diemcau_wire.messages import Ack, Event, EventKind, Message, Presence, State
 from paho.mqtt.enums import CallbackAPIVersion
 
-pytestmark = pytest.mark.skipif(not inside(), reason="needs a network namespace of its own")
+pytestmark = pytest.mark.namespace
 
 WEB, MQTT, JANUS = 28443, 28883, 28988
 

@@ -1,5 +1,6 @@
 """`diemcau demo --once --json` through its public flags: that it succeeds, and that it can fail."""
 
+import html
 import json
 import os
 import signal
@@ -172,6 +173,22 @@ def test_a_killed_unit_is_found_out(demo: Callable[..., Demo]) -> None:
     assert (code, result["ok"], result["blame"]) == (1, False, ["xa-ea-kpam"])
     assert result["sites"]["xa-cu-mgar"]["seen"] == result["sites"]["xa-cu-mgar"]["heard"] == ["trung-tam"]
     assert result["sites"]["xa-ea-kpam"]["left"] is False
+
+
+def test_left_alone_the_meeting_runs_to_its_end(demo: Callable[..., Demo]) -> None:
+    running = demo("--starts-in", "20", "--lasts", "60")
+    running.until(lambda: "đang họp" in running.log.read_text(), 120)
+    running.until(lambda: "đã kết thúc – báo cáo: " in running.log.read_text(), 150)
+    said = running.log.read_text().splitlines()
+    last = next(line for line in reversed(said) if "đã kết thúc – báo cáo: " in line)
+    assert last.count("đã rời") == len(SITES), last
+    report = Path(last.partition("báo cáo: ")[2].partition(" | ")[0])
+    for name in ("Trung tâm", "Ea Kpam", "Cư M'gar"):
+        assert name in html.unescape(report.read_text(encoding="utf-8"))
+    assert any("phát biểu" in line for line in said)
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(15) == 0
+    assert str(report) in running.log.read_text().splitlines()[-1]
 
 
 def test_ctrl_c_ends_everything(demo: Callable[..., Demo]) -> None:

@@ -25,14 +25,13 @@ import pytest
 from diemcau_controller.config import StateDir
 from diemcau_controller.demo.halls import MAIN, SITES
 from diemcau_controller.demo.voices import Sound, tone_level
-from diemcau_controller.namespace import inside
 from diemcau_wire.messages import Join
 
 from .hall_senses import hears
 from .rogue import Eavesdropper, Rogue, feeds
 from .standing_meeting import ROGUE, StandingMeeting
 
-pytestmark = pytest.mark.skipif(not inside(), reason="needs a network namespace of its own")
+pytestmark = pytest.mark.namespace
 
 TIMES = int(os.environ.get("DIEMCAU_FAULTS", "3"))
 SEED = os.environ.get("DIEMCAU_SEED") or str(random.SystemRandom().randrange(10**6))

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from diemcau_controller.namespace import inside
 
 from . import janus_for_tests
 from .janus_for_tests import Janus
 from .media_harness import VIDEO, MediaProcess, clip
 
-pytestmark = pytest.mark.skipif(not inside(), reason="needs a network namespace of its own")
+pytestmark = pytest.mark.namespace
 
 Checked = Callable[..., list[str]]
 

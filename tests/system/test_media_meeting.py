@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from diemcau_controller.namespace import inside
 
 from . import janus_for_tests
 from .janus_for_tests import Janus
 from .media_harness import MediaProcess, clip, freeze, wait_until
 
-pytestmark = pytest.mark.skipif(not inside(), reason="needs a network namespace of its own")
+pytestmark = pytest.mark.namespace
 
 TONES = {"chinh": 440, "an": 660, "binh": 880}
 Hall = Callable[..., MediaProcess]

@@ -16,7 +16,6 @@ from diemcau_agent.drivers.synthetic import SyntheticCamera
 from diemcau_agent.media import connection
 from diemcau_agent.media.h264 import Encoder
 from diemcau_agent.media.janus import Janus as Client
-from diemcau_controller.namespace import inside
 from diemcau_wire.messages import SiteInfo, Video
 
 from . import janus_for_tests
@@ -28,15 +27,7 @@ PYTHON = "/usr/bin/python3"
 FPS, PICTURES = 25, 250
 
 
-def _gstreamer() -> bool:
-    needed = "import gi; gi.require_version('GstRtspServer', '1.0')"
-    return subprocess.run([PYTHON, "-c", needed], capture_output=True, check=False).returncode == 0
-
-
-pytestmark = [
-    pytest.mark.skipif(not inside(), reason="needs a network namespace of its own"),
-    pytest.mark.skipif(not _gstreamer(), reason="needs gir1.2-gst-rtsp-server-1.0"),
-]
+pytestmark = pytest.mark.namespace
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from diemcau_controller.namespace import inside
 
 from . import janus_for_tests
 from .media_harness import MediaProcess
 
-pytestmark = pytest.mark.skipif(not inside(), reason="needs a network namespace of its own")
+pytestmark = pytest.mark.namespace
 
 
 @pytest.fixture

@@ -12,16 +12,12 @@ from pathlib import Path
 import pytest
 from diemcau_controller.config import StateDir
 from diemcau_controller.demo.halls import SITES
-from diemcau_controller.namespace import inside
 
 from .room_recording import longest_run, record
-from .rtsp_camera import FPS, RtspCamera, needs_gstreamer
+from .rtsp_camera import FPS, RtspCamera
 from .staged_meeting import DIEMCAU, StagedMeeting, staged_meeting
 
-pytestmark = [
-    pytest.mark.skipif(not inside(), reason="needs a network namespace of its own"),
-    needs_gstreamer,
-]
+pytestmark = pytest.mark.namespace
 
 SITE, NAME = "xa-ea-kpam", "Hội trường xã Ea Kpam"
 WANTED = 2 * 12 * FPS  # two slices a picture: 12 s of them

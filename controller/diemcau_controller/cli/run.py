@@ -57,6 +57,12 @@ def demo(
         list[str] | None, typer.Option("--no-restart", metavar="SITE", help="What dies there stays dead.")
     ] = None,
     page_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the page.")] = None,
+    starts_in: Annotated[
+        int, typer.Option(min=1, max=3600, metavar="SECONDS", help="Without --once: when the meeting starts.")
+    ] = 120,
+    lasts: Annotated[
+        int, typer.Option(min=60, max=14400, metavar="SECONDS", help="Without --once: how long it lasts.")
+    ] = 300,
 ) -> None:
     """Three halls meet on this machine, with everything real but the halls."""
     cameras, mics = dict(map(source, camera or ())), dict(map(source, mic or ()))
@@ -70,5 +76,7 @@ def demo(
         state_dir=state_dir,
         no_restart=tuple(no_restart or ()),
         page_port=page_port,
+        in_s=starts_in,
+        lasts_s=lasts,
     )
     raise typer.Exit(code)

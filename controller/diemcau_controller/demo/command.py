@@ -28,11 +28,13 @@ def run(
     state_dir: Path = DEFAULT_STATE_DIR,
     no_restart: Sequence[str] = (),
     page_port: int | None = None,
+    in_s: int = 120,
+    lasts_s: int = 300,
 ) -> int:
     """Run the demonstration; gives the exit code.
 
     `once`: a short meeting at once, judged: 0 if every site joined, was seen and heard by every other, and
-    left; else 1. Otherwise a meeting two minutes away, shown in the terminal until Ctrl-C. `cameras` and
+    left; else 1. Otherwise a meeting in `in_s` seconds, shown in the terminal until Ctrl-C. `cameras` and
     `mics` replace sources by site; `no_restart` names sites whose dead processes stay dead. With `json` the
     last line of standard output is one JSON object. 2 for a source that cannot be, 3 for a missing program.
     """
@@ -52,7 +54,8 @@ def run(
             return _fail(str(error), 2)
         with fresh_folder(state_dir.absolute()) as root:
             _tell(network.remark)
-            result = _hold(root, invited, network, no_restart, began, once)
+            times = None if once else (in_s, lasts_s)
+            result = _hold(root, invited, network, no_restart, began, times)
     except LaunchError as error:
         return _fail(str(error), error.code)
     except (NoAddress, FolderRefused) as error:
@@ -68,7 +71,12 @@ def run(
 
 
 def _hold(
-    root: Path, invited: list[Any], network: Network, no_restart: Sequence[str], began: float, once: bool
+    root: Path,
+    invited: list[Any],
+    network: Network,
+    no_restart: Sequence[str],
+    began: float,
+    times: tuple[int, int] | None,
 ) -> dict[str, Any]:
     from .show import show
     from .stage import Stage
@@ -76,8 +84,8 @@ def _hold(
 
     try:
         with Stage(root, invited, network, no_restart) as stage:
-            if not once:
-                return show(stage, _tell)
+            if times is not None:
+                return show(stage, _tell, in_s=times[0], lasts_s=times[1])
             # Whatever hangs, it ends: the clock interrupts even a call that waits for ever.
             signal.signal(signal.SIGALRM, _out_of_time)
             signal.alarm(int(LIMIT_S) + 10)

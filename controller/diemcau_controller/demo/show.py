@@ -20,7 +20,6 @@ from .api import ApiFailed
 from .halls import MAIN
 from .stage import Failed, Stage
 
-IN_S, LASTS_S = 120, 300
 TURN_S = 40.0
 CLOSE_S = 8.0
 _FOREVER = float("inf")
@@ -46,8 +45,8 @@ _STATES = {
 Tell = Callable[[str], None]
 
 
-def show(stage: Stage, tell: Tell) -> dict[str, Any]:
-    """Hold the meeting and show it until Ctrl-C. Gives `ok`, `report`, `problems`."""
+def show(stage: Stage, tell: Tell, *, in_s: int, lasts_s: int) -> dict[str, Any]:
+    """Hold a meeting in `in_s` seconds and show it until Ctrl-C. Gives `ok`, `report`, `problems`."""
     watch: _Watch | None = None
     problems: list[str] = []
     try:
@@ -56,7 +55,7 @@ def show(stage: Stage, tell: Tell) -> dict[str, Any]:
         stage.add_sites()
         tell("starting three units")
         stage.start_units(time.monotonic() + 60)
-        watch = _Watch(stage, stage.add_meeting("Họp giao ban tuần", IN_S, LASTS_S, opens_before_s=60))
+        watch = _Watch(stage, stage.add_meeting("Họp giao ban tuần", in_s, lasts_s, opens_before_s=60))
         tell(f"the page: {stage.page_url}")
         if sys.stdout.isatty():
             _live(watch)
