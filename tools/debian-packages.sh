@@ -71,38 +71,40 @@ if [ ! -e "$policy" ]; then
     temporary=$policy
 fi
 $as_root apt-get update -qq || give_up "apt-get update failed."
-absent=
-for package in $missing; do
-    LC_ALL=C apt-cache policy "$package" | grep -q "Candidate: [0-9]" || absent="$absent $package"
-done
+apt=$as_root
+absent() { # of the missing packages those that apt does not know
+    for package in $missing; do
+        $apt env LC_ALL=C apt-cache policy "$package" | grep -q "Candidate: [0-9]" || printf ' %s' "$package"
+    done
+}
+absent=$(absent)
 
-# Debian 13 was released without Janus, Debian 14 has it again and its package runs on 13. Only these packages
-# are fetched, through lists of their own: the system's sources and preferences stay as they are.
-borrowed=
+# Debian 13 was released without Janus; Debian 14 has it again, and its package runs on 13. It is fetched, with
+# what only it needs, by lists and preferences of this one call: those of the system stay as they are.
 release=$(. /etc/os-release && echo "$PRETTY_NAME")
 if [ -n "$absent" ] && grep -q '^VERSION_CODENAME=trixie$' /etc/os-release; then
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: trixie' | head -n 1)
-    keys=/usr/share/keyrings/debian-archive-keyring.gpg
-    [ -n "$mirror" ] && [ -e "$keys" ] || give_up "$release has no package$absent, and Debian's mirror is not known."
     lists=$($as_root mktemp -d)
     $as_root chmod 755 "$lists"
-    $as_root mkdir -p "$lists/state/lists/partial" "$lists/cache/archives/partial"
-    echo "deb [signed-by=$keys] $mirror forky main" | $as_root tee "$lists/sources.list" >/dev/null
-    next() {
-        $as_root apt-get -qq -o Dir::Etc::sourcelist="$lists/sources.list" -o Dir::Etc::sourceparts=- \
-            -o Dir::State::lists="$lists/state/lists" -o Dir::Cache="$lists/cache" -o APT::Sandbox::User=root "$@"
-    }
-    next update || give_up "$release has no package$absent, and Debian 14's list could not be read."
-    for package in $absent; do
-        (cd "$lists" && next download "$package" >/dev/null) || give_up "Debian 14 has no package $package."
-        borrowed="$borrowed $(ls "$lists/${package}"_*.deb)"
-        missing=$(echo "$missing " | sed "s/ $package / /")
-    done
-    absent=
+    $as_root mkdir -p "$lists/state/partial"
+    $as_root cp -r /etc/apt/sources.list.d /etc/apt/preferences.d "$lists"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror forky main" |
+        $as_root tee "$lists/sources.list.d/borrowed.list" >/dev/null
+    printf 'Package: *\nPin: release n=forky\nPin-Priority: 1\n' |
+        $as_root tee "$lists/preferences.d/borrowed" >/dev/null
+    cat <<END | $as_root tee "$lists/apt.conf" >/dev/null
+Dir::Etc::SourceParts "$lists/sources.list.d";
+Dir::Etc::PreferencesParts "$lists/preferences.d";
+Dir::State::Lists "$lists/state";
+APT::Sandbox::User "root";
+END
+    apt="$as_root env APT_CONFIG=$lists/apt.conf"
+    $apt apt-get update -qq || give_up "$release has no package$absent, and Debian 14's list could not be read."
+    absent=$(absent)
 fi
 [ -z "$absent" ] || give_up "$release has no package$absent: use a release that has it."
 # shellcheck disable=SC2086
-said=$($as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing $borrowed 2>&1) || {
+said=$($apt env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing 2>&1) || {
     echo "$said" >&2
     give_up "apt-get could not install them."
 }
