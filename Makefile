@@ -30,8 +30,8 @@ soak: setup ## the fault tests ten times each
 	@tools/debian-packages.sh test
 	@DIEMCAU_FAULTS=10 $(IN_NAMESPACE) $(BIN)/python -m pytest tests/system/test_faults.py --timeout 7200 $(ARGS)
 
-lab: ## both README commands in a clean Debian 12 root (root, mmdebstrap; about 20 minutes)
-	@tests/lab/clean_root.sh
+lab: ## both README commands in a clean Debian root (root, mmdebstrap; about 20 minutes); SUITE=trixie for 13
+	@tests/lab/clean_root.sh $(or $(SUITE),bookworm)
 
 pictures: setup ## the pictures in docs/pictures: every hall screen, the page
 	@tools/debian-packages.sh test
