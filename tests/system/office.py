@@ -113,7 +113,7 @@ def furnished(folder: Path) -> Iterator[Office]:
     made = Office(folder)
     made.add("areas", name="Xã Ea Kiết", tier="xã")
     made.add("sites", id="huyen", name="Huyện ủy – UBND", is_centre=True)
-    made.add("sites", id="ea-kiet", name="Xã Ea Kiết", area="xa-ea-kiet", contact={"phone": "0905"})
+    made.add("sites", id="ea-kiet", name="Xã Ea Kiết", area="xa-ea-kiet", contacts=[{"phone": "0905"}])
     made.add("units", id=UNIT, site="ea-kiet")
     yield made
     made.close()

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from diemcau_controller.store.database import Database
+from diemcau_controller.store.database import Database, upgrade
 from diemcau_controller.store.tables import Area, Base, HealthBase, HealthRow, Site
 from diemcau_controller.store.writer import QUEUE_ITEMS, Writer, WriterBusy
-from sqlalchemy import func, select
+from sqlalchemy import create_engine, func, select
 from sqlalchemy.orm import Session
 
 
@@ -106,3 +106,24 @@ def test_migrations_lead_to_the_tables(database: Database, tmp_path: Path) -> No
         with engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     Database(tmp_path / "controller.sqlite", tmp_path / "health.sqlite").close()  # again: nothing to do
+
+
+def test_a_database_of_the_first_version_keeps_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "controller.sqlite"
+    first = create_engine(f"sqlite:///{path}")
+    upgrade(first, "controller", "0001")
+    with first.begin() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+        for statement in (
+            "INSERT INTO site VALUES ('an', 'An', NULL, 1, 'Y Bhin', '0905', 'none', 'none', 'none', "
+            "1280, 720, 30, 2000000, 1280, 720, 'vi', 3)",
+            "INSERT INTO unit (id, site_id, epoch, status) VALUES ('u1', 'an', 3, 'never')",
+        ):
+            connection.exec_driver_sql(statement)
+    first.dispose()
+    database = Database(path, tmp_path / "health.sqlite")
+    with database.read() as session:
+        site = session.get_one(Site, "an")
+        assert site.contacts == [{"name": "Y Bhin", "phone": "0905", "task": ""}]
+        assert site.unit is not None and site.unit.id == "u1" and site.epoch == 3
+    database.close()

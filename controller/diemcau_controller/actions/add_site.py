@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from diemcau_wire.messages import Contact, Name, Screen, SiteId, Video
+from diemcau_wire.messages import Contact, Name, Nfc, Screen, SiteId, Video
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -38,6 +38,12 @@ Microphone = Annotated[Setting, _source("tone:HERTZ, file:PATH or none", r"none|
 Sound = Annotated[Setting, _source("file:PATH or none", r"none|file:.+")]
 
 
+class SiteContact(Contact):
+    """Somebody to call at a site; `task` says what for, such as `kỹ thuật`."""
+
+    task: Annotated[str, Field(max_length=100), Nfc] = ""
+
+
 class SiteChange(BaseModel):
     """The settings of a site; what is absent stays as it is."""
 
@@ -45,7 +51,7 @@ class SiteChange(BaseModel):
     name: Name | None = None
     area: SiteId | None = None
     is_centre: bool | None = None
-    contact: Contact | None = None
+    contacts: Annotated[list[SiteContact], Field(max_length=8)] | None = None
     camera: Camera | None = None
     microphone: Microphone | None = None
     sound: Sound | None = None
@@ -113,8 +119,8 @@ def _apply(session: Session, site: Site, change: SiteChange) -> None:
         "sound": change.sound,
         "language": change.language,
     }
-    if change.contact is not None:
-        values |= {"contact_name": change.contact.name, "contact_phone": change.contact.phone}
+    if change.contacts is not None:
+        values["contacts"] = [one.model_dump() for one in change.contacts]
     if change.video is not None:
         values |= change.video.model_dump()
     if change.screen is not None:

@@ -153,5 +153,6 @@ def _spec(row: dict[str, str], areas: dict[str, str]) -> SiteSpec:
     if centre not in _YES | _NO:
         raise Invalid(f"“{row['is_centre']}” is neither yes nor no: write x or leave it empty")
     fields["is_centre"] = centre in _YES
-    fields["contact"] = {"name": row.get("contact_name", ""), "phone": row.get("contact_phone", "")}
+    if row.get("contact_name") or row.get("contact_phone"):
+        fields["contacts"] = [{"name": row.get("contact_name", ""), "phone": row.get("contact_phone", "")}]
     return SiteSpec.model_validate(fields)

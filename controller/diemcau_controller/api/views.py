@@ -160,7 +160,7 @@ def _site_view(site: Site, known: dict[tuple[str, str], View]) -> View:
         "name": site.name,
         "area": area_view(site.area) if site.area is not None else None,
         "is_centre": site.is_centre,
-        "contact": {"name": site.contact_name, "phone": site.contact_phone},
+        "contacts": site.contacts,
         "camera": site.camera,
         "microphone": site.microphone,
         "sound": site.sound,

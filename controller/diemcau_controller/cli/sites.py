@@ -66,7 +66,7 @@ def add_site(
         "name": name,
         "area": area,
         "is_centre": centre,
-        "contact": {"name": contact, "phone": phone},
+        "contacts": [{"name": contact, "phone": phone}] if contact or phone else [],
         "camera": camera,
         "microphone": mic,
         "sound": sound,
@@ -93,7 +93,7 @@ def list_sites(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOptio
             s["id"],
             s["name"],
             (s["area"] or {}).get("name"),
-            " ".join(part for part in (s["contact"]["name"], s["contact"]["phone"]) if part),
+            ", ".join(f"{one['name']} {one['phone']}".strip() for one in s["contacts"]),
             s["state"],
             (s["unit"] or {}).get("id"),
         )

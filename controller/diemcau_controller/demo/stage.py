@@ -99,7 +99,7 @@ class Stage:
                     "name": hall.name,
                     "area": area["id"],
                     "is_centre": hall.id == MAIN,
-                    "contact": hall.contact,
+                    "contacts": [hall.contact],
                     "camera": hall.camera,
                     "microphone": hall.microphone,
                     "sound": f"file:{self.playout(hall.id)}",

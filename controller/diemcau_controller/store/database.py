@@ -26,8 +26,8 @@ class Database:
         # of the health history a second may be lost (NORMAL).
         self._controller = _engine(controller, synchronous="FULL")
         self._health = _engine(health, synchronous="NORMAL")
-        _upgrade(self._controller, "controller")
-        _upgrade(self._health, "health")
+        upgrade(self._controller, "controller")
+        upgrade(self._health, "health")
 
     def session(self) -> Session:
         """A new session over both files. Only the writer commits."""
@@ -69,7 +69,8 @@ def _engine(path: Path, *, synchronous: str) -> Engine:
     return engine
 
 
-def _upgrade(engine: Engine, lineage: str) -> None:
+def upgrade(engine: Engine, lineage: str, revision: str = "head") -> None:
+    """Bring the tables of a file up to a revision; `lineage` is `controller` or `health`."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("version_locations", str(_MIGRATIONS / "versions" / lineage).replace("%", "%%"))
@@ -77,4 +78,4 @@ def _upgrade(engine: Engine, lineage: str) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         config.attributes["metadata"] = Base.metadata if lineage == "controller" else HealthBase.metadata
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)

@@ -1,0 +1,42 @@
+"""What the controller remembers, by subject."""
+
+from .base import Base, HealthBase, Json, Utc
+from .incidents import Incident, IncidentEntry
+from .meetings import Attachment, Attendee, Hand, Invitation, Meeting, MeetingException, Occurrence, ReportRow
+from .people import AuditRow, LoginLink, User, UserSite, UserToken, WebSession
+from .reports import Desired, EventRow, HealthRow, Newest, Stream
+from .sites import Area, Binding, Group, GroupMember, Site, Unit
+
+__all__ = [
+    "Area",
+    "Attachment",
+    "Attendee",
+    "AuditRow",
+    "Base",
+    "Binding",
+    "Desired",
+    "EventRow",
+    "Group",
+    "GroupMember",
+    "Hand",
+    "HealthBase",
+    "HealthRow",
+    "Incident",
+    "IncidentEntry",
+    "Invitation",
+    "Json",
+    "LoginLink",
+    "Meeting",
+    "MeetingException",
+    "Newest",
+    "Occurrence",
+    "ReportRow",
+    "Site",
+    "Stream",
+    "Unit",
+    "User",
+    "UserSite",
+    "UserToken",
+    "Utc",
+    "WebSession",
+]

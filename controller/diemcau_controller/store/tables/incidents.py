@@ -1,0 +1,54 @@
+"""Incidents: what went wrong at a site, the evidence, who sees to it, and how it ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from .base import Base, Json
+from .sites import Site
+
+
+class Incident(Base):
+    """A record of something that went wrong. `kind`: `no_picture`, `no_sound`, `connection`, `power`,
+    `other`. `closed_at` None: still open. `assignee` is the user who sees to it, a contractor's too.
+    """
+
+    __tablename__ = "incident"
+    __table_args__ = (Index("ix_incident_open", "closed_at", "opened_at"),)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), index=True)
+    occurrence_id: Mapped[str | None] = mapped_column(ForeignKey("occurrence.id"), index=True)
+    kind: Mapped[str]
+    title: Mapped[str]
+    opened_at: Mapped[datetime]
+    opened_by: Mapped[str]
+    assignee: Mapped[str | None] = mapped_column(ForeignKey("user.name"), index=True)
+    closed_at: Mapped[datetime | None]
+    resolution: Mapped[str] = mapped_column(default="")
+
+    site: Mapped[Site] = relationship()
+    entries: Mapped[list[IncidentEntry]] = relationship(
+        order_by="IncidentEntry.number", cascade="all, delete-orphan"
+    )
+
+
+class IncidentEntry(Base):
+    """A line in an incident's history. `kind`: `note`, `file`, `evidence` (a snapshot of what was known, in
+    `document`), `assigned`, `closed` or `reopened`. A file's bytes lie in the state folder under its SHA-256.
+    """
+
+    __tablename__ = "incident_entry"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.id"), index=True)
+    at: Mapped[datetime]
+    who: Mapped[str]
+    kind: Mapped[str]
+    text: Mapped[str] = mapped_column(default="")
+    document: Mapped[Json | None]
+    file_name: Mapped[str | None]
+    media_type: Mapped[str | None]
+    size: Mapped[int | None]
+    sha256: Mapped[str | None]
