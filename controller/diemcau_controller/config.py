@@ -161,6 +161,11 @@ class StateDir:
         return self.generated / "janus-admin.key"
 
     @property
+    def links_key(self) -> Path:
+        """The key of links that need no account, made on first use."""
+        return self.generated / "links.key"
+
+    @property
     def reports(self) -> Path:
         return self.root / "reports"
 

@@ -92,7 +92,8 @@ class Occurrence(Base):
     """A meeting at one time, with its room and its floor.
 
     `finished_at` is when it was over (closed, or ended by itself); `reported_at` when its report was last
-    written, None when one is due. `room_made` says that the room is known to exist in Janus.
+    written, None when one is due. `room_made` says that the room is known to exist in Janus. `chair_link`
+    counts the links made for the chair, of which only the newest is valid.
     """
 
     __tablename__ = "occurrence"
@@ -113,6 +114,7 @@ class Occurrence(Base):
     floor_seq: Mapped[int] = mapped_column(default=0)
     floor_speakers: Mapped[list[str]]
     open_discussion: Mapped[bool] = mapped_column(default=False)
+    chair_link: Mapped[int] = mapped_column(default=0)
     closed_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     reported_at: Mapped[datetime | None]

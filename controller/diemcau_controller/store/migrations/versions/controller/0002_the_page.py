@@ -236,6 +236,7 @@ def upgrade() -> None:
     op.add_column(
         "occurrence", sa.Column("open_discussion", sa.Boolean(), nullable=False, server_default=sa.false())
     )
+    op.add_column("occurrence", sa.Column("chair_link", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("site", sa.Column("contacts", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("site", sa.Column("removed_at", sa.DateTime(), nullable=True))
     op.execute(
