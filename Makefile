@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 IN_NAMESPACE := $(BIN)/python -m diemcau_controller.namespace
 
-.PHONY: help setup demo test check lock lab soak pictures clean
+.PHONY: help setup demo test check lock lab soak bench pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,10 @@ lock: ## write requirements.lock from requirements.in (needs uv)
 soak: setup ## the fault tests ten times each
 	@tools/debian-packages.sh test
 	@DIEMCAU_FAULTS=10 $(IN_NAMESPACE) $(BIN)/python -m pytest tests/system/test_faults.py --timeout 7200 $(ARGS)
+
+bench: setup ## a hall and Chromium side by side: CPU, memory, joins (about 15 minutes); ARGS="--runs 3"
+	@tools/debian-packages.sh bench
+	@$(IN_NAMESPACE) $(BIN)/python -m tests.bench $(ARGS)
 
 lab: ## both README commands in a clean Debian root (root, mmdebstrap; about 20 minutes); SUITE=trixie for 13
 	@tests/lab/clean_root.sh $(or $(SUITE),bookworm)

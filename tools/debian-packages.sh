@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make sure the Debian packages a purpose needs are there: debian-packages.sh run|test
+# Make sure the Debian packages a purpose needs are there: debian-packages.sh run|test|bench
 # Installs only what is missing, with sudo when not root, and leaves no system service of theirs running.
 # Exit 3, naming the packages, when it cannot.
 set -eu
@@ -22,7 +22,8 @@ need mosquitto command_ mosquitto
 need janus command_ janus
 need iproute2 command_ ip
 need fonts-noto-core test -s /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf
-if [ "$1" = test ]; then
+[ "$1" != bench ] || need xvfb command_ Xvfb
+if [ "$1" != run ]; then
     need chromium command_ chromium
     need libatomic1 library libatomic.so.1 # for the program that drives Chromium
     need libjs-janus-gateway test -s /usr/share/javascript/janus-gateway/janus.js

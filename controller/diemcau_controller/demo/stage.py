@@ -32,8 +32,16 @@ class Failed(RuntimeError):
 class Stage:
     """Everything that runs. Use it as a context: what was started has ended after it."""
 
-    def __init__(self, root: Path, halls: list[Hall], network: Network, no_restart: Iterable[str]) -> None:
-        self.root, self.halls, self.network = root, halls, network
+    def __init__(
+        self,
+        root: Path,
+        halls: list[Hall],
+        network: Network,
+        no_restart: Iterable[str],
+        *,
+        video: dict[str, int] = VIDEO,
+    ) -> None:
+        self.root, self.halls, self.network, self._video = root, halls, network, video
         self._no_restart = set(no_restart)
         self._state = StateDir(root)
         self._config = root / "demo.toml"
@@ -103,7 +111,7 @@ class Stage:
                     "camera": hall.camera,
                     "microphone": hall.microphone,
                     "sound": f"file:{self.playout(hall.id)}",
-                    "video": VIDEO,
+                    "video": self._video,
                     "screen": SCREEN,
                 },
             )
