@@ -1,8 +1,18 @@
 """What the controller remembers, by subject."""
 
 from .base import Base, HealthBase, Json, Utc
-from .incidents import Incident, IncidentEntry
-from .meetings import Attachment, Attendee, Hand, Invitation, Meeting, MeetingException, Occurrence, ReportRow
+from .incidents import Incident, IncidentEntry, IncidentSite
+from .meetings import (
+    Attachment,
+    Attendee,
+    Hand,
+    Invitation,
+    Meeting,
+    MeetingException,
+    Occurrence,
+    ReportNote,
+    ReportRow,
+)
 from .people import AuditRow, LoginLink, User, UserSite, UserToken, WebSession
 from .reports import Desired, EventRow, HealthRow, Newest, Stream
 from .sites import Area, Binding, Group, GroupMember, Site, Unit
@@ -23,6 +33,7 @@ __all__ = [
     "HealthRow",
     "Incident",
     "IncidentEntry",
+    "IncidentSite",
     "Invitation",
     "Json",
     "LoginLink",
@@ -30,6 +41,7 @@ __all__ = [
     "MeetingException",
     "Newest",
     "Occurrence",
+    "ReportNote",
     "ReportRow",
     "Site",
     "Stream",

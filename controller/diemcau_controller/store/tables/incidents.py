@@ -13,7 +13,9 @@ from .sites import Site
 
 class Incident(Base):
     """A record of something that went wrong. `kind`: `no_picture`, `no_sound`, `connection`, `power`,
-    `other`. `closed_at` None: still open. `assignee` is the user who sees to it, a contractor's too.
+    `software`, `other`. `title` "" when the kind says it all. `closed_at` None: still open. `assignee` is the
+    user who sees to it, a contractor's too. `further` are the other sites of an incident of many, which
+    `site_id` was the first of.
     """
 
     __tablename__ = "incident"
@@ -30,9 +32,28 @@ class Incident(Base):
     resolution: Mapped[str] = mapped_column(default="")
 
     site: Mapped[Site] = relationship()
+    further: Mapped[list[IncidentSite]] = relationship(
+        order_by="IncidentSite.since", cascade="all, delete-orphan"
+    )
     entries: Mapped[list[IncidentEntry]] = relationship(
         order_by="IncidentEntry.number", cascade="all, delete-orphan"
     )
+
+    @property
+    def site_ids(self) -> list[str]:
+        """Every site it is about, the first one first."""
+        return [self.site_id, *(one.site_id for one in self.further)]
+
+
+class IncidentSite(Base):
+    """A further site of an incident, and since when it is part of it."""
+
+    __tablename__ = "incident_site"
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.id"), primary_key=True)
+    site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), primary_key=True, index=True)
+    since: Mapped[datetime]
+
+    site: Mapped[Site] = relationship()
 
 
 class IncidentEntry(Base):

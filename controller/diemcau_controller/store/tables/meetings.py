@@ -154,6 +154,17 @@ class Attendee(Base):
     entered_at: Mapped[datetime]
 
 
+class ReportNote(Base):
+    """What the secretary remarks on a site's part in an occurrence."""
+
+    __tablename__ = "report_note"
+    occurrence_id: Mapped[str] = mapped_column(ForeignKey("occurrence.id"), primary_key=True)
+    site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    text: Mapped[str]
+    written_by: Mapped[str]
+    written_at: Mapped[datetime]
+
+
 class ReportRow(Base):
     """What a site's part in an occurrence came to, as the report says it."""
 

@@ -224,6 +224,30 @@ def upgrade() -> None:
     with op.batch_alter_table("incident_entry", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_incident_entry_incident_id"), ["incident_id"], unique=False)
 
+    op.create_table(
+        "incident_site",
+        sa.Column("incident_id", sa.String(), nullable=False),
+        sa.Column("site_id", sa.String(), nullable=False),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["incident_id"], ["incident.id"]),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"]),
+        sa.PrimaryKeyConstraint("incident_id", "site_id"),
+    )
+    with op.batch_alter_table("incident_site", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_incident_site_site_id"), ["site_id"], unique=False)
+
+    op.create_table(
+        "report_note",
+        sa.Column("occurrence_id", sa.String(), nullable=False),
+        sa.Column("site_id", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("written_by", sa.String(), nullable=False),
+        sa.Column("written_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["occurrence_id"], ["occurrence.id"]),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"]),
+        sa.PrimaryKeyConstraint("occurrence_id", "site_id"),
+    )
+
     # No table is made anew: with foreign keys on, dropping one that others refer to is refused.
     for name in ("created_by", "chair", "notes", "place", "gate_reason"):
         op.add_column("meeting", sa.Column(name, sa.String(), nullable=False, server_default=""))
