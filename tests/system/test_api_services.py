@@ -30,6 +30,7 @@ from diemcau_controller.adapters.mosquitto_config import write_mosquitto_config
 from diemcau_controller.app import opened
 from diemcau_controller.config import Settings, StateDir
 from diemcau_controller.namespace import ADDRESS
+from diemcau_controller.rules.actor import SYSTEM
 from diemcau_controller.services.floor_keeper import FloorKeeper
 from diemcau_wire import Channel, address, encode
 from diemcau_wire.messages import Ack, Event, EventKind, Message, Presence, State
@@ -288,9 +289,9 @@ def test_who_has_not_the_floor_is_muted(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with opened(Settings(), StateDir(tmp_path)) as controller:
             for site in "abc":
-                await add_site(controller, SiteSpec(id=site, name=site))
+                await add_site(controller, SYSTEM, SiteSpec(id=site, name=site))
             spec = MeetingSpec(title="Họp", starts_at=datetime.now(UTC), duration_s=60, main_site="a")
-            meeting = await add_meeting(controller, spec)
+            meeting = await add_meeting(controller, SYSTEM, spec)
             rooms = FakeRooms()
             keeper = asyncio.create_task(FloorKeeper(controller, rooms).run())  # type: ignore[arg-type]
 
@@ -303,12 +304,12 @@ def test_who_has_not_the_floor_is_muted(tmp_path: Path) -> None:
                 rooms.publish(feed)
             await becomes(a=False, b=True, stranger=True)
             rooms.told.clear()
-            await change_floor(controller, meeting, FloorVerb.GRANT, "b")
+            await change_floor(controller, SYSTEM, meeting, FloorVerb.GRANT, "b")
             await becomes(a=True, b=False, stranger=True)
             assert rooms.told == [("a", True), ("b", False)], "first who falls silent, then who is heard"
-            await change_floor(controller, meeting, FloorVerb.MUTE_ALL)
+            await change_floor(controller, SYSTEM, meeting, FloorVerb.MUTE_ALL)
             await becomes(a=True, b=True, stranger=True)
-            await change_floor(controller, meeting, FloorVerb.GRANT, "c")
+            await change_floor(controller, SYSTEM, meeting, FloorVerb.GRANT, "c")
             rooms.publish("c")
             await becomes(a=True, b=True, c=False, stranger=True)
             rooms.publish("b")  # back after a drop, and so unmuted

@@ -8,10 +8,13 @@ from diemcau_wire.messages import Name, SiteId
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from ..rules.actor import Actor
 from ..rules.naming import slug
 from ..rules.refusals import Conflict, Invalid
 from ..store.tables import Area
+from .audit import record
 from .controller import Controller
+from .scope import need_area
 
 
 class AreaSpec(BaseModel):
@@ -24,18 +27,28 @@ class AreaSpec(BaseModel):
     parent: SiteId | None = None
 
 
-async def add_area(controller: Controller, spec: AreaSpec) -> str:
+async def add_area(controller: Controller, who: Actor, spec: AreaSpec) -> str:
     """Add it and give its id."""
     area_id = spec.id or slug(spec.name)
 
     def change(session: Session) -> str:
         if not area_id:
-            raise Invalid("no id can be made from that name: give an id of letters a-z and digits")
+            raise Invalid(
+                "no id can be made from that name: give an id of letters a-z and digits",
+                code="sites.id_needed",
+                field="id",
+            )
         if session.get(Area, area_id) is not None:
-            raise Conflict(f"area {area_id} exists already: choose another id")
-        if spec.parent is not None and session.get(Area, spec.parent) is None:
-            raise Invalid(f"area {spec.parent} does not exist: add it first")
+            raise Conflict(
+                f"area {area_id} exists already: choose another id",
+                code="areas.exists",
+                field="id",
+                area=area_id,
+            )
+        need_area(session, who, spec.parent)
         session.add(Area(id=area_id, name=spec.name, tier=spec.tier, parent_id=spec.parent))
+        after = {"name": spec.name, "tier": spec.tier, "parent": spec.parent}
+        record(session, who, controller.now(), "area.add", f"area:{area_id}", after=after)
         return area_id
 
     return await controller.write(change)

@@ -13,9 +13,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..config import Settings
+from ..rules.actor import Actor
 from ..rules.refusals import Invalid
 from ..rules.schedule import CONFLICT_HORIZON, Busy, Plan, check, conflict, expand
 from ..store.tables import Invitation, Meeting, Occurrence, Site
+from .audit import Known, record
 from .controller import Controller, Letter
 from .refresh_horizon import extend, plan_of
 
@@ -51,7 +53,7 @@ class MeetingSpec(BaseModel):
     sites: Annotated[list[SiteId], Field(max_length=400)] | None = None
 
 
-async def add_meeting(controller: Controller, spec: MeetingSpec) -> str:
+async def add_meeting(controller: Controller, who: Actor, spec: MeetingSpec) -> str:
     """Add it, with its occurrences in the horizon, and give its id.
 
     Raises :class:`Invalid` for one in the past, ending before it starts, or with an unknown site, and
@@ -61,7 +63,7 @@ async def add_meeting(controller: Controller, spec: MeetingSpec) -> str:
     meeting_id = "m" + secrets.token_hex(4)
 
     def change(session: Session) -> list[Letter]:
-        plan = _plan(session, meeting_id, spec, settings)
+        plan = _plan(session, who, meeting_id, spec, settings)
         check(plan, settings.zone, now)
         times = expand(plan, settings.zone, now, now + CONFLICT_HORIZON)
         conflict(plan, times, busy(session, settings, now, plan.sites), settings.zone)
@@ -77,15 +79,33 @@ async def add_meeting(controller: Controller, spec: MeetingSpec) -> str:
                 overrun_s=spec.overrun_s,
                 main_site_id=plan.main_site,
                 created_at=now,
+                created_by=who.name,
                 invited=[Invitation(site_id=site, position=at) for at, site in enumerate(plan.sites)],
             )
         )
         session.flush()
+        known = meeting_settings(session.get_one(Meeting, meeting_id))
+        record(session, who, now, "meeting.add", f"meeting:{meeting_id}", after=known)
         return extend(session, settings, now)
 
     controller.send(await controller.write(change))
     controller.news.tell("schedule", meeting=meeting_id)
     return meeting_id
+
+
+def meeting_settings(meeting: Meeting) -> Known:
+    """What was announced of a meeting, in the words of the API."""
+    return {
+        "title": meeting.title,
+        "kind": meeting.kind,
+        "starts_local": meeting.starts_local,
+        "rrule": meeting.rrule,
+        "duration_s": meeting.duration_s,
+        "opens_before_s": meeting.opens_before_s,
+        "overrun_s": meeting.overrun_s,
+        "main_site": meeting.main_site_id,
+        "sites": meeting.site_ids,
+    }
 
 
 def busy(session: Session, settings: Settings, now: datetime, sites: Iterable[str]) -> list[Busy]:
@@ -110,13 +130,19 @@ def busy(session: Session, settings: Settings, now: datetime, sites: Iterable[st
     return spans
 
 
-def _plan(session: Session, meeting_id: str, spec: MeetingSpec, settings: Settings) -> Plan:
-    known = set(session.scalars(select(Site.id)))
+def _plan(session: Session, who: Actor, meeting_id: str, spec: MeetingSpec, settings: Settings) -> Plan:
+    present = session.scalars(select(Site.id).where(Site.removed_at.is_(None)))
+    known = {site for site in present if who.sees(site)}
     chosen = sorted(known) if spec.sites is None else spec.sites
     sites = tuple(dict.fromkeys([spec.main_site, *chosen]))
     unknown = [site for site in sites if site not in known]
     if unknown:
-        raise Invalid(f"unknown site {', '.join(unknown)}: `diemcau site list` shows those there are")
+        raise Invalid(
+            f"unknown site {', '.join(unknown)}: `diemcau site list` shows those there are",
+            code="sites.unknown_ones",
+            field="sites",
+            sites=", ".join(unknown),
+        )
     starts_local = _wall_clock(spec.starts_at, settings)
     if (spec.ends_at is None) == (spec.duration_s is None):
         raise Invalid("give either ends_at or duration_s")

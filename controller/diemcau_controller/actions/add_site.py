@@ -9,11 +9,14 @@ from diemcau_wire.messages import Contact, Name, Nfc, Screen, SiteId, Video
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from ..rules.actor import Actor
 from ..rules.naming import slug
-from ..rules.refusals import Conflict, Invalid, NotFound
-from ..store.tables import Area, Site
+from ..rules.refusals import Conflict, Invalid
+from ..store.tables import Site
+from .audit import Known, record
 from .controller import Controller, Letter
 from .desired import renew_config, renew_schedule
+from .scope import need_area, site_for
 
 
 def _source(forms: str, pattern: str) -> AfterValidator:
@@ -67,37 +70,54 @@ class SiteSpec(SiteChange):
     name: Name
 
 
-async def add_site(controller: Controller, spec: SiteSpec) -> str:
+async def add_site(controller: Controller, who: Actor, spec: SiteSpec) -> str:
     """Add it and give its id."""
-    language = controller.settings.language
-    site_id = await controller.write(lambda session: insert_site(session, spec, language))
+    site_id = await controller.write(lambda session: insert_site(controller, session, who, spec))
     controller.news.tell("site", site=site_id)
     return site_id
 
 
-def insert_site(session: Session, spec: SiteSpec, language: str) -> str:
-    """The part of :func:`add_site` inside a transaction; `language` where the spec names none."""
+def insert_site(controller: Controller, session: Session, who: Actor, spec: SiteSpec) -> str:
+    """The part of :func:`add_site` inside a transaction."""
     site_id = spec.id or slug(spec.name)
     if not site_id:
-        raise Invalid("no id can be made from that name: give an id of letters a-z and digits")
+        raise Invalid(
+            "no id can be made from that name: give an id of letters a-z and digits",
+            code="sites.id_needed",
+            field="id",
+        )
     if session.get(Site, site_id) is not None:
-        raise Conflict(f"site {site_id} exists already: choose another id")
-    site = Site(id=site_id, name=spec.name, language=language)
-    _apply(session, site, spec)
+        raise Conflict(
+            f"site {site_id} exists already: choose another id", code="sites.exists", field="id", site=site_id
+        )
+    need_area(session, who, spec.area)
+    site = Site(id=site_id, name=spec.name, language=controller.settings.language)
+    _apply(site, spec)
     session.add(site)
     session.flush()
+    record(session, who, controller.now(), "site.add", f"site:{site_id}", after=site_settings(site))
     return site_id
 
 
-async def change_site(controller: Controller, site_id: str, change: SiteChange) -> None:
+async def change_site(controller: Controller, who: Actor, site_id: str, change: SiteChange) -> None:
     """Change a site and tell its unit; a new name also goes to every unit that meets it."""
 
     def transaction(session: Session) -> list[Letter]:
-        site = session.get(Site, site_id)
-        if site is None:
-            raise NotFound(f"there is no site {site_id}: `diemcau site list` shows those there are")
-        _apply(session, site, change)
+        site = site_for(session, who, site_id)
+        if change.area is not None:
+            need_area(session, who, change.area)
+        before = site_settings(site)
+        _apply(site, change)
         session.flush()
+        record(
+            session,
+            who,
+            controller.now(),
+            "site.change",
+            f"site:{site_id}",
+            before=before,
+            after=site_settings(site),
+        )
         letters = renew_config(session, controller.settings, [site.unit] if site.unit else [])
         if change.name is not None:
             letters += renew_schedule(session, controller.settings, controller.now())
@@ -107,9 +127,28 @@ async def change_site(controller: Controller, site_id: str, change: SiteChange) 
     controller.news.tell("site", site=site_id)
 
 
-def _apply(session: Session, site: Site, change: SiteChange) -> None:
-    if change.area is not None and session.get(Area, change.area) is None:
-        raise Invalid(f"area {change.area} does not exist: add it first")
+def site_settings(site: Site) -> Known:
+    """What can be set of a site, in the words of :class:`SiteChange`."""
+    return {
+        "name": site.name,
+        "area": site.area_id,
+        "is_centre": site.is_centre,
+        "contacts": list(site.contacts or []),
+        "camera": site.camera,
+        "microphone": site.microphone,
+        "sound": site.sound,
+        "video": {
+            "width": site.width,
+            "height": site.height,
+            "fps": site.fps,
+            "bitrate_bps": site.bitrate_bps,
+        },
+        "screen": {"width": site.screen_width, "height": site.screen_height},
+        "language": site.language,
+    }
+
+
+def _apply(site: Site, change: SiteChange) -> None:
     values: dict[str, Any] = {
         "name": change.name,
         "area_id": change.area,

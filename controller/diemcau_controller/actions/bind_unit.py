@@ -5,13 +5,16 @@ from __future__ import annotations
 from diemcau_wire import is_unit_id
 from sqlalchemy.orm import Session
 
-from ..rules.refusals import Conflict, Invalid, NotFound
-from ..store.tables import Binding, Site, Unit
+from ..rules.actor import Actor
+from ..rules.refusals import Conflict, Invalid
+from ..store.tables import Binding, Unit
+from .audit import record
 from .controller import Controller, Letter
 from .desired import renew_config, renew_schedule
+from .scope import site_for
 
 
-async def bind_unit(controller: Controller, unit_id: str, site_id: str) -> int:
+async def bind_unit(controller: Controller, who: Actor, unit_id: str, site_id: str) -> int:
     """Bind the unit to the site with a new epoch, and give that epoch.
 
     The unit that served the site before is told an empty schedule and serves nothing. Binding again what is
@@ -21,9 +24,7 @@ async def bind_unit(controller: Controller, unit_id: str, site_id: str) -> int:
         raise Invalid(f"{unit_id[:60]!r} is not a unit id: it is in the unit's identity/coordinator.json")
 
     def change(session: Session) -> tuple[int, list[Letter]]:
-        site = session.get(Site, site_id)
-        if site is None:
-            raise NotFound(f"there is no site {site_id}: add it first")
+        site = site_for(session, who, site_id)
         unit = session.get(Unit, unit_id)
         if unit is None:
             unit = Unit(id=unit_id)
@@ -32,7 +33,11 @@ async def bind_unit(controller: Controller, unit_id: str, site_id: str) -> int:
         if unit.site_id == site_id:
             return unit.epoch, []
         if unit.site_id is not None:
-            raise Conflict(f"unit {unit_id} serves site {unit.site_id}: put another unit there first")
+            raise Conflict(
+                f"unit {unit_id} serves another site: put another unit there first",
+                code="units.serves_another",
+                unit=unit_id,
+            )
         now = controller.now()
         letters: list[Letter] = []
         former = site.unit
@@ -43,6 +48,15 @@ async def bind_unit(controller: Controller, unit_id: str, site_id: str) -> int:
         site.epoch += 1
         unit.epoch = site.epoch
         unit.site_id = site_id
+        record(
+            session,
+            who,
+            now,
+            "unit.bind",
+            f"site:{site_id}",
+            before={"unit": former.id if former is not None else None},
+            after={"unit": unit_id},
+        )
         session.add(Binding(site_id=site_id, epoch=site.epoch, unit_id=unit_id, bound_at=now))
         session.flush()
         session.expire(site)

@@ -10,10 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..rules import floor
+from ..rules.actor import Actor
 from ..rules.refusals import Conflict, Invalid
 from ..store.tables import Invitation, Occurrence, Site, Unit
+from .audit import record
 from .controller import Controller, Letter
 from .find_occurrence import find_occurrence
+from .scope import need_main_site
 
 
 class FloorVerb(StrEnum):
@@ -25,31 +28,48 @@ class FloorVerb(StrEnum):
 
 
 async def change_floor(
-    controller: Controller, occurrence_id: str, verb: FloorVerb, site: str | None = None, *, add: bool = False
+    controller: Controller,
+    who: Actor,
+    occurrence_id: str,
+    verb: FloorVerb,
+    site: str | None = None,
+    *,
+    add: bool = False,
 ) -> floor.Floor:
     """Grant, end or mute all in a meeting that is open; gives the new floor."""
     now = controller.now()
 
     def change(session: Session) -> tuple[str, floor.Floor, list[Letter]]:
-        occurrence = find_occurrence(session, occurrence_id, now)
+        occurrence = find_occurrence(session, who, occurrence_id, now)
+        need_main_site(who, occurrence.meeting)
         if occurrence.finished_at is not None or now >= occurrence.cap_at:
-            raise Conflict(f"meeting {occurrence.id} is over: its floor cannot change")
+            raise Conflict(f"meeting {occurrence.id} is over: its floor cannot change", code="meetings.over")
         if now < occurrence.opens_at:
             raise Conflict(
-                f"meeting {occurrence.id} is not open yet: it opens {occurrence.opens_at:%Y-%m-%d %H:%M} UTC"
+                f"meeting {occurrence.id} is not open yet: it opens {occurrence.opens_at:%Y-%m-%d %H:%M} UTC",
+                code="meetings.not_open",
             )
         meeting = occurrence.meeting
         present = floor.Floor(occurrence.floor_seq, tuple(occurrence.floor_speakers))
         if verb is FloorVerb.GRANT:
             if site is None:
                 raise Invalid("name the site that gets the floor")
-            after = floor.grant(present, site, meeting.site_ids, add=add)
+            after = floor.grant(present, site, meeting.site_ids, meeting.main_site_id, add=add)
         elif verb is FloorVerb.END:
             after = floor.end(present, site, meeting.main_site_id)
         else:
             after = floor.mute_all(present)
         occurrence.floor_seq, occurrence.floor_speakers = after.seq, list(after.speakers)
         session.flush()
+        record(
+            session,
+            who,
+            now,
+            f"floor.{verb}",
+            f"meeting:{occurrence.id}",
+            before={"speakers": list(present.speakers)},
+            after={"speakers": list(after.speakers)},
+        )
         return occurrence.id, after, floor_letters(session, controller, occurrence)
 
     changed, after, letters = await controller.write(change)

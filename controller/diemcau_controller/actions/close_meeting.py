@@ -5,25 +5,32 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ..rules.refusals import Conflict, NotFound
-from ..store.tables import Meeting, Occurrence
+from ..rules.actor import Actor
+from ..rules.refusals import Conflict
+from ..store.tables import Occurrence
+from .audit import record
 from .controller import Controller, Letter
 from .desired import renew_schedule
 from .find_occurrence import find_occurrence
+from .scope import meeting_for, need_main_site, need_whole_meeting
 
 
-async def close_meeting(controller: Controller, occurrence_id: str) -> str:
+async def close_meeting(controller: Controller, who: Actor, occurrence_id: str) -> str:
     """End one occurrence: its units leave. Gives its id. Closing a closed one changes nothing."""
     now = controller.now()
 
     def change(session: Session) -> tuple[str, list[Letter]]:
-        occurrence = find_occurrence(session, occurrence_id, now)
+        occurrence = find_occurrence(session, who, occurrence_id, now)
+        need_main_site(who, occurrence.meeting)
         if occurrence.closed_at is not None:
             return occurrence.id, []
         if occurrence.finished_at is not None:
-            raise Conflict(f"meeting {occurrence.id} is over: there is nothing to close")
+            raise Conflict(
+                f"meeting {occurrence.id} is over: there is nothing to close", code="meetings.over"
+            )
         occurrence.closed_at = occurrence.finished_at = now
         session.flush()
+        record(session, who, now, "meeting.close", f"meeting:{occurrence.id}", after={"closed": True})
         return occurrence.id, renew_schedule(session, controller.settings, now)
 
     closed, letters = await controller.write(change)
@@ -32,14 +39,13 @@ async def close_meeting(controller: Controller, occurrence_id: str) -> str:
     return closed
 
 
-async def cancel_meeting(controller: Controller, meeting_id: str) -> None:
+async def cancel_meeting(controller: Controller, who: Actor, meeting_id: str) -> None:
     """Call off a meeting and every occurrence of it that is not over; one that runs is closed."""
     now = controller.now()
 
     def change(session: Session) -> list[Letter]:
-        meeting = session.get(Meeting, meeting_id)
-        if meeting is None:
-            raise NotFound(f"there is no meeting {meeting_id}: `diemcau meeting list` shows those there are")
+        meeting = meeting_for(session, who, meeting_id)
+        need_whole_meeting(who, meeting)
         if meeting.cancelled_at is not None:
             return []
         meeting.cancelled_at = now
@@ -49,6 +55,8 @@ async def cancel_meeting(controller: Controller, meeting_id: str) -> None:
         for occurrence in session.scalars(open_ones):
             occurrence.closed_at = occurrence.finished_at = now
         session.flush()
+        title = {"title": meeting.title}
+        record(session, who, now, "meeting.cancel", f"meeting:{meeting_id}", before=title)
         return renew_schedule(session, controller.settings, now)
 
     controller.send(await controller.write(change))

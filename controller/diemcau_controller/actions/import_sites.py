@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ..rules.actor import Actor
 from ..rules.naming import plain
 from ..rules.refusals import Invalid, Refusal
 from ..rules.wrong_fields import sentence
@@ -69,7 +70,7 @@ class ImportRefused(Invalid):
         self.errors = errors
 
 
-async def import_sites(controller: Controller, data: bytes) -> list[str]:
+async def import_sites(controller: Controller, who: Actor, data: bytes) -> list[str]:
     """Add every site of the file and give their ids. Raises :class:`ImportRefused`."""
     rows = _rows(data)
 
@@ -80,7 +81,7 @@ async def import_sites(controller: Controller, data: bytes) -> list[str]:
         added: list[str] = []
         for line, row in rows:
             try:
-                added.append(insert_site(session, _spec(row, areas), controller.settings.language))
+                added.append(insert_site(controller, session, who, _spec(row, areas)))
             except ValidationError as error:
                 errors += [
                     RowError(line, f"{'.'.join(str(s) for s in e['loc'])}: {sentence(e)}")

@@ -9,10 +9,13 @@ from typing import Any
 from diemcau_wire import Refused, decode_as, encode
 from diemcau_wire.messages import Ack, Command, Verb
 from diemcau_wire.topics import Channel
+from sqlalchemy.orm import Session
 
-from ..rules.refusals import Conflict, Invalid, NotFound
-from ..store.tables import Unit
+from ..rules.actor import SYSTEM, Actor
+from ..rules.refusals import Conflict, Invalid
+from .audit import record
 from .controller import Controller
+from .scope import unit_for
 
 
 class NoAnswer(Conflict):
@@ -20,18 +23,23 @@ class NoAnswer(Conflict):
 
 
 async def send_command(
-    controller: Controller, unit_id: str, verb: Verb, args: dict[str, Any], timeout_s: float = 15
+    controller: Controller,
+    who: Actor,
+    unit_id: str,
+    verb: Verb,
+    args: dict[str, Any],
+    timeout_s: float = 15,
 ) -> Ack:
     """Send a command on the unit's present connection and give its answer.
 
     Raises :class:`Conflict` when the unit is not connected, :class:`NoAnswer` after `timeout_s`.
     """
     with controller.database.read() as session:
-        unit = session.get(Unit, unit_id)
-        if unit is None:
-            raise NotFound(f"there is no unit {unit_id}: `diemcau unit list` shows those there are")
+        unit = unit_for(session, who, unit_id)
         if unit.status not in ("online", "silent") or unit.nonce is None:
-            raise Conflict(f"unit {unit_id} is not connected: look at its power and its line")
+            raise Conflict(
+                f"unit {unit_id} is not connected: look at its power and its line", code="units.away"
+            )
         command = Command(
             unit=unit_id,
             id="c" + secrets.token_hex(8),
@@ -45,13 +53,22 @@ async def send_command(
         decode_as(Channel.CMD, encode(command), unit=unit_id)
     except Refused as error:
         raise Invalid(f"the command cannot be sent ({error}): give it smaller or simpler arguments") from None
+    if who is not SYSTEM:  # what the controller asks by itself, every hour, would drown the rest
+
+        def note(session: Session) -> None:
+            after = {"verb": verb.value, "args": args}
+            record(session, who, command.at, "unit.command", f"unit:{unit_id}", after=after)
+
+        await controller.write(note)
     answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
     controller.acks[command.id] = answer
     try:
         controller.post.publish(command, Channel.CMD)
         return await asyncio.wait_for(answer, timeout_s)
     except TimeoutError:
-        raise NoAnswer(f"unit {unit_id} did not answer {verb} within {timeout_s:g} s: try again") from None
+        raise NoAnswer(
+            f"unit {unit_id} did not answer {verb} within {timeout_s:g} s: try again", code="units.silent"
+        ) from None
     finally:
         del controller.acks[command.id]
 

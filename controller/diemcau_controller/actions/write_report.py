@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from ..rules.actor import SYSTEM, Actor
 from ..rules.attendance import Attendance
 from ..store.tables import EventRow, Occurrence, ReportRow, Site
 from .attendance import attendance_of
@@ -24,8 +25,8 @@ LAST_WORDS = timedelta(seconds=3)  # events of leaving are on their way when a m
 PATIENCE = timedelta(seconds=30)  # for sites that have not said that they left
 
 
-def report_of(session: Session, occurrence: Occurrence, now: datetime) -> Report:
-    """The report as it stands now; `final` once the meeting is over."""
+def report_of(session: Session, who: Actor, occurrence: Occurrence, now: datetime) -> Report:
+    """The report as it stands now, of the sites in scope; `final` once the meeting is over."""
     meeting = occurrence.meeting
     known = attendance_of(session, occurrence)
     end = occurrence.finished_at or min(now, occurrence.cap_at)
@@ -50,6 +51,7 @@ def report_of(session: Session, occurrence: Occurrence, now: datetime) -> Report
         "sites": [
             _site(site, names[site], attendance, kinds.get(site, Counter()), end)
             for site, attendance in known.items()
+            if who.sees(site)
         ],
     }
 
@@ -71,7 +73,7 @@ async def write_report(controller: Controller, occurrence_id: str, render: Calla
 
     def change(session: Session) -> Report:
         occurrence = session.get_one(Occurrence, occurrence_id)
-        report = report_of(session, occurrence, controller.now())
+        report = report_of(session, SYSTEM, occurrence, controller.now())
         session.execute(delete(ReportRow).where(ReportRow.occurrence_id == occurrence_id))
         session.add_all(
             ReportRow(occurrence_id=occurrence_id, site_id=site["id"], document=site)

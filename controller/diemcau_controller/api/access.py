@@ -7,8 +7,9 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 
-from ..actions.add_user import Role, role_of
+from ..actions.add_user import holder_of
 from ..actions.controller import Controller
+from ..rules.actor import Actor, Role
 
 COOKIE = "diemcau_token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -27,8 +28,8 @@ def bearer(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 
-def identify(request: Request) -> tuple[str, Role] | None:
-    """Name and role of whoever asks; None for nobody we know.
+def identify(request: Request) -> Actor | None:
+    """Whoever asks; None for nobody we know.
 
     The cookie counts for changes only when the browser says that our own page asks.
     """
@@ -41,27 +42,28 @@ def identify(request: Request) -> tuple[str, Role] | None:
     if not token:
         return None
     with controller_of(request).database.read() as session:
-        return role_of(session, token)
+        return holder_of(session, token)
 
 
-def _needs(needed: Role) -> Callable[[Request], str]:
-    def check(request: Request) -> str:
-        known = identify(request)
-        if known is None:
+def _needs(needed: Role) -> Callable[[Request], Actor]:
+    def check(request: Request) -> Actor:
+        who = identify(request)
+        if who is None:
             raise HTTPException(
                 401,
                 "give a valid token: Authorization: Bearer …, made with `diemcau user token`",
                 {"WWW-Authenticate": "Bearer"},
             )
-        name, role = known
-        if not role.may(needed):
-            raise HTTPException(403, f"user {name} is a {role}: this needs the role {needed}")
-        return name
+        if not who.may(needed):
+            raise HTTPException(403, f"user {who.name} is a {who.role}: this needs the role {needed}")
+        return who
 
     return check
 
 
 Core = Annotated[Controller, Depends(controller_of)]
-Viewer = Annotated[str, Depends(_needs(Role.VIEWER))]
-Operator = Annotated[str, Depends(_needs(Role.OPERATOR))]
-Administrator = Annotated[str, Depends(_needs(Role.ADMINISTRATOR))]
+Contractor = Annotated[Actor, Depends(_needs(Role.CONTRACTOR))]
+Viewer = Annotated[Actor, Depends(_needs(Role.VIEWER))]
+Secretary = Annotated[Actor, Depends(_needs(Role.SECRETARY))]
+Operator = Annotated[Actor, Depends(_needs(Role.OPERATOR))]
+Administrator = Annotated[Actor, Depends(_needs(Role.ADMINISTRATOR))]

@@ -12,7 +12,8 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
 from ..actions.ingest import event_view
-from ..actions.news import News
+from ..actions.news import Item, News
+from ..rules.actor import Actor
 from ..store.tables import EventRow
 from .access import Core, Viewer
 from .views import View
@@ -43,6 +44,8 @@ def list_events(
     ):
         if wanted is not None:
             query = query.where(column == wanted)
+    if who.sites is not None:
+        query = query.where(EventRow.site.in_(who.sites))
     with core.database.read() as session:
         if after is not None:
             rows = session.scalars(query.where(EventRow.number > after).order_by(EventRow.number)).all()
@@ -55,13 +58,19 @@ def list_events(
 async def stream(core: Core, who: Viewer) -> StreamingResponse:
     """Server-sent events: `event` with what happened, and hints (`unit`, `floor`, …) what to read anew."""
     return StreamingResponse(
-        _items(core.news),
+        _items(core.news, who),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _items(news: News) -> AsyncIterator[str]:
+def concerns(item: Item, who: Actor) -> bool:
+    """True when somebody may hear this. Hints without a site pass: what is read anew then is checked."""
+    site = item.data.get("site")
+    return who.sites is None or (item.kind != "event" if site is None else who.sees(site))
+
+
+async def _items(news: News, who: Actor) -> AsyncIterator[str]:
     with news.listen() as queue:
         yield "retry: 2000\n\n"
         while True:
@@ -70,4 +79,5 @@ async def _items(news: News) -> AsyncIterator[str]:
             except TimeoutError:
                 yield ": still here\n\n"
             else:
-                yield f"event: {item.kind}\ndata: {json.dumps(item.data, ensure_ascii=False)}\n\n"
+                if concerns(item, who):
+                    yield f"event: {item.kind}\ndata: {json.dumps(item.data, ensure_ascii=False)}\n\n"

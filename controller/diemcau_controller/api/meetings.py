@@ -17,9 +17,10 @@ from ..actions.add_meeting import MeetingSpec, add_meeting
 from ..actions.change_floor import FloorVerb, change_floor
 from ..actions.close_meeting import cancel_meeting, close_meeting
 from ..actions.find_occurrence import find_occurrence
+from ..actions.scope import need_main_site
 from ..actions.write_report import report_files, report_of
 from ..store.tables import Meeting, Occurrence
-from .access import Core, Operator, Viewer
+from .access import Core, Secretary, Viewer
 from .views import View, attendance_view, join_info, meeting_view
 
 router = APIRouter(prefix="/meetings", tags=["meetings"])
@@ -47,56 +48,58 @@ def list_meetings(core: Core, who: Viewer, past_days: Annotated[int, Query(ge=0,
         rows = session.scalars(
             select(Meeting).where(Meeting.id.in_(recent) | later).order_by(Meeting.starts_local)
         )
-        return [meeting_view(session, row, since) for row in rows]
+        return [meeting_view(session, who, row, since) for row in rows if who.sees_any(row.site_ids)]
 
 
 @router.post("", status_code=201)
-async def post_meeting(core: Core, who: Operator, spec: MeetingSpec) -> View:
+async def post_meeting(core: Core, who: Secretary, spec: MeetingSpec) -> View:
     """Announce a meeting."""
-    meeting = await add_meeting(core, spec)
+    meeting = await add_meeting(core, who, spec)
     with core.database.read() as session:
-        return meeting_view(session, session.get_one(Meeting, meeting))
+        return meeting_view(session, who, session.get_one(Meeting, meeting))
 
 
 @router.get("/{meeting}")
 def get_meeting(core: Core, who: Viewer, meeting: str) -> View:
     """One occurrence: who is in, who has the floor."""
     with core.database.read() as session:
-        return attendance_view(session, find_occurrence(session, meeting, core.now()))
+        return attendance_view(session, who, find_occurrence(session, who, meeting, core.now()))
 
 
 @router.delete("/{meeting}", status_code=204)
-async def delete_meeting(core: Core, who: Operator, meeting: str) -> None:
+async def delete_meeting(core: Core, who: Secretary, meeting: str) -> None:
     """Call off a meeting (the meeting's id): all its occurrences that are not over."""
-    await cancel_meeting(core, meeting)
+    await cancel_meeting(core, who, meeting)
 
 
 @router.post("/{meeting}/floor")
-async def post_floor(core: Core, who: Operator, meeting: str, change: FloorChange) -> View:
+async def post_floor(core: Core, who: Secretary, meeting: str, change: FloorChange) -> View:
     """Change who is seen and heard; gives the new floor."""
-    floor = await change_floor(core, meeting, change.verb, change.site, add=change.add)
+    floor = await change_floor(core, who, meeting, change.verb, change.site, add=change.add)
     return {"seq": floor.seq, "speakers": list(floor.speakers)}
 
 
 @router.post("/{meeting}/close")
-async def post_close(core: Core, who: Operator, meeting: str) -> View:
+async def post_close(core: Core, who: Secretary, meeting: str) -> View:
     """End the meeting now."""
-    return {"closed": await close_meeting(core, meeting)}
+    return {"closed": await close_meeting(core, who, meeting)}
 
 
 @router.get("/{meeting}/join-info")
-def get_join_info(core: Core, who: Operator, meeting: str) -> View:
+def get_join_info(core: Core, who: Secretary, meeting: str) -> View:
     """The way in, for somebody who takes part without a unit."""
     with core.database.read() as session:
-        return join_info(find_occurrence(session, meeting, core.now()), core.settings)
+        occurrence = find_occurrence(session, who, meeting, core.now())
+        need_main_site(who, occurrence.meeting)
+        return join_info(occurrence, core.settings)
 
 
 @router.get("/{meeting}/report")
 def get_report(core: Core, who: Viewer, meeting: str) -> View:
     """The report as it stands; `final` once the meeting is over, `files` once it is written."""
     with core.database.read() as session:
-        occurrence = find_occurrence(session, meeting, core.now())
-        report = report_of(session, occurrence, core.now())
+        occurrence = find_occurrence(session, who, meeting, core.now())
+        report = report_of(session, who, occurrence, core.now())
         html, document = report_files(core, occurrence.id)
         written = occurrence.reported_at is not None and html.exists()
         report["files"] = {"html": str(html), "json": str(document)} if written else None

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from ..actions.import_sites import ImportRefused
 from ..actions.receive_picture import WrongToken
-from ..rules.refusals import Conflict, NotFound, Refusal
+from ..rules.refusals import Conflict, Forbidden, NotFound, Refusal
 from ..rules.wrong_fields import sentence
 from ..store.writer import WriterBusy
 
@@ -27,7 +27,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Refusal)
     async def refusal(request: Request, error: Refusal) -> JSONResponse:
         status = 422
-        for kind, code in ((WrongToken, 401), (NotFound, 404), (Conflict, 409)):
+        for kind, code in ((WrongToken, 401), (Forbidden, 403), (NotFound, 404), (Conflict, 409)):
             if isinstance(error, kind):
                 status = code
         body: dict[str, object] = {"detail": str(error)}

@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 
 from ..actions.bind_unit import bind_unit
 from ..actions.receive_picture import MAX_BYTES, check_upload, picture_path, receive_picture
+from ..actions.scope import unit_for
 from ..actions.send_command import send_command
+from ..rules.actor import SYSTEM
 from ..rules.refusals import Invalid, NotFound
-from .access import Administrator, Core, Operator, Viewer, bearer
+from .access import Contractor, Core, Operator, bearer
 from .views import View, unit_views
 
 router = APIRouter(tags=["units"])
@@ -39,31 +41,32 @@ class CommandSpec(BaseModel):
 
 
 @router.get("/units")
-def list_units(core: Core, who: Viewer) -> list[View]:
+def list_units(core: Core, who: Contractor) -> list[View]:
     """Every unit, those that serve no site too."""
     with core.database.read() as session:
-        return unit_views(session)
+        return unit_views(session, who)
 
 
 @router.post("/units", status_code=201)
-async def post_unit(core: Core, who: Administrator, binding: Binding) -> View:
+async def post_unit(core: Core, who: Operator, binding: Binding) -> View:
     """Let a unit serve a site; the one that did before serves none then."""
-    await bind_unit(core, binding.id, binding.site)
+    await bind_unit(core, who, binding.id, binding.site)
     with core.database.read() as session:
         return one_unit(session, binding.id)
 
 
 @router.get("/units/{unit}")
-def get_unit(core: Core, who: Viewer, unit: str) -> View:
+def get_unit(core: Core, who: Contractor, unit: str) -> View:
     """One unit."""
     with core.database.read() as session:
+        unit_for(session, who, unit)
         return one_unit(session, unit)
 
 
 @router.post("/units/{unit}/commands")
 async def post_command(core: Core, who: Operator, unit: str, spec: CommandSpec) -> View:
     """Send a command and give the unit's answer."""
-    ack = await send_command(core, unit, spec.verb, spec.args, spec.timeout_s)
+    ack = await send_command(core, who, unit, spec.verb, spec.args, spec.timeout_s)
     return ack.model_dump(mode="json", exclude={"v"})
 
 
@@ -82,8 +85,10 @@ async def put_picture(core: Core, request: Request, unit: str) -> None:
 
 
 @router.get("/units/{unit}/picture")
-def get_picture(core: Core, who: Viewer, unit: str) -> FileResponse:
+def get_picture(core: Core, who: Contractor, unit: str) -> FileResponse:
     """The newest picture of the unit's screen."""
+    with core.database.read() as session:
+        unit_for(session, who, unit)
     path = picture_path(core, unit) if is_unit_id(unit) else None
     if path is None or not path.exists():
         raise HTTPException(404, "this unit has sent no picture yet")
@@ -91,8 +96,5 @@ def get_picture(core: Core, who: Viewer, unit: str) -> FileResponse:
 
 
 def one_unit(session: Session, unit: str) -> View:
-    """The view of one unit, or a refusal."""
-    found = unit_views(session, unit)
-    if not found:
-        raise NotFound(f"there is no unit {unit}: `diemcau unit list` shows those there are")
-    return found[0]
+    """The view of a unit that is known to be there and in scope."""
+    return unit_views(session, SYSTEM, unit)[0]

@@ -24,11 +24,11 @@ def list_users(core: Core, who: Administrator) -> list[View]:
 @router.post("", status_code=201)
 async def post_user(core: Core, who: Administrator, spec: UserSpec) -> View:
     """Add a user."""
-    await add_user(core, spec)
+    await add_user(core, who, spec)
     return {"name": spec.name, "role": spec.role.value}
 
 
 @router.post("/{name}/token", status_code=201)
 async def post_token(core: Core, who: Administrator, name: str) -> View:
     """A new token for a user, shown only now; earlier ones end."""
-    return {"name": name, "token": await issue_token(core, name)}
+    return {"name": name, "token": await issue_token(core, who, name)}

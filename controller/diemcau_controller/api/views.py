@@ -15,10 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from ..actions.attendance import attendance_of
-from ..actions.ingest import VERDICT
 from ..config import Settings
+from ..rules.actor import Actor
 from ..rules.attendance import Attendance
-from ..store.tables import Area, Desired, Meeting, Newest, Occurrence, Site, Unit
+from ..store.tables import VERDICT, Area, Desired, Invitation, Meeting, Newest, Occurrence, Site, Unit
 
 View = dict[str, Any]
 
@@ -45,9 +45,12 @@ def area_view(area: Area) -> View:
     return {"id": area.id, "name": area.name, "tier": area.tier, "parent": area.parent_id}
 
 
-def site_views(session: Session, site_id: str | None = None) -> list[View]:
-    """Every site (or the one of that id) with its unit, by name."""
+def site_views(session: Session, who: Actor, site_id: str | None = None) -> list[View]:
+    """Every site in scope (or the one of that id) with its unit, by name."""
     query = select(Site).options(selectinload(Site.unit), selectinload(Site.area)).order_by(Site.name)
+    query = query.where(Site.removed_at.is_(None))
+    if who.sites is not None:
+        query = query.where(Site.id.in_(who.sites))
     if site_id is not None:
         query = query.where(Site.id == site_id)
     sites = session.scalars(query).all()
@@ -55,9 +58,11 @@ def site_views(session: Session, site_id: str | None = None) -> list[View]:
     return [_site_view(site, known) for site in sites]
 
 
-def unit_views(session: Session, unit_id: str | None = None) -> list[View]:
-    """Every unit (or the one of that id)."""
+def unit_views(session: Session, who: Actor, unit_id: str | None = None) -> list[View]:
+    """Every unit in scope (or the one of that id)."""
     query = select(Unit).order_by(Unit.id)
+    if who.sites is not None:
+        query = query.where(Unit.site_id.in_(who.sites))
     if unit_id is not None:
         query = query.where(Unit.id == unit_id)
     units = session.scalars(query).all()
@@ -65,8 +70,8 @@ def unit_views(session: Session, unit_id: str | None = None) -> list[View]:
     return [_unit_view(unit, known) for unit in units]
 
 
-def meeting_view(session: Session, meeting: Meeting, since: datetime | None = None) -> View:
-    """A meeting as announced, with its occurrences in the horizon and (from `since` on) before."""
+def meeting_view(session: Session, who: Actor, meeting: Meeting, since: datetime | None = None) -> View:
+    """A meeting as announced, with its sites in scope and its occurrences from `since` to the horizon."""
     query = select(Occurrence).where(Occurrence.meeting_id == meeting.id).order_by(Occurrence.starts_at)
     rows = session.scalars(query if since is None else query.where(Occurrence.cap_at > since))
     return {
@@ -77,13 +82,13 @@ def meeting_view(session: Session, meeting: Meeting, since: datetime | None = No
         "rrule": meeting.rrule,
         "duration_s": meeting.duration_s,
         "main_site": meeting.main_site_id,
-        "sites": meeting.site_ids,
+        "sites": [site for site in meeting.site_ids if who.sees(site)],
         "cancelled": meeting.cancelled_at is not None,
-        "occurrences": [occurrence_view(row) for row in rows],
+        "occurrences": [occurrence_view(who, row) for row in rows],
     }
 
 
-def occurrence_view(row: Occurrence) -> View:
+def occurrence_view(who: Actor, row: Occurrence) -> View:
     """An occurrence without its way in."""
     meeting = row.meeting
     return {
@@ -98,17 +103,17 @@ def occurrence_view(row: Occurrence) -> View:
         "finished_at": text(row.finished_at),
         "closed": row.closed_at is not None,
         "main_site": meeting.main_site_id,
-        "sites": meeting.site_ids,
+        "sites": [site for site in meeting.site_ids if who.sees(site)],
         "floor": {"seq": row.floor_seq, "speakers": list(row.floor_speakers)},
         "reported_at": text(row.reported_at),
     }
 
 
-def attendance_view(session: Session, row: Occurrence) -> View:
-    """An occurrence with who is in: from the events, and from what units say of their session now."""
+def attendance_view(session: Session, who: Actor, row: Occurrence) -> View:
+    """An occurrence with who of the sites in scope is in: from events and what units say of their session."""
     known = attendance_of(session, row)
-    sites = {view["id"]: view for view in site_views(session) if view["id"] in known}
-    view = occurrence_view(row)
+    sites = {view["id"]: view for view in site_views(session, who) if view["id"] in known}
+    view = occurrence_view(who, row)
     view["attendance"] = [
         _attendance(sites[site], attendance, row) for site, attendance in known.items() if site in sites
     ]
@@ -126,14 +131,17 @@ def join_info(row: Occurrence, settings: Settings) -> View:
     }
 
 
-def current_occurrences(session: Session, now: datetime, within: timedelta) -> list[Occurrence]:
-    """What runs now, or else what comes next within that time; in order of time."""
-    rows = session.scalars(
+def current_occurrences(session: Session, who: Actor, now: datetime, within: timedelta) -> list[Occurrence]:
+    """What runs now, or else what comes next within that time, with a site in scope; in order of time."""
+    query = (
         select(Occurrence)
         .where(Occurrence.finished_at.is_(None), Occurrence.cap_at > now, Occurrence.opens_at < now + within)
         .order_by(Occurrence.starts_at)
-        .limit(20)
-    ).all()
+    )
+    if who.sites is not None:
+        own = select(Invitation.meeting_id).where(Invitation.site_id.in_(who.sites))
+        query = query.where(Occurrence.meeting_id.in_(own))
+    rows = session.scalars(query.limit(20)).all()
     running = [row for row in rows if row.opens_at <= now]
     return running or list(rows[:1])
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from ..actions.controller import Controller
 from ..actions.send_command import send_command
+from ..rules.actor import SYSTEM
 from ..rules.refusals import Refusal
 from ..store.tables import EventRow, Unit
 
@@ -46,7 +47,7 @@ class Pictures:
         async def ask(unit: str) -> None:
             async with few:
                 try:
-                    ack = await send_command(self._controller, unit, Verb.PICTURE, {}, _PATIENCE_S)
+                    ack = await send_command(self._controller, SYSTEM, unit, Verb.PICTURE, {}, _PATIENCE_S)
                     problem = "" if ack.ok else f"{ack.error}: {ack.text}"
                 except Refusal as error:
                     problem = str(error)

@@ -11,12 +11,13 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from sqlalchemy import select
 
-from ..actions.add_user import Role, role_of
+from ..actions.add_user import holder_of
 from ..actions.controller import Controller
 from ..actions.find_occurrence import find_occurrence
 from ..actions.write_report import Report, report_of
 from ..api.access import COOKIE, Core, controller_of, identify
 from ..api.views import View, attendance_view, current_occurrences, site_views
+from ..rules.actor import Actor, Role
 from ..rules.refusals import NotFound
 from ..rules.schedule import HORIZON
 from ..store.tables import EventRow, Site
@@ -71,15 +72,13 @@ def board(request: Request, core: Core, token: str | None = None) -> Response:
     """Every site, worst first, and the meeting that runs or comes next."""
     if token is not None:
         return _let_in(request, core, token)
-    _reader(request)
-    return _page(request, "board.html", **_board(request, core))
+    return _page(request, "board.html", **_board(request, core, _reader(request)))
 
 
 @router.get("/fragments/board")
 def board_part(request: Request, core: Core) -> Response:
     """The live part of the board."""
-    _reader(request)
-    return _page(request, "_board.html", **_board(request, core))
+    return _page(request, "_board.html", **_board(request, core, _reader(request)))
 
 
 @router.get("/meetings/{meeting}")
@@ -97,10 +96,10 @@ def meeting_fragment(request: Request, core: Core, meeting: str) -> Response:
 @router.get("/reports/{meeting}")
 def report(request: Request, core: Core, meeting: str) -> Response:
     """The report of a meeting as it stands."""
-    _reader(request)
+    who = _reader(request)
     with core.database.read() as session:
         try:
-            found = report_of(session, find_occurrence(session, meeting, core.now()), core.now())
+            found = report_of(session, who, find_occurrence(session, who, meeting, core.now()), core.now())
         except NotFound:
             return _missing(request)
     return _page(request, "report.html", r=report_part(found, _words(request)))
@@ -118,12 +117,17 @@ def report_file(controller: Controller, found: Report) -> str:
     )
 
 
-def _board(request: Request, core: Controller) -> View:
+def _board(request: Request, core: Controller, who: Actor) -> View:
     words, now = _words(request), core.now()
     with core.database.read() as session:
-        sites = site_views(session)
-        occurrences = [attendance_view(session, row) for row in current_occurrences(session, now, HORIZON)]
-        rows = session.scalars(select(EventRow).order_by(EventRow.number.desc()).limit(12)).all()
+        sites = site_views(session, who)
+        occurrences = [
+            attendance_view(session, who, row) for row in current_occurrences(session, who, now, HORIZON)
+        ]
+        newest = select(EventRow).order_by(EventRow.number.desc()).limit(12)
+        if who.sites is not None:
+            newest = newest.where(EventRow.site.in_(who.sites))
+        rows = session.scalars(newest).all()
     names = {site["id"]: site["name"] for site in sites}
     parts = [meeting_part(view, words, now) for view in occurrences]
     main_sites = {part["main_site"] for part in parts}
@@ -145,11 +149,11 @@ def _board(request: Request, core: Controller) -> View:
 
 
 def _meeting(request: Request, core: Controller, meeting: str, template: str) -> Response:
-    role = _reader(request)
+    who = _reader(request)
     words = _words(request)
     with core.database.read() as session:
         try:
-            view = attendance_view(session, find_occurrence(session, meeting, core.now()))
+            view = attendance_view(session, who, find_occurrence(session, who, meeting, core.now()))
         except NotFound:
             return _missing(request)
         names = {site: name for site, name in session.execute(select(Site.id, Site.name))}
@@ -160,22 +164,22 @@ def _meeting(request: Request, core: Controller, meeting: str, template: str) ->
         request,
         template,
         m=meeting_part(view, words, core.now()),
-        operator=role.may(Role.OPERATOR),
+        operator=who.may(Role.SECRETARY),
         events=[event_line(row, names, words) for row in rows],
     )
 
 
-def _reader(request: Request) -> Role:
-    known = identify(request)
-    if known is None:
+def _reader(request: Request) -> Actor:
+    who = identify(request)
+    if who is None:
         raise _NeedsToken
-    return known[1]
+    return who
 
 
 def _let_in(request: Request, core: Controller, token: str) -> Response:
     """Turn a token in the address into a cookie, so that the address stays clean."""
     with core.database.read() as session:
-        known = role_of(session, token.strip())
+        known = holder_of(session, token.strip())
     if known is None:
         raise _NeedsToken(wrong=True)
     answer = RedirectResponse("/", 303, {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"})
