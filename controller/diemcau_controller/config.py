@@ -119,7 +119,7 @@ class StateDir:
 
     def make(self) -> None:
         """Create the folders; `generated/` is for the owner only."""
-        for folder in (self.generated, self.reports, self.pictures, self.logs):
+        for folder in (self.generated, self.reports, self.pictures, self.incidents, self.logs):
             folder.mkdir(parents=True, exist_ok=True)
         self.generated.chmod(0o700)
 
@@ -172,6 +172,11 @@ class StateDir:
     @property
     def pictures(self) -> Path:
         return self.root / "pictures"
+
+    @property
+    def incidents(self) -> Path:
+        """Files kept as evidence, each under its SHA-256."""
+        return self.root / "incidents"
 
     @property
     def logs(self) -> Path:
