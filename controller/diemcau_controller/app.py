@@ -40,7 +40,7 @@ from .adapters.ca import Authority, write_secret
 from .adapters.janus import VideoRooms
 from .adapters.mosquitto_config import CONTROLLER_CN
 from .adapters.mqtt import MqttLink
-from .api import events, health, meetings, refused, sites, units, users
+from .api import events, floor, hands, health, meetings, refused, sites, units, users
 from .config import ConfigError, Settings, StateDir, load
 from .launcher import janus_admin_key, server_names
 from .services.floor_keeper import REPEAT_S, FloorKeeper
@@ -147,7 +147,7 @@ def create_app(controller: Controller) -> FastAPI:
     )
     app.state.controller = controller
     refused.install(app)
-    for part in (sites, units, meetings, events, users):
+    for part in (sites, units, meetings, floor, hands, events, users):
         app.include_router(part.router, prefix="/api/v1")
     app.include_router(health.router)
     pages.install(app)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from diemcau_controller.rules import floor, naming, presence
+from diemcau_controller.rules import floor, hands, naming, presence
 from diemcau_controller.rules.attendance import Step, attendance
 from diemcau_controller.rules.floor import Floor
 from diemcau_controller.rules.refusals import Conflict, Invalid
@@ -16,21 +16,21 @@ def test_a_meeting_starts_with_the_main_site() -> None:
 
 
 def test_grant_gives_it_to_one_site_alone() -> None:
-    assert floor.grant(Floor(4, ("a", "c")), "b", SITES) == Floor(5, ("b",))
+    assert floor.grant(Floor(4, ("a", "c")), "b", SITES, "a") == Floor(5, ("b",))
 
 
 def test_add_up_to_three_in_order() -> None:
-    now = floor.grant(Floor(0, ("a",)), "b", SITES, add=True)
-    now = floor.grant(now, "b", SITES, add=True)
-    now = floor.grant(now, "c", SITES, add=True)
+    now = floor.grant(Floor(0, ("a",)), "b", SITES, "a", add=True)
+    now = floor.grant(now, "b", SITES, "a", add=True)
+    now = floor.grant(now, "c", SITES, "a", add=True)
     assert now == Floor(3, ("a", "b", "c"))
     with pytest.raises(Conflict):
-        floor.grant(now, "d", SITES, add=True)
+        floor.grant(now, "d", SITES, "a", add=True)
 
 
 def test_who_is_not_invited_does_not_get_it() -> None:
     with pytest.raises(Invalid, match="x is not invited"):
-        floor.grant(Floor(0, ()), "x", SITES)
+        floor.grant(Floor(0, ()), "x", SITES, "a")
 
 
 def test_when_nobody_is_left_the_main_site_has_it() -> None:
@@ -42,7 +42,53 @@ def test_when_nobody_is_left_the_main_site_has_it() -> None:
 def test_mute_all_and_back() -> None:
     silent = floor.mute_all(Floor(7, ("b",)))
     assert silent == Floor(8, ())
-    assert floor.grant(silent, "c", SITES, add=True) == Floor(9, ("c",))
+    assert floor.grant(silent, "c", SITES, "a", add=True) == Floor(9, ("c",))
+
+
+# ── open discussion ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_discussion_goes_on_with_those_who_speak() -> None:
+    assert floor.open_discussion(Floor(3, ("a", "b"))) == Floor(4, ("a", "b"), open=True)
+
+
+def test_in_a_discussion_a_grant_is_beside_the_others() -> None:
+    now = floor.grant(Floor(0, ("a",), open=True), "b", SITES, "a")
+    assert now == Floor(1, ("a", "b"), open=True)
+
+
+def test_the_oldest_speaker_gives_way_but_never_the_main_site() -> None:
+    full = Floor(0, ("a", "b", "c"), open=True)
+    assert floor.grant(full, "d", SITES, "a").speakers == ("a", "c", "d")
+    assert floor.grant(full, "d", SITES, "b").speakers == ("b", "c", "d")
+    assert floor.grant(full, "c", SITES, "a").speakers == ("a", "b", "c")
+
+
+def test_those_who_wait_are_let_in_while_there_is_room() -> None:
+    talk = Floor(5, ("a",), open=True)
+    assert floor.admit(talk, ["b", "a", "c", "d"]) == Floor(6, ("a", "b", "c"), open=True)
+    assert floor.admit(talk, []) is talk
+    full = Floor(5, ("a", "b", "c"), open=True)
+    assert floor.admit(full, ["d"]) is full
+    assert floor.admit(floor.end(full, "b", "a"), ["d"]).speakers == ("a", "c", "d")
+
+
+def test_outside_a_discussion_nobody_is_let_in() -> None:
+    quiet = Floor(5, ("a",))
+    assert floor.admit(quiet, ["b"]) is quiet
+
+
+def test_silence_and_the_chair_end_a_discussion() -> None:
+    talk = Floor(5, ("b", "c"), open=True)
+    assert floor.mute_all(talk) == Floor(6, ())
+    assert floor.close_discussion(talk, "a") == Floor(6, ("a",))
+
+
+def test_a_question_is_one_line_and_not_too_long() -> None:
+    assert hands.question("  Xin hỏi\n\x00 về\tđường ") == "Xin hỏi về đường"
+    assert hands.question("Tie\u0302\u0301ng") == "Tiếng"
+    with pytest.raises(Invalid, match="301 letters"):
+        hands.question("ờ" * 301)
 
 
 # ── attendance ───────────────────────────────────────────────────────────────────────────────────

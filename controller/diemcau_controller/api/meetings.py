@@ -8,13 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from diemcau_wire.messages import SiteId
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
 from ..actions.add_meeting import MeetingSpec, add_meeting
-from ..actions.change_floor import FloorVerb, change_floor
 from ..actions.close_meeting import cancel_meeting, close_meeting
 from ..actions.find_occurrence import find_occurrence
 from ..actions.scope import need_main_site
@@ -24,15 +21,6 @@ from .access import Core, Secretary, Viewer
 from .views import View, attendance_view, join_info, meeting_view
 
 router = APIRouter(prefix="/meetings", tags=["meetings"])
-
-
-class FloorChange(BaseModel):
-    """`grant` needs a site (`add`: beside those who speak); `end` without one ends for all."""
-
-    model_config = ConfigDict(extra="forbid")
-    verb: FloorVerb
-    site: SiteId | None = None
-    add: bool = False
 
 
 @router.get("")
@@ -70,13 +58,6 @@ def get_meeting(core: Core, who: Viewer, meeting: str) -> View:
 async def delete_meeting(core: Core, who: Secretary, meeting: str) -> None:
     """Call off a meeting (the meeting's id): all its occurrences that are not over."""
     await cancel_meeting(core, who, meeting)
-
-
-@router.post("/{meeting}/floor")
-async def post_floor(core: Core, who: Secretary, meeting: str, change: FloorChange) -> View:
-    """Change who is seen and heard; gives the new floor."""
-    floor = await change_floor(core, who, meeting, change.verb, change.site, add=change.add)
-    return {"seq": floor.seq, "speakers": list(floor.speakers)}
 
 
 @router.post("/{meeting}/close")

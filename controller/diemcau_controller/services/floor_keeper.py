@@ -84,17 +84,20 @@ class _Room:
             spec = room_spec(row, row.meeting.title)
         self._room, self._secret = spec.room, spec.secret
         self._muted.clear()
+        feeds = self._controller.in_room[self._id] = set()
         await self._janus.create(spec)
         with self._controller.news.listen() as news:
             async with asyncio.TaskGroup() as tasks:
                 following = tasks.create_task(self._follow(news), name=f"floor changes of {self._id}")
                 async with aclosing(self._janus.watch(spec.room, spec.pin)) as events:  # type: ignore[type-var]
                     async for event in events:
+                        self._muted.pop(event.feed, None)
                         if event.kind == "published":
-                            self._muted.pop(event.feed, None)
+                            feeds.add(event.feed)
                             await self._apply({event.feed})
                         else:
-                            self._muted.pop(event.feed, None)
+                            feeds.discard(event.feed)
+                        self._controller.news.tell("session", meeting=self._id)
                 following.cancel()
 
     async def _follow(self, news: asyncio.Queue[Item]) -> None:
