@@ -8,10 +8,10 @@ from diemcau_wire.topics import Channel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ..store.tables import EventRow, Newest, Site, Unit
+from ..store.tables import VERDICT, EventRow, Newest, Site, Unit
 from .controller import Controller
 from .incident_files import Kept, keep_picture
-from .ingest import VERDICT, event_view
+from .ingest import event_view
 from .receive_picture import picture_path
 
 LAST_EVENTS = 10

@@ -1,4 +1,4 @@
-"""Files kept as evidence of incidents: pictures, short films, documents, texts; their bytes say what they are.
+"""Files kept as evidence of incidents: pictures, films, documents, texts; the bytes say which it is.
 
 A file lies in the state folder under its SHA-256, so the same one sent twice is stored once.
 """

@@ -7,19 +7,33 @@ from sqlalchemy.orm import Session
 
 from ..rules.actor import Actor, Role
 from ..rules.refusals import Forbidden, Invalid, NotFound
-from ..store.tables import Area, Meeting, Site, Unit, User
+from ..store.tables import Area, Incident, IncidentSite, Meeting, Site, Unit, User
 
 
 def actor_of(session: Session, user: User) -> Actor:
-    """The user as who acts: role, and sites where bound to some. A contractor is always bound."""
+    """The user as who acts: role, and sites where bound to some.
+
+    A contractor is always bound, and sees the sites of its open incidents, too.
+    """
     role = Role(user.role)
+    assigned = _assigned(session, user) if role is Role.CONTRACTOR else frozenset()
     if user.area_id is not None:
         areas = area_and_below(session, user.area_id)
         sites = frozenset(session.scalars(select(Site.id).where(Site.area_id.in_(areas))))
-        return Actor(user.name, role, sites, areas)
+        return Actor(user.name, role, sites | assigned, areas)
     if user.sites or role is Role.CONTRACTOR:
-        return Actor(user.name, role, frozenset(row.site_id for row in user.sites))
+        return Actor(user.name, role, frozenset(row.site_id for row in user.sites) | assigned)
     return Actor(user.name, role)
+
+
+def _assigned(session: Session, user: User) -> frozenset[str]:
+    """The sites of open incidents that a user shall see to."""
+    mine = select(Incident.id, Incident.site_id).where(
+        Incident.assignee == user.name, Incident.closed_at.is_(None)
+    )
+    incidents = dict(session.execute(mine).tuples().all())
+    further = select(IncidentSite.site_id).where(IncidentSite.incident_id.in_(incidents))
+    return frozenset(incidents.values()) | frozenset(session.scalars(further))
 
 
 def area_and_below(session: Session, area_id: str) -> frozenset[str]:
