@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from ..config import Settings, StateDir
 from ..store.database import Database
 from ..store.writer import Writer
+from .fleet import FleetView
 from .news import News
 
 T = TypeVar("T")
@@ -49,8 +50,8 @@ def _now() -> datetime:
 class Controller:
     """The parts of one running controller.
 
-    `acks` holds who waits for the answer to which command; `refused` counts, by reason, messages that passed
-    the border and changed nothing.
+    `fleet` is every site as it stands, in memory. `acks` holds who waits for the answer to which command;
+    `refused` counts, by reason, messages that passed the border and changed nothing.
     """
 
     settings: Settings
@@ -63,6 +64,12 @@ class Controller:
     janus_reached: Callable[[], bool] = lambda: False
     acks: dict[str, asyncio.Future[Ack]] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
+    in_room: dict[str, set[str]] = field(default_factory=dict)
+    fleet: FleetView = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fleet = FleetView(self.database)
+        self.writer.after_commit.append(self.fleet.note)
 
     def write(self, change: Callable[[Session], T]) -> Awaitable[T]:
         """Run a change in the one writer and wait for its commit."""

@@ -27,11 +27,11 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session, aliased
 
 from ..rules import presence
-from ..store.tables import Binding, EventRow, HealthRow, Newest, Occurrence, Stream, Unit
+from ..rules.board import line_of
+from ..store.tables import VERDICT, Binding, EventRow, HealthRow, Newest, Occurrence, Stream, Unit
 from .controller import Letter
 from .desired import overtake
 
-VERDICT = "verdict"
 _GAP_GIVEN_UP = timedelta(hours=1)
 _ATTENDANCE = (EventKind.JOINED, EventKind.REJOINED, EventKind.DROPPED, EventKind.LEFT)
 _DESIRED = {
@@ -123,11 +123,14 @@ def _health(session: Session, health: Health, now: datetime, told: Told) -> None
         if document.get("boot_id") == health.boot_id and int(document.get("seq", 0)) >= health.seq:
             told.refused["stale"] += 1
             return
+    line_before = line_of("online", newest.document.get("link_rtt_ms") if newest is not None else None)
     _newest(session, health.unit, Channel.HEALTH, now, health)
     session.add(HealthRow(unit=health.unit, at=now, document=_document(health)))
     unit.last_seen = now
-    if unit.status == "silent":
+    back = unit.status == "silent"
+    if back:
         unit.status = "online"
+    if back or line_of("online", health.link_rtt_ms) != line_before:
         told.news.append(("unit", {"unit": unit.id, "site": unit.site_id, "status": unit.status}))
 
 

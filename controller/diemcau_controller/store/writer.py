@@ -22,6 +22,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from .database import Database
+from .touched import Touched, watch
 
 T = TypeVar("T")
 Change = Callable[[Session], T]
@@ -52,6 +53,7 @@ class Writer:
         self._queue: queue.Queue[_Item | None] = queue.Queue(QUEUE_ITEMS)
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.trouble: str | None = None  # why the last batch could not be stored; None when it could
+        self.after_commit: list[Callable[[Touched], None]] = []  # called in the writer's thread
 
     def start(self) -> None:
         self._thread.start()
@@ -100,6 +102,7 @@ class Writer:
         trouble: str | None = None
         try:
             with self._database.session() as session:
+                touched = watch(session)
                 for item in batch:
                     try:
                         with session.begin_nested():
@@ -119,5 +122,7 @@ class Writer:
                     item.done.set_exception(error)
             return
         self.trouble = trouble
+        for hear in self.after_commit if touched else ():
+            hear(touched)
         for item, result in results:
             item.done.set_result(result)

@@ -14,7 +14,7 @@ from .meetings import (
     ReportRow,
 )
 from .people import AuditRow, LoginLink, User, UserSite, UserToken, WebSession
-from .reports import Desired, EventRow, HealthRow, Newest, Stream
+from .reports import VERDICT, Desired, EventRow, HealthRow, Newest, Stream
 from .sites import Area, Binding, Group, GroupMember, Site, Unit
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "User",
     "UserSite",
     "UserToken",
+    "VERDICT",
     "Utc",
     "WebSession",
 ]

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from .base import Base, HealthBase, Json
 
+VERDICT = "verdict"  # stands where a channel does, for the newest self-check of a unit
+
 
 class EventRow(Base):
     """An event of a unit. `number` is the order in which they were committed here."""
@@ -53,7 +55,7 @@ class Desired(Base):
 
 
 class Newest(Base):
-    """The newest message of a unit on a channel; `channel` `verdict` holds its newest self-check."""
+    """The newest message of a unit on a channel, and of a self-check (`channel` :data:`VERDICT`)."""
 
     __tablename__ = "newest"
     unit: Mapped[str] = mapped_column(primary_key=True)
