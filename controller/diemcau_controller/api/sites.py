@@ -13,7 +13,7 @@ from ..actions.scope import site_for
 from ..rules.actor import SYSTEM
 from ..store.tables import Area
 from .access import Administrator, Contractor, Core, Operator, Viewer
-from .views import View, area_view, site_views
+from .views import View, area_view, site_view, site_views
 
 router = APIRouter(tags=["sites"])
 
@@ -21,8 +21,7 @@ router = APIRouter(tags=["sites"])
 @router.get("/sites")
 def list_sites(core: Core, who: Contractor) -> list[View]:
     """Every site with its unit and what is known of it."""
-    with core.database.read() as session:
-        return site_views(session, who)
+    return [site_view(site) for site in core.fleet.now().of(who)]
 
 
 @router.post("/sites", status_code=201)
@@ -72,4 +71,4 @@ async def post_area(core: Core, who: Administrator, spec: AreaSpec) -> View:
 
 def one_site(session: Session, site: str) -> View:
     """The view of a site that is known to be there and in scope."""
-    return site_views(session, SYSTEM, site)[0]
+    return site_views(session, SYSTEM, [site])[0]

@@ -1,39 +1,28 @@
 """What the API gives out and the pages show, read from the database: plain dictionaries, ready for JSON.
 
-Times are RFC 3339 UTC. A site's `state` is one word for the board: `not_ready`, `lost`, `offline`,
-`silent`, `no_unit`, `never`, `remark`, `unknown`, `ready`, `in_meeting`.
+Times are RFC 3339 UTC. A site's `state` and `line` are words of :mod:`..rules.board`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from diemcau_wire.topics import Channel
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from ..actions.attendance import attendance_of
+from ..actions.fleet import Document, SiteNow, read_documents, read_sites
 from ..config import Settings
+from ..rules import board
 from ..rules.actor import Actor
 from ..rules.attendance import Attendance
-from ..store.tables import VERDICT, Area, Desired, Invitation, Meeting, Newest, Occurrence, Site, Unit
+from ..store.tables import VERDICT, Area, Invitation, Meeting, Occurrence, Unit
 
 View = dict[str, Any]
-
-WORST_FIRST = (
-    "not_ready",
-    "lost",
-    "silent",
-    "offline",
-    "remark",
-    "unknown",
-    "never",
-    "no_unit",
-    "in_meeting",
-    "ready",
-)
+WORST_FIRST = board.WORST_FIRST
 
 
 def text(moment: datetime | None) -> str | None:
@@ -45,17 +34,10 @@ def area_view(area: Area) -> View:
     return {"id": area.id, "name": area.name, "tier": area.tier, "parent": area.parent_id}
 
 
-def site_views(session: Session, who: Actor, site_id: str | None = None) -> list[View]:
-    """Every site in scope (or the one of that id) with its unit, by name."""
-    query = select(Site).options(selectinload(Site.unit), selectinload(Site.area)).order_by(Site.name)
-    query = query.where(Site.removed_at.is_(None))
-    if who.sites is not None:
-        query = query.where(Site.id.in_(who.sites))
-    if site_id is not None:
-        query = query.where(Site.id == site_id)
-    sites = session.scalars(query).all()
-    known = _documents(session, [site.unit for site in sites if site.unit is not None])
-    return [_site_view(site, known) for site in sites]
+def site_views(session: Session, who: Actor, site_ids: Iterable[str] | None = None) -> list[View]:
+    """These sites (None: all) with their units, as far as in scope, by name, read from the database."""
+    ids = who.sites if site_ids is None else {site for site in site_ids if who.sees(site)}
+    return [site_view(site) for site in read_sites(session, ids) if site.row.removed_at is None]
 
 
 def unit_views(session: Session, who: Actor, unit_id: str | None = None) -> list[View]:
@@ -66,8 +48,8 @@ def unit_views(session: Session, who: Actor, unit_id: str | None = None) -> list
     if unit_id is not None:
         query = query.where(Unit.id == unit_id)
     units = session.scalars(query).all()
-    known = _documents(session, units)
-    return [_unit_view(unit, known) for unit in units]
+    newest, revisions = read_documents(session, None if unit_id is None else [unit_id])
+    return [_unit_view(unit, newest.get(unit.id, {}), revisions.get(unit.id, {})) for unit in units]
 
 
 def meeting_view(session: Session, who: Actor, meeting: Meeting, since: datetime | None = None) -> View:
@@ -112,7 +94,7 @@ def occurrence_view(who: Actor, row: Occurrence) -> View:
 def attendance_view(session: Session, who: Actor, row: Occurrence) -> View:
     """An occurrence with who of the sites in scope is in: from events and what units say of their session."""
     known = attendance_of(session, row)
-    sites = {view["id"]: view for view in site_views(session, who) if view["id"] in known}
+    sites = {view["id"]: view for view in site_views(session, who, known)}
     view = occurrence_view(who, row)
     view["attendance"] = [
         _attendance(sites[site], attendance, row) for site, attendance in known.items() if site in sites
@@ -146,27 +128,13 @@ def current_occurrences(session: Session, who: Actor, now: datetime, within: tim
     return running or list(rows[:1])
 
 
-def _documents(session: Session, units: Iterable[Unit]) -> dict[tuple[str, str], View]:
-    """Newest and desired documents of these units, by unit and channel."""
-    ids = [unit.id for unit in units]
-    found: dict[tuple[str, str], View] = {}
-    # A whole fleet is read at once; a few units by their ids.
-    newest, desired = select(Newest), select(Desired.unit, Desired.channel, Desired.rev)
-    if len(ids) <= 100:
-        newest, desired = newest.where(Newest.unit.in_(ids)), desired.where(Desired.unit.in_(ids))
-    for row in session.scalars(newest):
-        found[row.unit, row.channel] = {**row.document, "at": text(row.at)}
-    for unit, channel, rev in session.execute(desired):
-        found[unit, channel] = {"rev": rev}
-    return found
-
-
-def _site_view(site: Site, known: dict[tuple[str, str], View]) -> View:
-    unit = _unit_view(site.unit, known) if site.unit is not None else None
+def site_view(now: SiteNow) -> View:
+    """A site with its unit and what is known of it."""
+    site = now.row
     return {
         "id": site.id,
         "name": site.name,
-        "area": area_view(site.area) if site.area is not None else None,
+        "area": area_view(now.area) if now.area is not None else None,
         "is_centre": site.is_centre,
         "contacts": site.contacts,
         "camera": site.camera,
@@ -181,32 +149,18 @@ def _site_view(site: Site, known: dict[tuple[str, str], View]) -> View:
         "screen": {"width": site.screen_width, "height": site.screen_height},
         "language": site.language,
         "epoch": site.epoch,
-        "state": _state(unit),
-        "unit": unit,
+        "state": now.state,
+        "line": now.line,
+        "unit": _unit_view(now.unit, now.newest, now.revisions) if now.unit is not None else None,
     }
 
 
-def _state(unit: View | None) -> str:
-    if unit is None:
-        return "no_unit"
-    status = str(unit["status"])
-    if status in ("lost", "offline", "silent", "never"):
-        return status
-    session = unit["session"]
-    if session is not None and session.get("state") in ("in_meeting", "reconnecting"):
-        return "in_meeting"
-    return str(unit["readiness"]["verdict"])
+def _unit_view(unit: Unit, newest: Mapping[str, Document], revisions: Mapping[str, int]) -> View:
+    def revision(desired: Channel, reported: Channel) -> View:
+        told = newest.get(reported, {})
+        return {"desired": revisions.get(desired), "reported": told.get("rev"), "error": told.get("error")}
 
-
-def _unit_view(unit: Unit, known: dict[tuple[str, str], View]) -> View:
-    def document(channel: str) -> View | None:
-        return known.get((unit.id, channel))
-
-    def revision(channel: Channel, reported: Channel) -> View:
-        desired, told = document(channel) or {}, document(reported) or {}
-        return {"desired": desired.get("rev"), "reported": told.get("rev"), "error": told.get("error")}
-
-    verdict = document(VERDICT) or {}
+    verdict = newest.get(VERDICT, {})
     return {
         "id": unit.id,
         "site": unit.site_id,
@@ -221,8 +175,8 @@ def _unit_view(unit: Unit, known: dict[tuple[str, str], View]) -> View:
             "instruction": verdict.get("instruction", ""),
             "at": verdict.get("at"),
         },
-        "session": document(Channel.REPORTED_SESSION),
-        "health": document(Channel.HEALTH),
+        "session": newest.get(Channel.REPORTED_SESSION),
+        "health": newest.get(Channel.HEALTH),
         "config": revision(Channel.DESIRED_CONFIG, Channel.REPORTED_CONFIG),
         "schedule": revision(Channel.DESIRED_SCHEDULE, Channel.REPORTED_SCHEDULE),
     }
