@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     command("status", _status, "Say how the running unit does.")
     command("events", _events, "List the events this unit has recorded.")
     command("preflight", _preflight, "Check camera, microphone, screen and line now.")
+    command("decline", _decline, "Say no to the urgent meeting that calls this hall now.")
     snapshot = command("snapshot", _snapshot, "Write what the hall's screen shows to a PNG file.")
     snapshot.add_argument("file", type=Path, metavar="FILE")
     return parser
@@ -147,6 +148,17 @@ def _preflight(given: argparse.Namespace, folder: StateFolder) -> int:
         for finding in answer["findings"]:
             _print(f"{finding['what']}: {finding['text']}")
     return 1 if answer["verdict"] == "not_ready" else 0
+
+
+def _decline(given: argparse.Namespace, folder: StateFolder) -> int:
+    answer = _ask(folder, {"type": "decline"}, timeout_s=5)
+    if answer.get("ok") is not True:
+        raise Failed(str(answer.get("error")))
+    if given.json:
+        _print_json({"declined": True})
+    else:
+        _print("declined")
+    return 0
 
 
 def _snapshot(given: argparse.Namespace, folder: StateFolder) -> int:

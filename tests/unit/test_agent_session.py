@@ -5,7 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from diemcau_agent.rules.actions import Action, Emit, EndCheck, SendFloor, StartCheck, StartMedia, StopMedia
+from diemcau_agent.rules.actions import (
+    Action,
+    Emit,
+    EndCheck,
+    SendFloor,
+    StartCheck,
+    StartChime,
+    StartMedia,
+    StopChime,
+    StopMedia,
+)
 from diemcau_agent.rules.session import Session, Visit
 from diemcau_agent.rules.transitions import TRANSITIONS, Cue
 from diemcau_agent.rules.verdict import Finding, Verdict
@@ -50,6 +60,7 @@ class Driver:
         self.actions: list[Action] = []
         self.media = False
         self.check = False
+        self.chime = False
         self.me = me
         self.take(self.session.desired(me, meetings, self.now))
 
@@ -68,6 +79,12 @@ class Driver:
                     self.check = True
                 case EndCheck():
                     self.check = False
+                case StartChime(_, in_meeting):
+                    assert in_meeting is self.media and not self.check
+                    self.chime = True
+                case StopChime(in_meeting):
+                    assert in_meeting is self.media
+                    self.chime = False
                 case SendFloor():
                     assert self.media
         self.actions += actions
@@ -332,12 +349,18 @@ STEPS = st.lists(
     st.one_of(
         st.floats(0.1, 400).map(lambda s: ("wait", s)),
         st.sampled_from(
-            ["joined", "fault", "camera_on", "camera_off", "lost", "checked", "restart", "preflight"]
+            [
+                *("joined", "fault", "camera_on", "camera_off", "lost", "checked"),
+                *("restart", "preflight", "decline", "ring"),
+            ]
         ).map(lambda what: (what, 0)),
         st.lists(st.sampled_from(["a", "b", "main"]), max_size=3, unique=True).map(lambda s: ("floor", s)),
-        st.sampled_from([(), ("m",), ("m", "n"), ("n",), ("m closed",), ("m closed", "n closed")]).map(
-            lambda ids: ("desired", ids)
-        ),
+        st.sampled_from(
+            [
+                *((), ("m",), ("m", "n"), ("n",), ("m closed",), ("m closed", "n closed")),
+                *(("m", "urgent"), ("urgent", "n"), ("m", "held"), ("m", "n", "held", "urgent", "u closed")),
+            ]
+        ).map(lambda ids: ("desired", ids)),
     ),
     max_size=60,
 )
@@ -346,6 +369,9 @@ MEETINGS: dict[str, Callable[[], Occurrence]] = {
     "n": lambda: meeting("n", 15, 40),
     "m closed": lambda: meeting("m", 0, 20, closed=True),
     "n closed": lambda: meeting("n", 15, 40, closed=True),
+    "urgent": lambda: meeting("u", 5, 30, opens=1, urgent=True),
+    "u closed": lambda: meeting("v", 6, 30, opens=1, urgent=True, closed=True),
+    "held": lambda: meeting("h", 25, 45, mode="in_person"),
 }
 FOLLOWS = {
     None: {"joined"},
@@ -383,6 +409,10 @@ def test_whatever_happens_events_alternate_and_a_second_look_finds_nothing_to_do
                 driver.take(session.restart_media(driver.now)[1])
             case "preflight":
                 driver.take(session.ask_check(driver.now)[1])
+            case "decline":
+                driver.take(session.decline(None, driver.now)[1])
+            case "ring":
+                driver.take(session.ring_again("u", driver.now)[1])
             case "floor":
                 seq += 1
                 message = Floor(unit="u1", meeting="m", seq=seq, speakers=value, at=driver.now)

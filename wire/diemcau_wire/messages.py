@@ -136,6 +136,7 @@ class EventKind(StrEnum):
     MICROPHONE_LOST = "microphone_lost"
     PROCESS_ENDED = "process_ended"
     DISK_FULL = "disk_full"
+    DECLINED = "declined"
 
 
 class Event(Message):
@@ -163,13 +164,19 @@ class Event(Message):
 
 
 class Verb(StrEnum):
-    """What a unit can be asked to do at once. What should last is desired state, not a command."""
+    """What a unit can be asked to do at once. What should last is desired state, not a command.
+
+    `decline` says no to the urgent meeting `args["meeting"]` while it rings; `ring` has the one that the
+    hall declined ring again.
+    """
 
     PING = "ping"
     PREFLIGHT = "preflight"
     PICTURE = "picture"
     RESTART_MEDIA = "restart_media"
     RESTART_SCREEN = "restart_screen"
+    DECLINE = "decline"
+    RING = "ring"
 
 
 class Ack(Message):
@@ -309,11 +316,21 @@ class Join(Part):
     pin: Annotated[str, Field(min_length=4, max_length=80)]
 
 
+class Mode(StrEnum):
+    """Where a meeting is held. `elsewhere` (on another system) and `in_person` only hold the hall."""
+
+    HERE = "here"
+    ELSEWHERE = "elsewhere"
+    IN_PERSON = "in_person"
+
+
 class Occurrence(Part):
     """One meeting at one time, with everything a unit needs to attend it alone.
 
     `opens_at` ≤ `starts_at` < `ends_at` ≤ `cap_at`: units join from `opens_at`, overrun is not cut
-    before `cap_at`. `closed` is set when the chair ended the meeting.
+    before `cap_at`. `closed` is set when the chair ended the meeting. `join` is there when `mode` is
+    `here`. An `urgent` one rings for 60 s and is joined then, whatever else the hall is in. `phone` is
+    the address of the hall's own page about this meeting, shown as a QR code.
     """
 
     id: Token
@@ -325,13 +342,20 @@ class Occurrence(Part):
     cap_at: Utc
     main_site: SiteId
     main_site_name: Name
-    join: Join
+    mode: Mode = Mode.HERE
+    join: Join | None = None
+    urgent: bool = False
+    phone: Annotated[str, Field(pattern=r"^https://[!-~]+$", max_length=300)] | None = None
     closed: bool = False
 
     @model_validator(mode="after")
-    def _in_order(self) -> Occurrence:
+    def _consistent(self) -> Occurrence:
         if not self.opens_at <= self.starts_at < self.ends_at <= self.cap_at:
             raise ValueError("opens_at <= starts_at < ends_at <= cap_at does not hold")
+        if self.mode is Mode.HERE and self.join is None:
+            raise ValueError("a meeting that is held here needs join")
+        if self.urgent and self.mode is not Mode.HERE:
+            raise ValueError("an urgent meeting is held here")
         return self
 
 

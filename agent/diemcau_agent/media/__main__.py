@@ -1,7 +1,7 @@
 """The media process: `python -m diemcau_agent.media`, with its listening socket as descriptor 3.
 
-It serves one connection: a meeting, or a check, and ends with it. Exit codes: 0 left or checked or the
-unit is gone, 1 a fault.
+It serves one connection: a meeting, a check, or a chime, and ends with it. Exit codes: 0 left or checked
+or the unit is gone, 1 a fault.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from diemcau_agent.lifetime import die_with_parent
 
 from .check import check
 from .faults import Fault, fault_in
-from .orders import Check, Floor, Order, Start, Stop, parse_order
+from .mixing import Mixer
+from .orders import Check, Chime, Floor, Order, Start, Stop, parse_order
 from .session import Session
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ async def serve(channel: Channel) -> int:
                     return await attend(start, floor, unit)
                 case Check() as order:
                     return await examine(order, unit)
+                case Chime() as chime:
+                    return await sound(chime, unit)
                 case Floor() as floor:
                     continue
                 case Stop():
@@ -106,6 +109,8 @@ async def obey(session: Session, unit: Unit) -> None:
         match await unit.orders.get():
             case Floor() as floor:
                 session.take_floor(floor)
+            case Chime() as chime:
+                session.chime(chime.seconds)
             case Stop():
                 return
             case Start() | Check() as order:
@@ -122,6 +127,19 @@ async def examine(order: Check, unit: Unit) -> int:
         checking.cancel()
         return 0
     unit.tell(checking.result())
+    return 0
+
+
+async def sound(order: Chime, unit: Unit) -> int:
+    """Sound a chime in a hall that is in no meeting, until its time is over or the unit says stop."""
+    mixer = Mixer(order.sound.output, 0)
+    mixer.chime.sound(order.seconds)
+    playing = asyncio.create_task(mixer.run(), name="chime")
+    stopping = asyncio.create_task(until_stop(unit), name="orders")
+    await asyncio.wait({playing, stopping}, timeout=order.seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in (playing, stopping):
+        task.cancel()
+    await asyncio.gather(playing, stopping, return_exceptions=True)
     return 0
 
 

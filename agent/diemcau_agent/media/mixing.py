@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from diemcau_agent.drivers.microphones import BLOCK, RATE_HZ, Block
 from diemcau_agent.drivers.sound_outputs import NoOutput, SoundOutput, open_sound_output
 
+from .chime import Chime
+
 log = logging.getLogger(__name__)
 
 SILENCE_DB = -100.0
@@ -80,10 +82,11 @@ def mix(blocks: Sequence[Block]) -> Block:
 
 
 class Mixer:
-    """Plays the voices into the sound output, silence too, one block every 20 ms."""
+    """Plays the voices, and a chime, into the sound output, silence too, one block every 20 ms."""
 
     def __init__(self, output: str, voices: int) -> None:
         self.voices = [Voice(None) for _ in range(voices)]
+        self.chime = Chime()
         self._name = output
         self._output: SoundOutput = NoOutput()
 
@@ -115,4 +118,5 @@ class Mixer:
             self._output.close()
 
     def _next(self) -> Block:
-        return mix([block for voice in self.voices if (block := voice.pull()) is not None])
+        sounding = [*(voice.pull() for voice in self.voices), self.chime.pull()]
+        return mix([block for block in sounding if block is not None])

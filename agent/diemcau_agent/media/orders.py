@@ -54,13 +54,21 @@ class Check(Part):
     video: Video
 
 
+class Chime(Part):
+    """Sound the chime of an urgent meeting for `seconds`, in a meeting or alone; 0 ends it."""
+
+    type: Literal["chime"]
+    sound: Sound = Sound()
+    seconds: Annotated[float, Field(ge=0, le=600)]
+
+
 class Stop(Part):
     """Leave and end."""
 
     type: Literal["stop"]
 
 
-Order = Start | Floor | Check | Stop
+Order = Start | Floor | Check | Chime | Stop
 _ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="type")])
 
 

@@ -61,6 +61,10 @@ class Session:
         self._mixer.assign(self._follower.voices)
         self._microphone.set_open(floor.mic)
 
+    def chime(self, seconds: float) -> None:
+        """Sound the chime of an urgent meeting in the room for so long."""
+        self._mixer.chime.sound(seconds)
+
     async def run(self) -> None:
         """Attend until cancelled. Raises exceptions that :func:`fault_in` understands."""
         async with asyncio.TaskGroup() as tasks:

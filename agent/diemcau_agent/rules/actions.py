@@ -45,6 +45,22 @@ class EndCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class StartChime:
+    """Sound the chime of an urgent meeting for `seconds`, through the media process of the meeting the hall
+    is in, or a fresh one."""
+
+    seconds: float
+    in_meeting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StopChime:
+    """No more chime."""
+
+    in_meeting: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Emit:
     """Something happened: one event into the outbox."""
 
@@ -53,4 +69,4 @@ class Emit:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-Action = StartMedia | StopMedia | SendFloor | StartCheck | EndCheck | Emit
+Action = StartMedia | StopMedia | SendFloor | StartCheck | EndCheck | StartChime | StopChime | Emit

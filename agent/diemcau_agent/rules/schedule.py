@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from diemcau_wire.messages import Occurrence
+from diemcau_wire.messages import Mode, Occurrence
 
 
 class Revision(Protocol):
@@ -32,15 +32,33 @@ def refusal(held: Revision | None, offered: Revision) -> str | None:
     return None
 
 
+def here(meetings: Iterable[Occurrence]) -> list[Occurrence]:
+    """The meetings a unit takes part in; the others only hold its hall."""
+    return [m for m in meetings if m.mode is Mode.HERE]
+
+
+def holding(meetings: Iterable[Occurrence], now: datetime) -> Occurrence | None:
+    """The meeting on another system, or in person, that has the hall at `now`.
+
+    It has the hall from `opens_at` to `cap_at`; after `ends_at` a meeting held here may begin.
+    """
+    held = [m for m in meetings if m.mode is not Mode.HERE and not m.closed and m.opens_at <= now < m.cap_at]
+    return max(held, key=lambda m: (m.ends_at, m.id), default=None)
+
+
 def attend(
     meetings: Iterable[Occurrence], now: datetime, attended: str | None = None, over: Collection[str] = ()
 ) -> Occurrence | None:
     """The meeting to be in at `now`.
 
     A meeting counts from `opens_at` until it is closed or `cap_at`, unless its id is in `over`
-    (this unit has left it for good). Of several, the one already `attended` wins, then the earlier start.
+    (this unit has left it for good). Of several an urgent one wins, the one that starts last; then the one
+    already `attended`, then the earlier start.
     """
     open_now = [m for m in meetings if not m.closed and m.opens_at <= now < m.cap_at and m.id not in over]
+    urgent = [m for m in open_now if m.urgent]
+    if urgent:
+        return max(urgent, key=lambda m: (m.starts_at, m.id))
     return min(open_now, key=lambda m: (m.id != attended, m.starts_at, m.id), default=None)
 
 

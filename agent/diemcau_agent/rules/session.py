@@ -6,11 +6,15 @@ Two rules: every input method returns the actions that follow from it, in order;
 
 Per meeting the events are `joined (dropped rejoined)* dropped? left`, each once per real change. A unit
 that was cut off in a meeting (power, a crash) says `dropped` when it is back.
+
+An urgent meeting rings for a minute (`ringing.py`), beside whatever the hall is in, and then takes it out
+of that: `left`. When the urgent one is over, the other is joined again if it still runs. A meeting held
+elsewhere or in person has the hall until its end: nothing is joined or checked, but an urgent one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,8 +23,19 @@ from diemcau_wire.messages import EventKind, Floor, Occurrence, SessionState
 
 from . import floor as floor_rules
 from . import schedule
-from .actions import Action, Emit, EndCheck, SendFloor, StartCheck, StartMedia, StopMedia
+from .actions import (
+    Action,
+    Emit,
+    EndCheck,
+    SendFloor,
+    StartCheck,
+    StartChime,
+    StartMedia,
+    StopChime,
+    StopMedia,
+)
 from .floor import HeldFloor, Slots
+from .ringing import Ringing
 from .transitions import ATTENDING, TRANSITIONS, Cue
 from .verdict import CHECKING, Finding, Readiness, judge
 
@@ -61,11 +76,17 @@ class Session:
     """Where this unit stands towards its meetings.
 
     `chance` gives numbers in [0, 1); `restart` False means a media process that ended stays ended for
-    that meeting; `visit` is what an earlier run of this unit left unfinished.
+    that meeting; `visit` is what an earlier run of this unit left unfinished, `declined` the urgent meetings
+    to which the hall said no.
     """
 
     def __init__(
-        self, *, chance: Callable[[], float], restart: bool = True, visit: Visit | None = None
+        self,
+        *,
+        chance: Callable[[], float],
+        restart: bool = True,
+        visit: Visit | None = None,
+        declined: Iterable[str] = (),
     ) -> None:
         self.state = S.IDLE
         self.meeting: Occurrence | None = None
@@ -74,9 +95,11 @@ class Session:
         self.camera_open = False
         self.failures = 0
         self.over: list[str] = []
+        self._ringing = Ringing(declined)
         self._chance, self._restart = chance, restart
         self._me: str | None = None
         self._meetings: Sequence[Occurrence] = ()
+        self._here: Sequence[Occurrence] = ()  # of these, the ones this unit takes part in
         self._visit = visit
         self._checked: str | None = visit.meeting if visit else None
         self._check_until: datetime | None = None
@@ -106,6 +129,22 @@ class Session:
         return self._check_until is not None
 
     @property
+    def calling(self) -> tuple[Occurrence, datetime] | None:
+        """The urgent meeting that rings, and when it will be joined."""
+        meeting = self._ringing.meeting
+        until = self._ringing.until(meeting) if meeting else None
+        return None if meeting is None or until is None else (meeting, until)
+
+    def holding(self, now: datetime) -> Occurrence | None:
+        """The meeting elsewhere or in person that has this hall."""
+        return schedule.holding(self._meetings, now)
+
+    def occupied(self, now: datetime) -> bool:
+        """True while the hall is not free: for an update, a restart, a check."""
+        busy = self.attending or self.state is S.LEAVING or self.checking or self.calling is not None
+        return busy or self.holding(now) is not None
+
+    @property
     def media_due(self) -> bool:
         """True while a media process should be running for the meeting."""
         return self._started_at is not None
@@ -125,6 +164,7 @@ class Session:
     def desired(self, me: str | None, meetings: Sequence[Occurrence], now: datetime) -> list[Action]:
         """This unit serves site `me` (None: none yet), whose meetings are `meetings`."""
         self._me, self._meetings = me, meetings if me is not None else ()
+        self._here = schedule.here(self._meetings)
         if self.meeting is not None:
             self.meeting = next((m for m in self._meetings if m.id == self.meeting.id), self.meeting)
         return self.tick(now)
@@ -192,9 +232,13 @@ class Session:
         """Somebody asks for a check: why not (or None), and what follows. One that runs serves him too."""
         if self.attending or self.state is S.LEAVING:
             return "in_meeting", []
+        if self.calling is not None:
+            return "ringing", []
+        if self.holding(now) is not None:
+            return "held", []
         if self.checking:
             return None, []
-        following = self.meeting or schedule.upcoming(self._meetings, now, over=self.over)
+        following = self.meeting or schedule.upcoming(self._here, now, over=self.over)
         return None, self._start_check(following, now + CHECK_ASKED, now)
 
     def checked(self, findings: Sequence[Finding], now: datetime) -> list[Action]:
@@ -215,6 +259,24 @@ class Session:
             return "no_meeting", []
         return None, self._fault("restart_asked", "", now, anyway=True) + self.tick(now)
 
+    def decline(self, meeting: str | None, now: datetime) -> tuple[str | None, list[Action]]:
+        """The hall says no to the urgent meeting that rings: why not (or None), and what follows.
+
+        `meeting` None means whichever rings.
+        """
+        calling = self._ringing.meeting
+        if calling is None or meeting not in (None, calling.id):
+            return "not_ringing", []
+        self._ringing.decline()
+        return None, [self._hush(), Emit(EventKind.DECLINED, calling.id), *self.tick(now)]
+
+    def ring_again(self, meeting: str, now: datetime) -> tuple[str | None, list[Action]]:
+        """Have an urgent meeting that was declined ring again: why not (or None), and what follows."""
+        if meeting not in self._ringing.declined:
+            return "not_declined", []
+        self._ringing.again(meeting)
+        return None, self.tick(now)
+
     def shutdown(self, now: datetime) -> list[Action]:
         """The unit process is told to end: leave at once."""
         self._stopping = True
@@ -229,6 +291,7 @@ class Session:
                 setattr(self, name, instant + by)
         if self.floor.heard_at is not None:
             self.floor = replace(self.floor, heard_at=self.floor.heard_at + by)
+        self._ringing.clock_stepped(by)
         self._join_at = None
 
     def tick(self, now: datetime) -> list[Action]:
@@ -242,6 +305,7 @@ class Session:
         if self._check_until is not None and now >= self._check_until + CHECK_GRACE:
             self._check_until = None
             actions += [EndCheck(), *self._camera_gone()]
+        actions += self._ring(now)
         if self.state is S.LEAVING and self._leave_until is not None and now >= self._leave_until:
             self._move(Cue.DONE)
             self._forget_meeting()
@@ -251,13 +315,50 @@ class Session:
             actions += self._attend(now)
         return actions
 
+    # ── an urgent meeting ────────────────────────────────────────────────────────────────────────
+
+    def _ring(self, now: datetime) -> list[Action]:
+        """Begin or end the call of an urgent meeting; one that rang long enough takes the hall."""
+        answered = {m for m in (self._visit and self._visit.meeting, self._attended) if m}
+        actions: list[Action] = []
+        rang = self._ringing.meeting
+        if self._ringing.look(self._here, now, answered.union(self.over)):
+            if rang is not None:
+                actions.append(self._hush())
+            if self._check_until is not None:
+                self._check_until = None
+                actions += [EndCheck(), *self._camera_gone()]
+            if self.calling is not None and self.calling[0].id == self._meeting_id:
+                self._join_at = self._time_to_join(self.calling[0], now)
+            actions += self._chime(now)
+        first = schedule.attend(self._here, now, self._attended, [*self.over, *self._ringing.declined])
+        if first is None or not first.urgent or first.id == self._attended or not self.attending:
+            return actions
+        if self._ringing.over(first, now):
+            actions += self._leave("urgent", now, for_good=False)
+            self._leave_until = now
+        return actions
+
+    def _chime(self, now: datetime) -> list[Action]:
+        if self.calling is None:
+            return []
+        return [StartChime((self.calling[1] - now).total_seconds(), in_meeting=self.media_due)]
+
+    def _hush(self) -> Action:
+        return StopChime(in_meeting=self.media_due)
+
+    @property
+    def _attended(self) -> str | None:
+        return self._meeting_id if self.attending else None
+
     # ── before a meeting ─────────────────────────────────────────────────────────────────────────
 
     def _wait(self, now: datetime) -> list[Action]:
         kept = self.meeting.id if self.meeting else None
-        target = schedule.attend(self._meetings, now, kept, self.over)
+        over = [*self.over, *self._ringing.declined]
+        target = schedule.attend(self._here, now, kept, over)
         if target is None:
-            target = schedule.upcoming(self._meetings, now, COUNTDOWN, self.over)
+            target = schedule.upcoming(self._here, now, COUNTDOWN, over)
         actions: list[Action] = []
         if self._visit is not None and (target is None or target.id != self._visit.meeting):
             actions += self._close_visit("over")
@@ -267,10 +368,12 @@ class Session:
             return actions
         if kept != target.id:
             self._forget_meeting()
-            self._join_at = _join_time(target, now, self._chance())
+            self._join_at = self._time_to_join(target, now)
         self.meeting = target
         self._move(Cue.NEAR)
-        if self._checked != target.id and now >= target.opens_at - CHECK_BEFORE:
+        if self._must_wait(target, now):
+            return actions
+        if not target.urgent and self._checked != target.id and now >= target.opens_at - CHECK_BEFORE:
             self._checked = target.id
             if not self.checking:
                 actions += self._start_check(target, max(target.opens_at, now + CHECK_AT_LEAST), now)
@@ -285,6 +388,25 @@ class Session:
             actions += [EndCheck(), *self._camera_gone()]
         self._move(Cue.OPEN)
         return actions + self._start_media(now)
+
+    def _must_wait(self, meeting: Occurrence, now: datetime) -> bool:
+        """An urgent meeting has to ring first; any other waits until the hall is free."""
+        if meeting.urgent:
+            again = self._visit is not None and self._visit.meeting == meeting.id
+            return not again and not self._ringing.over(meeting, now)
+        held = self.holding(now)
+        return held is not None and now < held.ends_at
+
+    def _time_to_join(self, meeting: Occurrence, now: datetime) -> datetime:
+        """When to join: spread over 5 % of the time until the start, at least 0.2 s and at most 2 s.
+
+        An urgent one is spread over 2 s after it rang.
+        """
+        if meeting.urgent:
+            return max(now, self._ringing.until(meeting) or now) + JITTER * self._chance()
+        opens = max(meeting.opens_at, now)
+        spread = min(JITTER, max(timedelta(seconds=0.2), (meeting.starts_at - opens) / 20))
+        return opens + spread * self._chance()
 
     def _start_check(self, meeting: Occurrence | None, until: datetime, now: datetime) -> list[Action]:
         self._check_until = until
@@ -310,7 +432,7 @@ class Session:
 
     def _why_over(self, now: datetime) -> str | None:
         meeting = self.meeting
-        if meeting is None or all(m.id != meeting.id for m in self._meetings):
+        if meeting is None or all(m.id != meeting.id for m in self._here):
             return "withdrawn"
         if meeting.closed:
             return "closed"
@@ -325,7 +447,7 @@ class Session:
         if self.meeting is None:
             return []
         self._started_at, self._retry_at, self._sent = now, None, None
-        return [StartMedia(self.meeting), *self._follow_floor(now)]
+        return [StartMedia(self.meeting), *self._follow_floor(now), *self._chime(now)]
 
     def _follow_floor(self, now: datetime) -> list[Action]:
         slots, actions = self.slots(now), list[Action]()
@@ -362,10 +484,10 @@ class Session:
 
     # ── after a meeting ──────────────────────────────────────────────────────────────────────────
 
-    def _leave(self, why: str, now: datetime) -> list[Action]:
+    def _leave(self, why: str, now: datetime, *, for_good: bool = True) -> list[Action]:
         self._move(Cue.OVER)
         meeting = self._meeting_id
-        if meeting is not None and not self._stopping:
+        if meeting is not None and for_good and not self._stopping:
             self.over = [*self.over[-_OVER_KEPT:], meeting]
         self._leave_until = now + GOODBYE
         self._started_at = self._joined_at = self._retry_at = None
@@ -374,6 +496,7 @@ class Session:
             StopMedia(politely=True),
             *self._camera_gone(),
             *self._close_visit(why),
+            *([] if self._stopping else self._chime(now)),
         ]
 
     def _close_visit(self, why: str) -> list[Action]:
@@ -404,10 +527,3 @@ class Session:
             return False
         self.state = following
         return True
-
-
-def _join_time(meeting: Occurrence, now: datetime, chance: float) -> datetime:
-    """When to join: spread over 5 % of the time until the start, at least 0.2 s and at most 2 s."""
-    opens = max(meeting.opens_at, now)
-    spread = min(JITTER, max(timedelta(seconds=0.2), (meeting.starts_at - opens) / 20))
-    return opens + spread * chance

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from diemcau_wire.messages import DesiredConfig, Occurrence, SessionState
@@ -11,6 +11,8 @@ from diemcau_wire.messages import DesiredConfig, Occurrence, SessionState
 from . import schedule
 from .session import Session
 from .verdict import CHECKING
+
+PHONE_BEFORE = timedelta(minutes=30)  # so long before a meeting opens the hall's phone page is of use
 
 _VIEWS = {
     SessionState.IDLE: "idle",
@@ -22,8 +24,15 @@ _VIEWS = {
 }
 
 
-def view(session: Session) -> str:
-    """Which of the five views; joining that failed once is shown as what it is."""
+def view(session: Session, now: datetime) -> str:
+    """Which of the six views. An urgent meeting that rings is shown over everything else; joining that
+    failed once is shown as what it is."""
+    if session.calling is not None:
+        return "countdown"
+    held = session.holding(now)
+    waiting = session.state in (SessionState.IDLE, SessionState.COUNTDOWN)
+    if held is not None and waiting and (session.state is SessionState.IDLE or now < held.ends_at):
+        return "held"
     if session.state is SessionState.JOINING and session.failures:
         return "reconnecting"
     return _VIEWS[session.state]
@@ -49,7 +58,7 @@ def show(
     readiness = CHECKING if session.checking else session.readiness
     return {
         "type": "show",
-        "view": view(session),
+        "view": view(session, now),
         "language": config.language if config else "vi",
         "site": site,
         "coordinator": coordinator,
@@ -57,7 +66,42 @@ def show(
         "readiness": {"verdict": readiness.verdict.value, "instruction": readiness.instruction},
         "next": _next(session, meetings, now),
         "meeting": _meeting(session, config, mic_open, now),
+        "urgent": _urgent(session),
+        "held": _held(session.holding(now)),
+        "phone": _phone(session, meetings, now),
     }
+
+
+def _urgent(session: Session) -> dict[str, Any] | None:
+    if session.calling is None:
+        return None
+    meeting, joins_at = session.calling
+    return {
+        "title": meeting.title,
+        "joins_at": _time(joins_at),
+        "main_site_name": meeting.main_site_name,
+    }
+
+
+def _held(meeting: Occurrence | None) -> dict[str, Any] | None:
+    if meeting is None:
+        return None
+    return {
+        "title": meeting.title,
+        "mode": meeting.mode.value,
+        "starts_at": _time(meeting.starts_at),
+        "ends_at": _time(meeting.ends_at),
+    }
+
+
+def _phone(session: Session, meetings: Sequence[Occurrence], now: datetime) -> str:
+    """The address of the hall's phone page, while there is a meeting it can be used for."""
+    meeting = session.calling[0] if session.calling else session.meeting
+    if meeting is None:
+        meeting = schedule.upcoming(schedule.here(meetings), now, over=session.over)
+    if meeting is None or meeting.phone is None or now < meeting.opens_at - PHONE_BEFORE:
+        return ""
+    return meeting.phone
 
 
 def _next(session: Session, meetings: Sequence[Occurrence], now: datetime) -> dict[str, Any] | None:
@@ -71,6 +115,7 @@ def _next(session: Session, meetings: Sequence[Occurrence], now: datetime) -> di
         "title": following.title,
         "starts_at": _time(following.starts_at),
         "main_site_name": following.main_site_name,
+        "mode": following.mode.value,
     }
 
 

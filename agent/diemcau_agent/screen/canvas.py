@@ -7,6 +7,7 @@ not there is a display, what is painted stays painted, and a snapshot is exactly
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from ..frames import Picture
-from .elements import Box, Drawing, Hole, Rect, Scene, Sign, Text
+from .elements import Box, Code, Drawing, Hole, Rect, Scene, Sign, Text
 from .png import png_file
+from .qr import module_size, modules
 from .sdl import MissingFont, SdlError, core, image, ttf
-from .theme import BLACK, FONTS, GROUND, Colour, Face
+from .theme import BLACK, FONTS, GROUND, WHITE, Colour, Face
 
 _CACHED_TEXTURES = 256
 _Piece = Text | Drawing | Box
@@ -69,6 +71,8 @@ class Canvas:
             match element:
                 case Hole():
                     self.paint_picture(element)
+                case Code(rect, address):
+                    self._paint_code(rect, address)
                 case Box(rect, colour, 0):
                     self._fill(rect, colour)
                 case Box(rect, _, _):
@@ -141,6 +145,21 @@ class Canvas:
     def _fill(self, rect: Rect, colour: Colour) -> None:
         core.SDL_SetRenderDrawColor(self._renderer, *colour, 255)
         core.SDL_RenderFillRect(self._renderer, core.SDL_Rect(rect.x, rect.y, rect.w, rect.h))
+
+    def _paint_code(self, rect: Rect, address: str) -> None:
+        """Each run of dark squares as one rectangle, in the middle of a white card."""
+        rows = modules(address)
+        size = module_size(rows, rect.w)
+        self._fill(rect, WHITE)
+        margin = (rect.w - size * len(rows)) // 2
+        for down, row in enumerate(rows):
+            across = 0
+            for dark, run in itertools.groupby(row):
+                length = len(list(run))
+                if dark:
+                    x, y = rect.x + margin + across * size, rect.y + margin + down * size
+                    self._fill(Rect(x, y, length * size, size), BLACK)
+                across += length
 
     def _copy(self, piece: _Piece, x: int, y: int) -> None:
         """Copy `piece` to (x, y); its texture is kept for the next time."""

@@ -67,6 +67,14 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """A QR code of an address, dark on white, as large as whole pixels per module let it be in `rect`."""
+
+    rect: Rect
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hole:
     """Where the picture of a slot goes."""
 
@@ -74,5 +82,5 @@ class Hole:
     slot: int
 
 
-Element = Box | Text | Drawing | Hole
+Element = Box | Text | Drawing | Code | Hole
 Scene = tuple[Element, ...]

@@ -53,8 +53,22 @@ def _meeting(*slots: tuple[str, str], speaker: str | None, mic: str = "closed") 
 _TWO = (("cuor-dang", _THIRD), ("main", _MAIN))
 _ONE = (("main", _MAIN),)
 
+_PHONE = "https://198.51.100.11:8443/h/m1a2b3c4d-20260312T080000/ea-mdroh/q0Zt3mYkR5w7vB2nXc8LsA"
+_URGENT = {
+    "title": "Họp khẩn: lũ trên sông Sêrêpốk",
+    "joins_at": "2026-03-12T00:48:42Z",
+    "main_site_name": _MAIN,
+}
+_HELD = {"title": _TITLE, "mode": "elsewhere", "starts_at": "2026-03-12T00:30:00Z", "ends_at": _END}
+
 VIEWS: dict[str, Line] = {
     "idle": {},
+    "idle-phone": {"phone": _PHONE},
+    "idle-phone-not-ready": {
+        "phone": _PHONE,
+        "readiness": {"verdict": "not_ready", "instruction": "microphone_missing"},
+    },
+    "idle-elsewhere": {"next": {**COMMON["next"], "mode": "elsewhere"}},
     "idle-none": {"next": None, "readiness": {"verdict": "unknown"}},
     "idle-not-ready": {
         "readiness": {"verdict": "not_ready", "instruction": "camera_missing"},
@@ -76,6 +90,35 @@ VIEWS: dict[str, Line] = {
         "meeting": {**_meeting(speaker=None), "starts_at": "2026-03-12T00:48:42Z"},
     },
     "countdown-connecting": {"view": "countdown", "next": {**COMMON["next"], "starts_at": NOW.isoformat()}},
+    "countdown-phone": {"view": "countdown", "phone": _PHONE},
+    "urgent": {"view": "countdown", "urgent": _URGENT, "phone": _PHONE},
+    "urgent-in-meeting": {
+        "view": "countdown",
+        "urgent": _URGENT,
+        "meeting": _meeting(*_ONE, speaker="ea-mdroh", mic="open"),
+    },
+    "urgent-long": {
+        "view": "countdown",
+        "urgent": {**_URGENT, "title": f"{_TITLE}, {_LONG}", "main_site_name": _LONG},
+        "phone": _PHONE,
+    },
+    "held-elsewhere": {"view": "held", "held": _HELD},
+    "held-in-person": {"view": "held", "held": {**_HELD, "mode": "in_person", "title": f"{_TITLE}, {_LONG}"}},
+    "meeting-phone-two": {
+        "view": "meeting",
+        "meeting": _meeting(*_TWO, speaker="cuor-dang"),
+        "phone": _PHONE,
+    },
+    "meeting-phone-one": {"view": "meeting", "meeting": _meeting(*_ONE, speaker="main"), "phone": _PHONE},
+    "meeting-phone-long": {
+        "view": "meeting",
+        "meeting": {
+            **_meeting(("a", _LONG), ("b", _LONG), speaker="ea-mdroh", mic="open"),
+            "title": f"{_TITLE}, {_LONG}",
+        },
+        "phone": _PHONE,
+    },
+    "urgent-en": {"language": "en", "view": "countdown", "urgent": _URGENT, "phone": _PHONE},
     "meeting-two": {"view": "meeting", "meeting": _meeting(*_TWO, speaker="cuor-dang")},
     "meeting-one": {"view": "meeting", "meeting": _meeting(*_ONE, speaker="main")},
     "meeting-mic-open": {"view": "meeting", "meeting": _meeting(*_ONE, speaker="ea-mdroh", mic="open")},

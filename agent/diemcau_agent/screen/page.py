@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-from .elements import Box, Drawing, Element, Hole, Rect, Scene, Sign, Text
+from .elements import Box, Code, Drawing, Element, Hole, Rect, Scene, Sign, Text
 from .fitting import Fitted, fit
 from .theme import LINE_HEIGHT, TEXT, Colour, Face
 
@@ -49,6 +49,10 @@ class Page:
     def hole(self, x: float, y: float, w: float, h: float, slot: int) -> None:
         """The place of a slot's picture."""
         self._elements.append(Hole(self._rect(x, y, w, h), slot))
+
+    def code(self, x: float, y: float, size: float, address: str) -> None:
+        """A QR code in a square of `size`."""
+        self._elements.append(Code(self._rect(x, y, size, size), address))
 
     def width_of(self, text: str, face: Face, size: int) -> float:
         """Width of one line, in page units."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +10,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from diemcau_wire.messages import Mode
+
 from ..ipc import Garbage, Line
 from ..rules.verdict import Verdict
 from .words import LANGUAGES
 
 MAX_SLOTS = 2
 MAX_TEXT = 200
+_ADDRESS = re.compile(r"https://[!-~]{1,292}")
 _P = TypeVar("_P")
 _E = TypeVar("_E", bound=StrEnum)
 
@@ -24,6 +28,7 @@ class View(StrEnum):
 
     IDLE = "idle"
     COUNTDOWN = "countdown"
+    HELD = "held"
     MEETING = "meeting"
     RECONNECTING = "reconnecting"
     GOODBYE = "goodbye"
@@ -44,9 +49,31 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class NextMeeting:
+    """The next meeting. `mode` as on the wire: `here`, `elsewhere`, `in_person`."""
+
     title: str
     starts_at: datetime
     main_site_name: str
+    mode: Mode = Mode.HERE
+
+
+@dataclass(frozen=True, slots=True)
+class Urgent:
+    """The urgent meeting that calls, and when this hall will be in it."""
+
+    title: str
+    joins_at: datetime
+    main_site_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The meeting on another system, or in person, that has the hall."""
+
+    title: str
+    mode: Mode
+    starts_at: datetime
+    ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +100,7 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """One `show` line."""
+    """One `show` line. `phone` is the address of the hall's phone page, "" while it is of no use."""
 
     view: View
     language: str
@@ -84,6 +111,9 @@ class Show:
     instruction: str
     next: NextMeeting | None
     meeting: Meeting | None
+    urgent: Urgent | None = None
+    held: Held | None = None
+    phone: str = ""
 
 
 def parse_show(line: Line) -> Show:
@@ -99,11 +129,16 @@ def parse_show(line: Line) -> Show:
         instruction=_text(readiness, "instruction", ""),
         next=_part(line, "next", _next),
         meeting=_part(line, "meeting", _meeting),
+        urgent=_part(line, "urgent", _urgent),
+        held=_part(line, "held", _held),
+        phone=_address(line, "phone"),
     )
     if show.language not in LANGUAGES:
         raise Garbage(f"unknown language {show.language[:20]!r}")
     if show.view is View.MEETING and show.meeting is None:
         raise Garbage("the view `meeting` without a meeting")
+    if show.view is View.HELD and show.held is None:
+        raise Garbage("the view `held` without a meeting that holds the hall")
     return show
 
 
@@ -116,7 +151,25 @@ def _contact(part: Line) -> Contact:
 
 
 def _next(part: Line) -> NextMeeting:
-    return NextMeeting(_text(part, "title"), _time(part, "starts_at"), _text(part, "main_site_name", ""))
+    return NextMeeting(
+        title=_text(part, "title"),
+        starts_at=_time(part, "starts_at"),
+        main_site_name=_text(part, "main_site_name", ""),
+        mode=_choice(Mode, part, "mode", Mode.HERE),
+    )
+
+
+def _urgent(part: Line) -> Urgent:
+    return Urgent(_text(part, "title"), _time(part, "joins_at"), _text(part, "main_site_name", ""))
+
+
+def _held(part: Line) -> Held:
+    return Held(
+        title=_text(part, "title"),
+        mode=_choice(Mode, part, "mode"),
+        starts_at=_time(part, "starts_at"),
+        ends_at=_time(part, "ends_at"),
+    )
 
 
 def _meeting(part: Line) -> Meeting:
@@ -166,6 +219,14 @@ def _text(part: Line, key: str, default: str | None = None) -> str:
         raise Garbage(f"{key}: not a text")
     clean = "".join(" " if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") else sign for sign in value)
     return unicodedata.normalize("NFC", clean).strip()[:MAX_TEXT]
+
+
+def _address(part: Line, key: str) -> str:
+    """An address for a QR code: never cut, or it would lead elsewhere."""
+    value = part.get(key, "")
+    if not isinstance(value, str) or (value and not _ADDRESS.fullmatch(value)):
+        raise Garbage(f"{key}: not an address")
+    return value
 
 
 def _flag(part: Line, key: str) -> bool:

@@ -74,6 +74,13 @@ class Words:
         hours, minutes = divmod(minutes, 60)
         return self("countdown.lead"), self("countdown.hours", hours=hours, minutes=minutes)
 
+    def urgent(self, remaining_s: float) -> tuple[str, str]:
+        """What the countdown of an urgent meeting says: the line above, and the seconds."""
+        if remaining_s <= 0:
+            return self("urgent.joining_lead"), self("countdown.connecting")
+        seconds = math.ceil(remaining_s)
+        return self("urgent.lead"), self(f"countdown.second{'' if seconds == 1 else 's'}", n=seconds)
+
 
 @cache
 def words(language: str) -> Words:

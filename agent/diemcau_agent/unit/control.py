@@ -1,7 +1,8 @@
 """The unit's own socket, `run/unit.sock`: how the command line asks the running unit.
 
 JSON lines, one answer per request: `status` → `status`; `preflight` → `preflight` (`ok`, `verdict`,
-`instruction`, `findings`, `error`); `snapshot` {`path`} → `snapshot` (`ok`, `width`, `height`, `error`).
+`instruction`, `findings`, `error`); `snapshot` {`path`} → `snapshot` (`ok`, `width`, `height`, `error`);
+`decline` → `decline` (`ok`, `error`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Control:
             "status": self._answer_status,
             "preflight": self._answer_preflight,
             "snapshot": self._answer_snapshot,
+            "decline": self._answer_decline,
         }
 
     async def run(self) -> None:
@@ -73,6 +75,10 @@ class Control:
             "instruction": readiness.instruction,
             "findings": [{"what": f.what, "text": f.text} for f in readiness.findings],
         }
+
+    async def _answer_decline(self, line: Line) -> Line:
+        refused = self._hall.decline(None)
+        return {"ok": refused is None, "error": "" if refused is None else TEXTS[refused]}
 
     async def _answer_snapshot(self, line: Line) -> Line:
         path = text(line, "path", 4096)

@@ -19,7 +19,17 @@ from diemcau_wire.messages import (
 )
 
 from diemcau_agent.ipc import Garbage, Line
-from diemcau_agent.rules.actions import Action, Emit, EndCheck, SendFloor, StartCheck, StartMedia, StopMedia
+from diemcau_agent.rules.actions import (
+    Action,
+    Emit,
+    EndCheck,
+    SendFloor,
+    StartCheck,
+    StartChime,
+    StartMedia,
+    StopChime,
+    StopMedia,
+)
 from diemcau_agent.rules.session import Session
 from diemcau_agent.rules.verdict import Finding, Readiness
 from diemcau_agent.rules.view import show
@@ -157,6 +167,18 @@ class Hall:
         self._do(actions)
         return refused
 
+    def decline(self, meeting: str | None) -> str | None:
+        """Say no to the urgent meeting that rings; gives why not, as a stable word, or None."""
+        refused, actions = self._session.decline(meeting, _now())
+        self._do(actions)
+        return refused
+
+    def ring_again(self, meeting: str) -> str | None:
+        """Have one that was declined ring again; gives why not, as a stable word, or None."""
+        refused, actions = self._session.ring_again(meeting, _now())
+        self._do(actions)
+        return refused
+
     async def leave(self) -> None:
         """Leave the meeting, because this process ends."""
         if self._check is not None:
@@ -188,8 +210,25 @@ class Hall:
                 if self._check is not None:
                     self._check.cancel()
                 self._judge([Finding("check_incomplete", "the meeting began before the check was over")])
+            case StartChime(seconds, in_meeting):
+                self._chime(seconds, in_meeting=in_meeting)
+            case StopChime(in_meeting):
+                if in_meeting:
+                    self._media.send({"type": "chime", "seconds": 0})
+                else:
+                    self._media.stop(politely=False)
             case Emit(kind, meeting, data):
                 self._record(kind, meeting, data)
+
+    def _chime(self, seconds: float, *, in_meeting: bool) -> None:
+        config = self._desired.config
+        if config is None:
+            return
+        chime: Line = {"type": "chime", "sound": config.sound.model_dump(), "seconds": round(seconds, 1)}
+        if in_meeting:
+            self._media.send(chime)
+        else:
+            self._media.start(chime)
 
     def _tell(self) -> None:
         """Show and report what is new."""
@@ -234,8 +273,8 @@ class Hall:
 
     def _start_line(self, meeting: Occurrence) -> Line:
         config = self._desired.config
-        if config is None:
-            raise RuntimeError("a meeting without a configuration")
+        if config is None or meeting.join is None:
+            raise RuntimeError("a meeting without a configuration, or without a way in")
         return {
             "type": "start",
             "meeting": meeting.id,
@@ -261,7 +300,7 @@ class Hall:
             check: Line = {
                 "type": "check",
                 "ca": str(self._folder.ca.absolute()),
-                "join": meeting.join.model_dump() if meeting else None,
+                "join": meeting.join.model_dump() if meeting and meeting.join else None,
                 "camera": config.camera.model_dump(),
                 "microphone": config.microphone.model_dump(),
                 "video": config.video.model_dump(),

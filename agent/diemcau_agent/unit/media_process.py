@@ -1,4 +1,4 @@
-"""Starts a media process for each meeting and each check, and ends it."""
+"""Starts a media process for each meeting, each check and each chime, and ends it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class MediaProcess:
             await asyncio.shield(asyncio.create_task(self._end(0), name="end of media"))
 
     def start(self, start: Line) -> None:
-        """Have a fresh process attend a meeting, given the `start` line."""
+        """Have a fresh process attend a meeting or sound a chime, given the `start` or `chime` line."""
         self._orders.put_nowait(start)
 
     def send(self, line: Line) -> None:
@@ -74,9 +74,10 @@ class MediaProcess:
         if politely:
             self.send({"type": "stop"})
             self._orders.put_nowait(None)
-        elif self.child is not None:
+        else:
             self._orders.put_nowait(None)
-            self.child.signal(signal.SIGKILL)
+            if self.child is not None:
+                self.child.signal(signal.SIGKILL)
 
     async def settled(self) -> None:
         """Wait until every order so far is carried out."""
@@ -126,6 +127,8 @@ class MediaProcess:
             return
         log.info("the media process runs", extra={"child": child.pid, "meeting": start.get("meeting")})
         child.channel.send(start)
+        if start["type"] == "chime":  # nothing depends on how it ends
+            return
         self._listener = asyncio.create_task(self._listen(child), name="media")
 
     async def _listen(self, child: Child) -> None:

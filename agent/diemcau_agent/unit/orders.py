@@ -63,6 +63,8 @@ class Orders:
             Verb.PICTURE: self._picture,
             Verb.RESTART_MEDIA: self._restart_media,
             Verb.RESTART_SCREEN: self._restart_screen,
+            Verb.DECLINE: self._decline,
+            Verb.RING: self._ring,
         }
 
     def take(self, command: Command | UnknownVerb) -> None:
@@ -148,6 +150,18 @@ class Orders:
 
     async def _restart_screen(self, command: Command) -> Result:
         self._screen.renew()
+        return {}
+
+    async def _decline(self, command: Command) -> Result:
+        refused = self._hall.decline(str(command.args.get("meeting", "")))
+        if refused is not None:
+            raise NotDone(refused)
+        return {}
+
+    async def _ring(self, command: Command) -> Result:
+        refused = self._hall.ring_again(str(command.args.get("meeting", "")))
+        if refused is not None:
+            raise NotDone(refused)
         return {}
 
     def _answer(

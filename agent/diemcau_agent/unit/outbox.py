@@ -140,6 +140,14 @@ class Outbox:
             return None
         return row[0], row[1] != EventKind.DROPPED
 
+    def declined(self) -> list[str]:
+        """The meetings to which this hall said no, the last 20."""
+        found: list[str] = []
+        query = "SELECT meeting FROM event WHERE kind = ? AND meeting IS NOT NULL ORDER BY n DESC LIMIT 20"
+        kind = EventKind.DECLINED
+        self._try(lambda file: found.extend(row[0] for row in file.execute(query, (kind,))))
+        return found
+
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:

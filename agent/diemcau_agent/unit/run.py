@@ -104,7 +104,12 @@ class Unit:
             folder,
             identity.unit,
             self._desired,
-            Session(chance=chance, restart=restart, visit=Visit(*visit) if visit else None),
+            Session(
+                chance=chance,
+                restart=restart,
+                visit=Visit(*visit) if visit else None,
+                declined=self._outbox.declined(),
+            ),
             self._screen,
             self._media,
             record=self._record,

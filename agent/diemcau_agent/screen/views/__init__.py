@@ -9,11 +9,12 @@ from ..elements import Scene
 from ..page import Measure, Page
 from ..show import Show, View
 from ..words import Words, words
-from . import countdown, edges, idle, meeting, notices
+from . import countdown, edges, held, idle, meeting, notices
 
 _DRAW: dict[View, Callable[[Page, Words, Show, datetime], None]] = {
     View.IDLE: idle.draw,
     View.COUNTDOWN: countdown.draw,
+    View.HELD: held.draw,
     View.RECONNECTING: notices.draw_reconnecting,
     View.GOODBYE: notices.draw_goodbye,
 }

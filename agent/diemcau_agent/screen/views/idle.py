@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from diemcau_wire.messages import Mode
+
 from ...rules.verdict import Verdict
 from ..elements import Sign
 from ..page import WIDTH, Page
@@ -11,6 +13,7 @@ from ..show import NextMeeting, Show
 from ..theme import ACCENT, BAD, CARE, GOOD, MUTED, PANEL, Colour, Face
 from ..words import Words
 from .edges import AREA_BOTTOM, AREA_TOP, MARGIN
+from .phone import LARGE, draw_code
 
 _READINESS: dict[Verdict, tuple[Sign, Colour]] = {
     Verdict.READY: (Sign.READY, GOOD),
@@ -23,32 +26,47 @@ _WIDTH = WIDTH - 2 * MARGIN
 
 
 def draw(page: Page, words: Words, show: Show, now: datetime) -> None:
-    """Statement above, readiness card below."""
+    """Statement above, readiness card below; the code of the phone page on the right, once it is of use."""
     card = 152 if show.instruction else 104
     card_y = AREA_BOTTOM - 28 - card
-    _statement(page, words, show.next, now, AREA_TOP + 32, card_y - 28)
+    width = _WIDTH
+    if show.phone:
+        width -= LARGE + 40
+        draw_code(page, show.phone, words("phone.floor"), WIDTH - MARGIN - LARGE, AREA_TOP + 16)
+    _statement(page, words, show.next, now, AREA_TOP + 32, card_y - 28, width)
     _readiness(page, words, show, card_y, card)
 
 
 def _statement(
-    page: Page, words: Words, meeting: NextMeeting | None, now: datetime, top: float, bottom: float
+    page: Page,
+    words: Words,
+    meeting: NextMeeting | None,
+    now: datetime,
+    top: float,
+    bottom: float,
+    width: float,
 ) -> None:
     if meeting is None:
-        y = page.write(
-            words("idle.none"), MARGIN, top + 60, _WIDTH, 134, size=92, smallest=48, face=Face.BOLD
-        )
-        page.write(words("idle.none_next"), MARGIN, y + 8, _WIDTH, 56, size=36, smallest=28, colour=MUTED)
+        y = page.write(words("idle.none"), MARGIN, top + 60, width, 134, size=92, smallest=48, face=Face.BOLD)
+        page.write(words("idle.none_next"), MARGIN, y + 8, width, 56, size=36, smallest=28, colour=MUTED)
         return
-    page.write(words("idle.next"), MARGIN, top, _WIDTH, 48, size=34, face=Face.BOLD, colour=ACCENT)
+    page.write(words("idle.next"), MARGIN, top, width, 48, size=34, face=Face.BOLD, colour=ACCENT)
     when = words.when(meeting.starts_at, now)
-    y = page.write(when, MARGIN, top + 44, _WIDTH, 128, size=90, smallest=56, face=Face.BOLD)
-    hosted = 48 if meeting.main_site_name else 0
+    y = page.write(when, MARGIN, top + 44, width, 128, size=90, smallest=56, face=Face.BOLD)
+    host = _host(words, meeting)
+    hosted = 48 if host else 0
     y = page.write(
-        meeting.title, MARGIN, y + 2, _WIDTH, bottom - y - 2 - hosted, size=44, smallest=30, face=Face.BOLD
+        meeting.title, MARGIN, y + 2, width, bottom - y - 2 - hosted, size=44, smallest=30, face=Face.BOLD
     )
     if hosted:
-        host = words("idle.main_site", name=meeting.main_site_name)
-        page.write(host, MARGIN, y + 6, _WIDTH, 46, size=32, smallest=24, colour=MUTED)
+        page.write(host, MARGIN, y + 6, width, 46, size=32, smallest=24, colour=MUTED)
+
+
+def _host(words: Words, meeting: NextMeeting) -> str:
+    """Where it is led from; of a meeting that this unit takes no part in, where it is held."""
+    if meeting.mode is not Mode.HERE:
+        return words(f"held.next_{meeting.mode.value}")
+    return words("idle.main_site", name=meeting.main_site_name) if meeting.main_site_name else ""
 
 
 def _readiness(page: Page, words: Words, show: Show, y: float, h: float) -> None:

@@ -10,6 +10,7 @@ from ..show import Meeting, Show, Slot
 from ..theme import ACCENT, BLACK, GOOD, LINE, MUTED, PANEL, TEXT, Face
 from ..words import Words
 from .edges import AREA_BOTTOM, AREA_TOP, EDGE
+from .phone import LARGE, SMALL, draw_beside, draw_code
 
 _NAME = 44
 _GAP = 24
@@ -34,7 +35,10 @@ def draw(page: Page, words: Words, show: Show, meeting: Meeting, live: Sequence[
         _picture(page, words, meeting, slot, index, (x, top, *size), live=index < len(live) and live[index])
         if place == 1:
             column_y = top + _SMALL[1] + _NAME + 20
-    _about(page, words, show, meeting, column_x, column_y, column_w, top + height + _NAME)
+    if show.phone and len(filled) > 1:
+        _about_short(page, words, show, meeting, column_x, column_y - 8, column_w)
+    else:
+        _about(page, words, show, meeting, column_x, column_y, column_w, top + height + _NAME)
 
 
 def _picture(
@@ -111,8 +115,9 @@ def _card(page: Page, x: float, y: float, w: float, h: float, text: str, followi
 def _about(
     page: Page, words: Words, show: Show, meeting: Meeting, x: float, y: float, w: float, bottom: float
 ) -> None:
-    """The column: title and time from above, whom to call from below."""
+    """The column: title and time from above, whom to call from below, between them the phone page's code."""
     call = 128
+    code = LARGE + 46 if show.phone else 0
     if show.site is not None and meeting.speaker == show.site.id:
         y = page.write(
             words("meeting.self_speaking"), x, y, w, 84, size=30, smallest=24, face=Face.BOLD, colour=GOOD
@@ -120,10 +125,28 @@ def _about(
         y += 12
     between = words.between(meeting.starts_at, meeting.ends_at)
     y = page.write(between, x, y, w, 42, size=28, smallest=20, colour=ACCENT, face=Face.BOLD)
-    page.write(meeting.title, x, y, w, bottom - call - 12 - y, size=30, smallest=22, face=Face.BOLD)
+    room = bottom - call - code - 12 - y
+    page.write(meeting.title, x, y, w, room, size=30, smallest=20, face=Face.BOLD)
     y = bottom - call
+    if code:
+        draw_code(page, show.phone, words("phone.floor"), x + (w - LARGE) / 2, y - code)
     page.box(x, y, w, 2, LINE)
     y = page.write(words("call.whom"), x, y + 12, w, 34, size=24, smallest=18, colour=MUTED)
     name = show.coordinator.name or words("call.nobody")
     y = page.write(name, x, y, w, 38, size=26, smallest=18)
     page.write(show.coordinator.phone, x, y, w, 46, size=32, smallest=20, face=Face.BOLD)
+
+
+def _about_short(
+    page: Page, words: Words, show: Show, meeting: Meeting, x: float, y: float, w: float
+) -> None:
+    """The column under a second picture: the title, and the phone page's code with what it is for."""
+    bottom = AREA_BOTTOM - 8
+    room = bottom - SMALL - 8 - y
+    if show.site is not None and meeting.speaker == show.site.id:
+        said, colour = words("meeting.self_speaking"), GOOD
+    else:
+        said, colour = meeting.title, TEXT
+    page.write(said, x, y, w, room, size=28, smallest=18, face=Face.BOLD, colour=colour)
+    whom = words("phone.help", phone=show.coordinator.phone) if show.coordinator.phone else ""
+    draw_beside(page, show.phone, words("phone.floor"), whom, x, bottom - SMALL, w)
