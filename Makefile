@@ -8,9 +8,10 @@ IN_NAMESPACE := $(BIN)/python -m diemcau_controller.namespace
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: ## what the demo needs: Debian packages, Python environment
+setup: ## what the demo needs: Debian packages, Python environment, the page's files
 	@tools/debian-packages.sh run
 	@PYTHON=$(PYTHON) tools/python-environment.sh
+	@tools/web-assets.sh
 
 demo: setup ## three halls meet on this machine; ARGS="--once --json" for one short, judged meeting
 	@$(BIN)/diemcau demo $(ARGS)
@@ -42,4 +43,4 @@ pictures: setup ## the pictures in docs/pictures: every hall screen, the page
 	@$(IN_NAMESPACE) $(BIN)/python tests/lab/pictures.py docs/pictures
 
 clean: ## remove what setup and the demo made in this folder
-	rm -rf .venv .demo
+	rm -rf .venv .demo controller/frontend/node_modules controller/diemcau_controller/web/static/built

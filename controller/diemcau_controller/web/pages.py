@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+import asyncio
+from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from sqlalchemy import select
+from starlette.middleware.gzip import GZipMiddleware
 
 from ..actions.add_user import holder_of
+from ..actions.change_floor import FloorVerb, change_floor
+from ..actions.close_meeting import close_meeting
+from ..actions.compose_report import Report, report_of
 from ..actions.controller import Controller
 from ..actions.find_occurrence import find_occurrence
-from ..actions.write_report import Report, report_of
-from ..api.access import COOKIE, Core, controller_of, identify
+from ..api.access import COOKIE, Core, Secretary, controller_of, identify
 from ..api.views import View, attendance_view, current_occurrences, site_views
 from ..rules.actor import Actor, Role
 from ..rules.refusals import NotFound
 from ..rules.schedule import HORIZON
 from ..store.tables import EventRow, Site
+from . import live
+from .assets import asset, asset_text
+from .environment import templates
+from .static_files import PageFiles
 from .tiles import event_line, meeting_part, report_part, site_tile, sort_worst_first
 from .words import LANGUAGES, Words
 
-_HERE = Path(__file__).parent
 _LANGUAGE = "diemcau_language"
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -38,20 +42,16 @@ _HEADERS = {
 }
 _COOKIE_DAYS = 30
 
-_templates = Environment(
-    loader=FileSystemLoader(_HERE / "templates"),
-    autoescape=select_autoescape(),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 router = APIRouter(include_in_schema=False)
 
 
 def install(app: FastAPI) -> None:
-    """Add pages and static files to the application."""
+    """Add pages, live streams and static files to the application; raises NotBuilt when these are missing."""
+    asset("app.js")
     app.include_router(router)
-    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+    app.include_router(live.router)
+    app.mount("/static", PageFiles(), name="static")
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)
 
     @app.exception_handler(_NeedsToken)
     async def needs_token(request: Request, error: _NeedsToken) -> HTMLResponse:
@@ -93,6 +93,27 @@ def meeting_fragment(request: Request, core: Core, meeting: str) -> Response:
     return _meeting(request, core, meeting, "_meeting.html")
 
 
+@router.post("/fragments/meetings/{meeting}/floor")
+async def floor(
+    request: Request,
+    core: Core,
+    who: Secretary,
+    meeting: str,
+    verb: Annotated[FloorVerb, Form()],
+    site: Annotated[str, Form()] = "",
+) -> Response:
+    """Who speaks now; answers with the live part."""
+    await change_floor(core, who, meeting, verb, site or None)
+    return await asyncio.to_thread(_meeting, request, core, meeting, "_meeting.html")
+
+
+@router.post("/fragments/meetings/{meeting}/close")
+async def close(request: Request, core: Core, who: Secretary, meeting: str) -> Response:
+    """The meeting ends; answers with the live part."""
+    closed = await close_meeting(core, who, meeting)
+    return await asyncio.to_thread(_meeting, request, core, closed, "_meeting.html")
+
+
 @router.get("/reports/{meeting}")
 def report(request: Request, core: Core, meeting: str) -> Response:
     """The report of a meeting as it stands."""
@@ -109,10 +130,11 @@ def report_file(controller: Controller, found: Report) -> str:
     """A report as a page that stands alone, in the coordinator's language."""
     settings = controller.settings
     words = Words(settings.language, settings.zone, controller.now())
-    return _templates.get_template("report.html").render(
+    return templates.get_template("report.html").render(
         words=words,
         office=settings.coordinator.name,
-        inline_css=(_HERE / "static" / "app.css").read_text(encoding="utf-8"),
+        frame="standalone.html",
+        style=asset_text("app.css"),
         r=report_part(found, words),
     )
 
@@ -170,10 +192,10 @@ def _meeting(request: Request, core: Controller, meeting: str, template: str) ->
 
 
 def _reader(request: Request) -> Actor:
-    who = identify(request)
-    if who is None:
+    known = identify(request)
+    if known is None:
         raise _NeedsToken
-    return who
+    return known.who
 
 
 def _let_in(request: Request, core: Controller, token: str) -> Response:
@@ -197,9 +219,13 @@ def _missing(request: Request) -> HTMLResponse:
 
 def _page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     core = controller_of(request)
-    words = _words(request)
-    text = _templates.get_template(template).render(
-        words=words, office=core.settings.coordinator.name, inline_css="", **values
+    words, known = _words(request), identify(request)
+    text = templates.get_template(template).render(
+        words=words,
+        office=core.settings.coordinator.name,
+        actor=known.who if known else None,
+        csrf=known.csrf if known else "",
+        **values,
     )
     answer = HTMLResponse(text, status, _HEADERS)
     if request.query_params.get("lang") in LANGUAGES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ..actions.write_report import Report
+from ..actions.compose_report import Report
 from ..api.views import WORST_FIRST, View
 from ..store.tables import EventRow
 from .words import Words
@@ -118,5 +118,5 @@ def _remarks(site: dict[str, Any], words: Words, final: bool) -> list[str]:
     else:
         remarks = [words("report.no_farewell")] if final and not site["left"] else []
     if site["join_failed"]:
-        remarks.append(words("report.join_failed", n=site["join_failed"]))
-    return remarks + [words(f"report.{kind}", n=count) for kind, count in site["faults"].items()]
+        remarks.append(words.n("report.join_failed", site["join_failed"]))
+    return remarks + [words.n(f"report.{kind}", count) for kind, count in site["faults"].items()]

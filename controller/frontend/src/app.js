@@ -1,0 +1,5 @@
+import "./htmx.js";
+import "htmx-ext-sse/dist/sse.js";
+import "./live.js";
+import "./notice.js";
+import "./forms.js";

@@ -1,0 +1,104 @@
+// The stream of /live for htmx's SSE extension: one that closes while nobody looks, and comes back.
+//
+// A browser opens at most six connections to a server, so a hidden tab must not hold one. Whenever the stream
+// opens again every topic is announced, because something may have changed meanwhile.
+const LATE_MS = 2000; // a page older than this when its first stream opens is read anew, too
+const SHOWN_LOST_MS = 3000;
+const RETRY_MS = [1000, 2000, 5000, 10000];
+
+class LiveSource extends EventTarget {
+  constructor(url) {
+    super();
+    this.url = url;
+    this.readyState = EventSource.CONNECTING; // for the extension, which must not make a second one
+    this.onopen = null;
+    this.onerror = null;
+    this.topics = new Set();
+    this.opened = performance.now() > LATE_MS;
+    this.failures = 0;
+    this.closed = false;
+    this.source = null;
+    this.watch = () => (document.hidden ? this.pause() : this.connect());
+    document.addEventListener("visibilitychange", this.watch);
+    window.addEventListener("pageshow", (event) => event.persisted && this.announce());
+    window.addEventListener("pagehide", () => this.pause());
+    this.watch();
+  }
+
+  addEventListener(topic, listener, options) {
+    super.addEventListener(topic, listener, options);
+    if (!this.topics.has(topic)) {
+      this.topics.add(topic);
+      this.source?.addEventListener(topic, () => this.tell(topic));
+    }
+  }
+
+  connect() {
+    if (this.closed || this.source) {
+      return;
+    }
+    clearTimeout(this.retry);
+    const source = new EventSource(this.url);
+    this.source = source;
+    for (const topic of this.topics) {
+      source.addEventListener(topic, () => this.tell(topic));
+    }
+    source.onopen = () => {
+      this.failures = 0;
+      clearTimeout(this.lost);
+      this.lost = 0;
+      shown("stale", false);
+      if (this.opened) {
+        this.announce();
+      }
+      this.opened = true;
+    };
+    source.onerror = () => {
+      this.opened = true;
+      if (!this.lost) {
+        this.lost = setTimeout(() => shown("stale", true), SHOWN_LOST_MS);
+      }
+      // Closed for good means the server answered something else: the log-in has ended, for instance. Whoever
+      // asks for a part of the page now learns what.
+      if (source.readyState === EventSource.CLOSED) {
+        this.source = null;
+        this.announce();
+        const wait = RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)];
+        this.retry = setTimeout(this.watch, wait);
+      }
+    };
+  }
+
+  pause() {
+    clearTimeout(this.lost);
+    clearTimeout(this.retry);
+    this.lost = 0;
+    this.source?.close();
+    this.source = null;
+  }
+
+  close() {
+    this.closed = true;
+    this.pause();
+    document.removeEventListener("visibilitychange", this.watch);
+  }
+
+  announce() {
+    for (const topic of this.topics) {
+      this.tell(topic);
+    }
+  }
+
+  tell(topic) {
+    this.dispatchEvent(new MessageEvent(topic));
+  }
+}
+
+function shown(id, yes) {
+  const element = document.getElementById(id);
+  if (element) {
+    element.hidden = !yes;
+  }
+}
+
+window.htmx.createEventSource = (url) => new LiveSource(url);
