@@ -16,7 +16,7 @@ from .audit import record
 from .controller import Controller
 from .find_incident import incident_for, need_whole_incident
 from .incident_files import keep_file
-from .open_incident import add_entry, subject_of
+from .open_incident import add_entry, report_again, subject_of
 from .scope import actor_of
 
 MOST_ENTRIES = 500
@@ -89,6 +89,7 @@ async def close_incident(controller: Controller, who: Actor, incident_id: str, r
         _need_open(incident)
         now = controller.now()
         incident.closed_at, incident.resolution = now, resolution
+        report_again(session, incident)
         add_entry(incident, now, who, "closed", resolution)
         record(
             session,
@@ -114,6 +115,7 @@ async def reopen_incident(controller: Controller, who: Actor, incident_id: str, 
             )
         now, was = controller.now(), incident.resolution
         incident.closed_at, incident.resolution = None, ""
+        report_again(session, incident)
         add_entry(incident, now, who, "reopened", text)
         record(
             session,

@@ -15,7 +15,7 @@ from ..rules.actor import Actor
 from ..rules.incidents import Kind
 from ..rules.refusals import Invalid
 from ..rules.wrong_fields import sentence
-from ..store.tables import Incident, IncidentEntry, IncidentSite, Site
+from ..store.tables import Incident, IncidentEntry, IncidentSite, Occurrence, Site
 from .attendees import hall_of
 from .audit import record
 from .controller import Controller
@@ -135,6 +135,7 @@ def insert_incident(
     )
     session.add(incident)
     session.flush()
+    report_again(session, incident)
     after = {"site": site.id, "kind": kind.value, "title": title, "meeting": occurrence}
     record(session, who, at, "incident.open", subject_of(incident), after=after)
     return incident
@@ -156,6 +157,12 @@ def add_entry(
         entry.size, entry.sha256 = file.size, file.sha256
     incident.entries.append(entry)
     return entry
+
+
+def report_again(session: Session, incident: Incident) -> None:
+    """Have the report of the meeting it happened in written anew."""
+    if incident.occurrence_id is not None:
+        session.get_one(Occurrence, incident.occurrence_id).reported_at = None
 
 
 def subject_of(incident: Incident) -> str:
