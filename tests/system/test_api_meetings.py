@@ -63,9 +63,9 @@ def test_a_meeting_is_told_with_its_way_in(office: Office) -> None:
         (422, {"rrule": "FREQ=SOMETIMES"}, "repeat rule"),
         (422, {"starts_at": "soon"}, "starts_at"),
         (422, {"title": ""}, "title"),
-        (409, {}, "site huyen is already in the meeting “Giao ban” that starts 2026-03-02 08:30"),
+        (409, {}, "sites ea-kiet, huyen are already in the meeting “Giao ban” that starts 2026-03-02 08:30"),
         (409, {"main_site": "ea-kiet", "sites": []}, "site ea-kiet is already"),
-        (409, {"rrule": "FREQ=DAILY", "starts_at": "2026-03-02T09:29"}, "is already"),
+        (409, {"rrule": "FREQ=DAILY", "starts_at": "2026-03-02T09:29"}, "are already"),
     ],
 )
 def test_meetings_that_cannot_be(office: Office, status: int, more: dict[str, Any], word: str) -> None:

@@ -17,6 +17,7 @@ from diemcau_wire.messages import (
     DesiredSchedule,
     Join,
     Message,
+    Mode,
     Screen,
     SiteInfo,
     Sound,
@@ -27,7 +28,7 @@ from diemcau_wire.messages import (
 from diemcau_wire.messages import Occurrence as OccurrenceMessage
 from diemcau_wire.topics import Channel
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from ..config import Settings
 from ..rules.schedule import HORIZON
@@ -46,7 +47,10 @@ def renew_config(session: Session, settings: Settings, units: Iterable[Unit]) ->
         if unit.site is None:
             continue
         upload = _upload(session, settings, unit)
-        letters += _store(session, unit, Channel.DESIRED_CONFIG, _config(settings, unit, unit.site, upload))
+        row = session.get(Desired, (unit.id, Channel.DESIRED_CONFIG.value))
+        letters += _store(
+            session, unit, row, Channel.DESIRED_CONFIG, _config(settings, unit, unit.site, upload)
+        )
     return letters
 
 
@@ -56,22 +60,37 @@ def renew_schedule(
     """Bring the desired schedule of these units (None: of all that serve a site) up to date."""
     if units is None:
         units = session.scalars(select(Unit).where(Unit.site_id.is_not(None))).all()
-    names = {site.id: site.name for site in session.scalars(select(Site))}
     upcoming = session.scalars(
         select(Occurrence)
+        .options(joinedload(Occurrence.meeting))
         .where(Occurrence.cap_at > now)
         .where(Occurrence.finished_at.is_(None) | (Occurrence.finished_at > now - CLOSED_KEPT))
         .order_by(Occurrence.starts_at)
     ).all()
-    invited: dict[str, list[str]] = {}
-    for invitation in session.scalars(select(Invitation).order_by(Invitation.position)):
-        invited.setdefault(invitation.meeting_id, []).append(invitation.site_id)
-    entries = [(invited.get(row.meeting_id, []), _entry(row, names, settings)) for row in upcoming]
+    of_site = _invited(session, {row.meeting_id for row in upcoming})
+    mains = {row.meeting.main_site_id for row in upcoming}
+    names = {site: name for site, name in session.execute(select(Site.id, Site.name)) if site in mains}
+    entries = [_entry(row, names, settings) for row in upcoming]
+    numbers: dict[str, list[int]] = {}
+    for number, row in enumerate(upcoming):
+        numbers.setdefault(row.meeting_id, []).append(number)
+    schedules = select(Desired).where(Desired.channel == Channel.DESIRED_SCHEDULE.value)
+    stored = {row.unit: row for row in session.scalars(schedules)}
     letters = []
     for unit in units:
-        mine = [entry for sites, entry in entries if unit.site_id in sites]
-        letters += _store(session, unit, Channel.DESIRED_SCHEDULE, _schedule(unit, mine, now))
+        mine = sorted(n for meeting in of_site.get(unit.site_id or "", ()) for n in numbers[meeting])
+        schedule = _schedule(unit, [entries[number] for number in mine], now)
+        letters += _store(session, unit, stored.get(unit.id), Channel.DESIRED_SCHEDULE, schedule)
     return letters
+
+
+def _invited(session: Session, meetings: set[str]) -> dict[str, list[str]]:
+    """By site, which of these meetings it is invited to."""
+    found: dict[str, list[str]] = {}
+    rows = select(Invitation.site_id, Invitation.meeting_id).where(Invitation.meeting_id.in_(meetings))
+    for site, meeting in session.execute(rows):
+        found.setdefault(site, []).append(meeting)
+    return found
 
 
 def stored_letters(session: Session) -> list[Letter]:
@@ -99,9 +118,12 @@ def _load(row: Desired) -> Message:
 
 
 def _store(
-    session: Session, unit: Unit, channel: Channel, message: DesiredConfig | DesiredSchedule
+    session: Session,
+    unit: Unit,
+    row: Desired | None,
+    channel: Channel,
+    message: DesiredConfig | DesiredSchedule,
 ) -> list[Letter]:
-    row = session.get(Desired, (unit.id, channel.value))
     document = message.model_dump(mode="json", exclude_none=True)
     if row is None:
         row = Desired(unit=unit.id, channel=channel.value, rev=0, document={})
@@ -169,6 +191,7 @@ def _entry(row: Occurrence, names: dict[str, str], settings: Settings) -> Occurr
         cap_at=row.cap_at,
         main_site=meeting.main_site_id,
         main_site_name=names[meeting.main_site_id],
-        join=Join(url=settings.janus_url, room=row.room, pin=row.pin),
+        mode=Mode(meeting.mode),
+        join=Join(url=settings.janus_url, room=row.room, pin=row.pin) if meeting.mode == Mode.HERE else None,
         closed=row.closed_at is not None,
     )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from ..config import Settings
-from ..rules import floor
-from ..rules.schedule import HORIZON, Plan, expand
+from ..rules.schedule import HORIZON, expand, to_local
 from ..store.tables import Meeting, Occurrence
 from .controller import Controller, Letter
 from .desired import renew_schedule
+from .occurrences import new_occurrence
+from .plan_of import plan_of
 
 
 async def refresh_horizon(controller: Controller) -> None:
@@ -26,37 +26,16 @@ async def refresh_horizon(controller: Controller) -> None:
 def extend(session: Session, settings: Settings, now: datetime) -> list[Letter]:
     """The part of :func:`refresh_horizon` inside a transaction."""
     known = set(session.scalars(select(Occurrence.id).where(Occurrence.cap_at > now)))
-    for meeting in session.scalars(select(Meeting).where(Meeting.cancelled_at.is_(None))):
+    lately = to_local(now - timedelta(days=3), settings.zone).isoformat()
+    announced = (
+        select(Meeting)
+        .options(selectinload(Meeting.exceptions))
+        .where(Meeting.cancelled_at.is_(None))
+        .where(Meeting.rrule.is_not(None) | (Meeting.starts_local >= lately) | Meeting.exceptions.any())
+    )
+    for meeting in session.scalars(announced):
         for time in expand(plan_of(meeting), settings.zone, now, now + HORIZON):
-            if time.id not in known:
-                session.add(
-                    Occurrence(
-                        id=time.id,
-                        meeting_id=meeting.id,
-                        opens_at=time.opens_at,
-                        starts_at=time.starts_at,
-                        ends_at=time.ends_at,
-                        cap_at=time.cap_at,
-                        room=secrets.token_hex(8),
-                        secret=secrets.token_hex(16),
-                        pin=f"{secrets.randbelow(10**12):012}",
-                        floor_speakers=list(floor.default(meeting.main_site_id).speakers),
-                    )
-                )
+            if time.id not in known and session.get(Occurrence, time.id) is None:
+                session.add(new_occurrence(meeting, time))
     session.flush()
     return renew_schedule(session, settings, now)
-
-
-def plan_of(meeting: Meeting) -> Plan:
-    """A stored meeting as the rules see it."""
-    return Plan(
-        id=meeting.id,
-        title=meeting.title,
-        starts_local=datetime.fromisoformat(meeting.starts_local),
-        duration=timedelta(seconds=meeting.duration_s),
-        opens_before=timedelta(seconds=meeting.opens_before_s),
-        overrun=timedelta(seconds=meeting.overrun_s),
-        rrule=meeting.rrule,
-        main_site=meeting.main_site_id,
-        sites=tuple(meeting.site_ids),
-    )

@@ -11,11 +11,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy import select
 
-from ..actions.add_meeting import MeetingSpec, add_meeting
+from ..actions.add_meeting import add_meeting
 from ..actions.close_meeting import cancel_meeting, close_meeting
+from ..actions.compose_report import report_of
 from ..actions.find_occurrence import find_occurrence
+from ..actions.meeting_spec import MeetingSpec
 from ..actions.scope import need_main_site
-from ..actions.write_report import report_files, report_of
+from ..actions.write_report import report_files
 from ..store.tables import Meeting, Occurrence
 from .access import Core, Secretary, Viewer
 from .views import View, attendance_view, join_info, meeting_view

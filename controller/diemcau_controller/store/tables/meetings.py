@@ -17,6 +17,8 @@ class Meeting(Base):
     `classification` (`none`, `mat`, `toi_mat`, `tuyet_mat`) and `security_subject` (an ninh – quốc phòng) are
     the gate's two questions; `gate_confirmed_by` is the administrator who said that the subject was marked by
     mistake, `gate_reason` why. `version` counts changes, so that of two who change a meeting one is told.
+    When dates of a recurring meeting come to differ (from a day on, or a single one), the earlier or the
+    single ones become a meeting of their own; `series` is then the meeting whose name their occurrences keep.
     """
 
     __tablename__ = "meeting"
@@ -42,6 +44,7 @@ class Meeting(Base):
     security_subject: Mapped[bool] = mapped_column(default=False)
     gate_confirmed_by: Mapped[str | None]
     gate_reason: Mapped[str] = mapped_column(default="")
+    series: Mapped[str | None]
 
     invited: Mapped[list[Invitation]] = relationship(
         order_by="Invitation.position", cascade="all, delete-orphan"
@@ -75,7 +78,7 @@ class MeetingException(Base):
 
 
 class Attachment(Base):
-    """A document of a meeting; its bytes lie in the state folder under its id."""
+    """A document of a meeting; its bytes lie in the state folder under their SHA-256."""
 
     __tablename__ = "attachment"
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -255,6 +255,7 @@ def upgrade() -> None:
     op.add_column("meeting", sa.Column("mode", sa.String(), nullable=False, server_default="here"))
     op.add_column("meeting", sa.Column("classification", sa.String(), nullable=False, server_default="none"))
     op.add_column("meeting", sa.Column("gate_confirmed_by", sa.String(), nullable=True))
+    op.add_column("meeting", sa.Column("series", sa.String(), nullable=True))
     for name in ("urgent", "security_subject"):
         op.add_column("meeting", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column(
