@@ -71,6 +71,7 @@ class Halls:
 @contextmanager
 def halls_at_work(root: Path, raw: Path, camera_url: str, display: str) -> Iterator[Halls]:
     """The stage, and a meeting that outlasts the benchmark."""
+    root.mkdir()
     page = socket.create_server(("127.0.0.1", 0))
     cameras = {MAIN: f"file:{raw}", ENCODING: f"file:{raw}", PASSTHROUGH: camera_url}
     video = {"width": WIDTH, "height": HEIGHT, "fps": FPS, "bitrate_bps": BITRATE_BPS}
@@ -81,6 +82,11 @@ def halls_at_work(root: Path, raw: Path, camera_url: str, display: str) -> Itera
         meeting = stage.add_meeting("Đo", 1, 4 * 3600, opens_before_s=60)
         stage.wait("not every unit took the schedule", stage.units_ready, time.monotonic() + _PATIENCE_S)
         end_all([stage.units.pop(ENCODING), stage.units.pop(PASSTHROUGH)])
+        stage.wait(
+            "the main site did not join",
+            lambda: bool(stage.api.get("/api/v1/events", meeting=meeting, kind="joined")),
+            time.monotonic() + _PATIENCE_S,
+        )
         yield Halls(stage, meeting, display)
 
 
