@@ -151,6 +151,11 @@ class StateDir:
         return self.generated / "local.token"
 
     @property
+    def first_login(self) -> Path:
+        """The link for the first administrator, until it is used."""
+        return self.generated / "first-login"
+
+    @property
     def contact(self) -> Path:
         """How to reach the running controller: JSON {`url`, `mqtt_host`, `mqtt_port`, `timezone`}."""
         return self.generated / "controller.json"
@@ -159,11 +164,6 @@ class StateDir:
     def janus_admin_key(self) -> Path:
         """The key that lets the controller create rooms, written by the launcher."""
         return self.generated / "janus-admin.key"
-
-    @property
-    def links_key(self) -> Path:
-        """The key of links that need no account, made on first use."""
-        return self.generated / "links.key"
 
     @property
     def reports(self) -> Path:

@@ -18,7 +18,7 @@ def chair_link(controller: Controller, occurrence: Occurrence) -> str | None:
     """The address of the chair's page of an occurrence; None when no link was made yet."""
     if occurrence.chair_link == 0:
         return None
-    token = sign(controller, Purpose.CHAIR, occurrence)
+    token = sign(Purpose.CHAIR, occurrence)
     return f"{controller.settings.web_url}/chair/{occurrence.id}/{token}"
 
 
@@ -47,7 +47,7 @@ def chair_of(controller: Controller, session: Session, occurrence_id: str, token
     Raises :class:`NotFound` for an address that is none or no longer; the time is for the caller to look at.
     """
     occurrence = session.get(Occurrence, occurrence_id)
-    if occurrence is None or not verify(controller, Purpose.CHAIR, occurrence, token):
+    if occurrence is None or not verify(Purpose.CHAIR, occurrence, token):
         raise NotFound(
             "this link is not valid any more: ask the secretary for the new one", code="link_unknown"
         )

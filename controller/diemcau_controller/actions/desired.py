@@ -34,6 +34,7 @@ from ..config import Settings
 from ..rules.schedule import HORIZON
 from ..store.tables import Desired, Invitation, Occurrence, Site, Unit
 from .controller import Letter
+from .meeting_links import hall_address
 from .tokens import digest
 
 _ROOM_FOR_GROWTH = 2 * 1024
@@ -78,8 +79,10 @@ def renew_schedule(
     stored = {row.unit: row for row in session.scalars(schedules)}
     letters = []
     for unit in units:
-        mine = sorted(n for meeting in of_site.get(unit.site_id or "", ()) for n in numbers[meeting])
-        schedule = _schedule(unit, [entries[number] for number in mine], now)
+        site = unit.site_id or ""
+        mine = sorted(n for meeting in of_site.get(site, ()) for n in numbers[meeting])
+        own = [_for_hall(settings, upcoming[number], entries[number], site) for number in mine]
+        schedule = _schedule(unit, own, now)
         letters += _store(session, unit, stored.get(unit.id), Channel.DESIRED_SCHEDULE, schedule)
     return letters
 
@@ -193,5 +196,13 @@ def _entry(row: Occurrence, names: dict[str, str], settings: Settings) -> Occurr
         main_site_name=names[meeting.main_site_id],
         mode=Mode(meeting.mode),
         join=Join(url=settings.janus_url, room=row.room, pin=row.pin) if meeting.mode == Mode.HERE else None,
+        urgent=meeting.urgent,
         closed=row.closed_at is not None,
     )
+
+
+def _for_hall(settings: Settings, row: Occurrence, entry: OccurrenceMessage, site: str) -> OccurrenceMessage:
+    """The entry with the address of this hall's own page; one that is not held here has none."""
+    if entry.mode is not Mode.HERE:
+        return entry
+    return entry.model_copy(update={"phone": hall_address(settings, row, site)})

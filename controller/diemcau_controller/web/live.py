@@ -111,8 +111,8 @@ def _opened_by(core: Controller, link: str, topic: Topic) -> bool:
         if occurrence is None:
             return False
         if topic.kind == "hall":
-            return verify(core, Purpose.HALL, occurrence, link, topic.site)
-        return verify(core, Purpose.CHAIR, occurrence, link)
+            return verify(Purpose.HALL, occurrence, link, topic.site)
+        return verify(Purpose.CHAIR, occurrence, link)
 
 
 async def _hints(news: News, topics: Iterable[Topic], welcome: Callable[[], bool]) -> AsyncIterator[str]:
