@@ -137,13 +137,14 @@ def test_the_floor(office: Office) -> None:
     assert "not open yet" in office.refused(409, path, verb="mute-all")
     office.later(minutes=20)
     office.post.letters.clear()
-    assert office.add(path, verb="grant", site="ea-kiet") == {"seq": 1, "speakers": ["ea-kiet"]}
+    assert office.add(path, verb="grant", site="ea-kiet") ["speakers"] == ["ea-kiet"]
     (told,) = office.post.take(Floor)
     assert (told.unit, told.seq, told.speakers) == (UNIT, 1, ["ea-kiet"])
     assert told.names == {"ea-kiet": "Xã Ea Kiết"}
     assert office.add(path, verb="grant", site="huyen", add=True)["speakers"] == ["ea-kiet", "huyen"]
     assert office.add(path, verb="end", site="ea-kiet")["speakers"] == ["huyen"]
-    assert office.add(path, verb="mute-all") == {"seq": 4, "speakers": []}
+    silent = {"seq": 4, "speakers": [], "open_discussion": False}
+    assert office.add(path, verb="mute-all") == silent
     office.refused(422, path, verb="grant")
     office.refused(422, path, verb="grant", site="nowhere")
     office.refused(422, path, verb="shout")

@@ -13,7 +13,8 @@ from ..actions.change_floor import floor_letters
 from ..actions.controller import Controller
 from ..actions.news import Item
 from ..adapters.janus import JanusRefused, VideoRooms
-from ..store.tables import Occurrence
+from ..rules.gate import Mode
+from ..store.tables import Meeting, Occurrence
 from .rooms import room_spec
 from .supervise import supervise
 
@@ -37,6 +38,7 @@ class FloorKeeper:
                 running = self._running()
                 for occurrence_id in self._tasks.keys() - running:
                     self._tasks.pop(occurrence_id).cancel()
+                    self._controller.in_room.pop(occurrence_id, None)
                 for occurrence_id in running - self._tasks.keys():
                     name = f"floor of {occurrence_id}"
                     keep = partial(_Room(self._controller, self._janus, occurrence_id).keep)
@@ -62,8 +64,13 @@ class FloorKeeper:
         with self._controller.database.read() as session:
             return set(
                 session.scalars(
-                    select(Occurrence.id).where(
-                        Occurrence.opens_at <= now, Occurrence.cap_at > now, Occurrence.finished_at.is_(None)
+                    select(Occurrence.id)
+                    .join(Meeting)
+                    .where(
+                        Occurrence.opens_at <= now,
+                        Occurrence.cap_at > now,
+                        Occurrence.finished_at.is_(None),
+                        Meeting.mode == Mode.HERE,
                     )
                 )
             )
