@@ -18,6 +18,9 @@ from .controller import Controller, Letter
 from .desired import renew_config, renew_schedule
 from .scope import need_area, site_for
 
+# What stands beside the sites in addresses: /sites/new, /api/v1/sites/export …
+RESERVED_IDS = frozenset({"areas", "export", "groups", "import", "new", "template"})
+
 
 def _source(forms: str, pattern: str) -> AfterValidator:
     known = re.compile(pattern)
@@ -48,7 +51,7 @@ class SiteContact(Contact):
 
 
 class SiteChange(BaseModel):
-    """The settings of a site; what is absent stays as it is."""
+    """The settings of a site; what is absent or null stays, except that an `area` of null means none."""
 
     model_config = ConfigDict(extra="forbid")
     name: Name | None = None
@@ -80,23 +83,43 @@ async def add_site(controller: Controller, who: Actor, spec: SiteSpec) -> str:
 def insert_site(controller: Controller, session: Session, who: Actor, spec: SiteSpec) -> str:
     """The part of :func:`add_site` inside a transaction."""
     site_id = spec.id or slug(spec.name)
+    if site_id in RESERVED_IDS:
+        raise Invalid(
+            f"{site_id} cannot be the id of a site: choose another id",
+            code="sites.id_reserved",
+            field="id",
+            site=site_id,
+        )
     if not site_id:
         raise Invalid(
             "no id can be made from that name: give an id of letters a-z and digits",
             code="sites.id_needed",
             field="id",
         )
-    if session.get(Site, site_id) is not None:
+    if (there := session.get(Site, site_id)) is not None:
+        if there.removed_at is not None:
+            raise Conflict(
+                f"site {site_id} exists already, but was removed: restore it, or choose another id",
+                code="sites.was_removed",
+                field="id",
+                site=site_id,
+            )
         raise Conflict(
             f"site {site_id} exists already: choose another id", code="sites.exists", field="id", site=site_id
         )
     need_area(session, who, spec.area)
-    site = Site(id=site_id, name=spec.name, language=controller.settings.language)
-    _apply(site, spec)
+    site = new_site(site_id, spec, controller.settings.language)
     session.add(site)
     session.flush()
     record(session, who, controller.now(), "site.add", f"site:{site_id}", after=site_settings(site))
     return site_id
+
+
+def new_site(site_id: str, spec: SiteSpec, language: str) -> Site:
+    """The row of a new site; `language` where the spec names none."""
+    site = Site(id=site_id, name=spec.name, language=language)
+    _apply(site, spec)
+    return site
 
 
 async def change_site(controller: Controller, who: Actor, site_id: str, change: SiteChange) -> None:
@@ -104,7 +127,7 @@ async def change_site(controller: Controller, who: Actor, site_id: str, change: 
 
     def transaction(session: Session) -> list[Letter]:
         site = site_for(session, who, site_id)
-        if change.area is not None:
+        if "area" in change.model_fields_set and change.area != site.area_id:
             need_area(session, who, change.area)
         before = site_settings(site)
         _apply(site, change)
@@ -151,7 +174,6 @@ def site_settings(site: Site) -> Known:
 def _apply(site: Site, change: SiteChange) -> None:
     values: dict[str, Any] = {
         "name": change.name,
-        "area_id": change.area,
         "is_centre": change.is_centre,
         "camera": change.camera,
         "microphone": change.microphone,
@@ -164,6 +186,8 @@ def _apply(site: Site, change: SiteChange) -> None:
         values |= change.video.model_dump()
     if change.screen is not None:
         values |= {"screen_width": change.screen.width, "screen_height": change.screen.height}
+    if "area" in change.model_fields_set:
+        site.area_id = change.area
     for column, value in values.items():
         if value is not None:
             setattr(site, column, value)

@@ -58,6 +58,14 @@ class Api:
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
         """One request under /api/v1 (or an absolute path); gives the JSON of the answer."""
+        answer = self._answer(method, path, **more)
+        return answer.json() if answer.content else None
+
+    def download(self, path: str) -> bytes:
+        """The bytes of a file."""
+        return self._answer("GET", path).content
+
+    def _answer(self, method: str, path: str, **more: Any) -> httpx.Response:
         import httpx
 
         url = path if path.startswith("/") else f"/api/v1/{path}"
@@ -70,7 +78,7 @@ class Api:
                 "an argument is not UTF-8: type it again, in a terminal with a UTF-8 locale"
             ) from None
         if answer.is_success:
-            return answer.json() if answer.content else None
+            return answer
         raise Failed(_detail(answer))
 
     @contextmanager

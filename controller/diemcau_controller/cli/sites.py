@@ -105,15 +105,78 @@ def list_sites(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOptio
 
 @sites.command("import")
 def import_sites(
-    file: Annotated[Path, typer.Argument(help="CSV in UTF-8 with a heading line.")],
+    file: Annotated[Path, typer.Argument(help="CSV or XLSX with a heading line.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be added.")] = False,
+    make_areas: Annotated[bool, typer.Option("--make-areas", help="Add areas nobody knows yet.")] = False,
+    parent: Annotated[str | None, typer.Option(help="The area new ones lie in.")] = None,
+    tier: Annotated[str | None, typer.Option(help="The tier of areas whose name tells none.")] = None,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """Add every site of a CSV file, or none and say what is wrong in which line."""
+    """Add every site of a table, or none and say what is wrong in which line."""
     try:
         data = file.read_bytes()
     except OSError as error:
         raise Failed(f"cannot read {file}: {error.strerror}") from None
+    query = {"dry_run": dry_run, "make_areas": make_areas, "parent": parent, "tier": tier}
+    given = {name: value for name, value in query.items() if value}
     with controller(state_dir) as api:
-        added = api.ask("POST", "sites/import", content=data, headers={"Content-Type": "text/csv"})
-    print_json(added) if as_json else typer.echo(f"{len(added['added'])} sites added")
+        told = api.ask("POST", "sites/import", content=data, params=given)
+    if as_json:
+        print_json(told)
+    elif dry_run:
+        rows = [(s["line"], s["id"], s["name"], s["area"], "; ".join(s["errors"])) for s in told["sites"]]
+        print_table(("line", "site", "name", "area", "what is wrong"), rows, "")
+    else:
+        areas = f", {len(told['areas'])} areas added" if told["areas"] else ""
+        typer.echo(f"{len(told['added'])} sites added{areas}")
+
+
+@sites.command("export")
+def export_sites(
+    file: Annotated[Path, typer.Argument(help="Where to write it; .csv or .xlsx.")],
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> None:
+    """Write every site to a table that `import` reads."""
+    form = file.suffix.removeprefix(".").lower()
+    if form not in ("csv", "xlsx"):
+        raise Failed(f"{file} ends neither in .csv nor in .xlsx")
+    with controller(state_dir) as api:
+        data = api.download(f"sites/export?form={form}")
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise Failed(f"cannot write {file}: {error.strerror}") from None
+    typer.echo(f"{file} written")
+
+
+@sites.command("remove")
+def remove_site(
+    site: Annotated[str, typer.Argument(help="Its id.")],
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a site out of service; what was held there is kept."""
+    with controller(state_dir) as api:
+        told = api.ask("DELETE", f"sites/{site}")
+    if as_json:
+        print_json(told)
+        return
+    typer.echo(f"site {site} removed, out of {len(told['left'])} meetings; undo: diemcau site restore {site}")
+    if told["attends"]:
+        typer.echo(f"it still attends {len(told['attends'])} that run now, until they end")
+
+
+@sites.command("restore")
+def restore_site(
+    site: Annotated[str, typer.Argument(help="Its id.")],
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Undo the removal of a site."""
+    with controller(state_dir) as api:
+        told = api.ask("POST", f"sites/{site}/restore")
+    if as_json:
+        print_json(told)
+    else:
+        typer.echo(f"site {site} is back, in {len(told['meetings'])} meetings; next: bind a unit to it")
