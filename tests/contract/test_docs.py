@@ -10,7 +10,20 @@ from pathlib import Path
 import pytest
 import typer
 from diemcau_agent.cli import _parser
-from diemcau_controller.api import areas, attendees, events, floor, hands, health, incidents, meetings, reports, sites, units, users
+from diemcau_controller.api import (
+    areas,
+    attendees,
+    events,
+    floor,
+    hands,
+    health,
+    incidents,
+    meetings,
+    reports,
+    sites,
+    units,
+    users,
+)
 from diemcau_controller.cli import app
 from diemcau_controller.config import Settings
 from diemcau_controller.web import pages
@@ -51,7 +64,22 @@ def agent_commands() -> Iterator[str]:
 
 def routes() -> Iterator[str]:
     for part, prefix in (
-        *((module, "/api/v1") for module in (areas, attendees, events, floor, hands, incidents, meetings, reports, sites, units, users)),
+        *(
+            (module, "/api/v1")
+            for module in (
+                areas,
+                attendees,
+                events,
+                floor,
+                hands,
+                incidents,
+                meetings,
+                reports,
+                sites,
+                units,
+                users,
+            )
+        ),
         (health, ""),
         (pages, ""),
     ):

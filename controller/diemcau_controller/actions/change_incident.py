@@ -9,8 +9,8 @@ from typing import BinaryIO
 from sqlalchemy.orm import Session
 
 from ..rules.actor import Actor, Role
-from ..rules.incidents import may_see
-from ..rules.refusals import Conflict, Invalid
+from ..rules.incidents import may_note, may_see
+from ..rules.refusals import Conflict, Forbidden, Invalid
 from ..store.tables import Incident, User
 from .audit import record
 from .controller import Controller
@@ -23,11 +23,12 @@ MOST_ENTRIES = 500
 
 
 async def note_incident(controller: Controller, who: Actor, incident_id: str, text: str) -> None:
-    """Add a remark; whoever sees the incident may."""
+    """Add a remark, as a secretary or above or as who shall see to it."""
     if not text:
         raise Invalid("write what you found or did", code="incident_note", field="text")
 
     def change(session: Session, incident: Incident) -> None:
+        _need_noter(who, incident)
         _room_for_more(incident)
         add_entry(incident, controller.now(), who, "note", text)
         record(session, who, controller.now(), "incident.note", subject_of(incident), after={"text": text})
@@ -38,12 +39,13 @@ async def note_incident(controller: Controller, who: Actor, incident_id: str, te
 async def add_file(
     controller: Controller, who: Actor, incident_id: str, name: str, source: BinaryIO, text: str = ""
 ) -> None:
-    """Add a file of at most 10 MB as evidence, with a remark; whoever sees the incident may."""
+    """Add a file of at most 10 MB as evidence, with a remark; who may add a remark may."""
     with controller.database.read() as session:
-        incident_for(session, who, incident_id)
+        _need_noter(who, incident_for(session, who, incident_id))
     kept = await asyncio.to_thread(keep_file, controller, name, source)
 
     def change(session: Session, incident: Incident) -> None:
+        _need_noter(who, incident)
         _room_for_more(incident)
         add_entry(incident, controller.now(), who, "file", text, file=kept)
         after = {"file": kept.name, "size": kept.size, "sha256": kept.sha256}
@@ -140,6 +142,14 @@ async def _change(
 
     site = await controller.write(transaction)
     controller.news.tell("incident", incident=incident_id, site=site)
+
+
+def _need_noter(who: Actor, incident: Incident) -> None:
+    if not may_note(who, incident.assignee):
+        raise Forbidden(
+            "you may read this incident: a secretary, or whoever it is assigned to, adds to it",
+            code="incident_read_only",
+        )
 
 
 def _need_open(incident: Incident) -> None:

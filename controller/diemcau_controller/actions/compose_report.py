@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from ..rules.actor import Actor
 from ..rules.attendance import Attendance, Step, Turn, floor_turns, line_quality
+from ..rules.incidents import Which
 from ..store.tables import EventRow, Hand, HealthRow, Occurrence, ReportNote, ReportRow, Site, Unit
 from .attendance import attendance_of
 from .attendees import attendee_rows, attendee_view, totals
-from .find_incident import Which, list_incidents
+from .find_incident import list_incidents
 
 Report = dict[str, Any]
 Lines = dict[str, Report]  # by site

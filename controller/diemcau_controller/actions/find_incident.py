@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Select, false, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from ..rules.actor import Actor, Role
-from ..rules.incidents import may_see, urgency
+from ..rules.incidents import Which, may_see, urgency
 from ..rules.naming import plain
 from ..rules.refusals import Forbidden, NotFound
 from ..store.tables import Incident, IncidentEntry, IncidentSite, Occurrence, Site
@@ -19,14 +18,6 @@ from ..store.tables import Incident, IncidentEntry, IncidentSite, Occurrence, Si
 View = dict[str, Any]
 
 MOST_LISTED = 500
-
-
-class Which(StrEnum):
-    """Open ones, closed ones, or both."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-    ALL = "all"
 
 
 def incident_for(session: Session, who: Actor, incident_id: str) -> Incident:

@@ -11,6 +11,7 @@ _MEANINGS = {
     403: "The role is too small, or what this is about is beyond its area.",
     404: "There is none, or none that this role may see.",
     409: "Something that exists stands against it.",
+    413: "It is too large.",
     422: "The request cannot be read, or asks for what cannot be.",
     503: "The database is busy or cannot store it: try again.",
 }

@@ -13,11 +13,9 @@ from sqlalchemy import select
 
 from ..actions.add_meeting import add_meeting
 from ..actions.close_meeting import cancel_meeting, close_meeting
-from ..actions.compose_report import report_of
 from ..actions.find_occurrence import find_occurrence
 from ..actions.meeting_spec import MeetingSpec
 from ..actions.scope import need_main_site
-from ..actions.write_report import report_files
 from ..store.tables import Meeting, Occurrence
 from .access import Core, Secretary, Viewer
 from .views import View, attendance_view, join_info, meeting_view
@@ -75,15 +73,3 @@ def get_join_info(core: Core, who: Secretary, meeting: str) -> View:
         occurrence = find_occurrence(session, who, meeting, core.now())
         need_main_site(who, occurrence.meeting)
         return join_info(occurrence, core.settings)
-
-
-@router.get("/{meeting}/report")
-def get_report(core: Core, who: Viewer, meeting: str) -> View:
-    """The report as it stands; `final` once the meeting is over, `files` once it is written."""
-    with core.database.read() as session:
-        occurrence = find_occurrence(session, who, meeting, core.now())
-        report = report_of(session, who, occurrence, core.now())
-        html, document = report_files(core, occurrence.id)
-        written = occurrence.reported_at is not None and html.exists()
-        report["files"] = {"html": str(html), "json": str(document)} if written else None
-        return report

@@ -37,6 +37,14 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+class Which(StrEnum):
+    """Open incidents, closed ones, or both."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    ALL = "all"
+
+
 _GRAVITY = {kind.value: place for place, kind in enumerate(Kind)}
 
 
@@ -128,3 +136,8 @@ def may_see(who: Actor, sites: Iterable[str], assignee: str | None) -> bool:
     if who.role is Role.CONTRACTOR:
         return assignee == who.name
     return who.sees_any(sites)
+
+
+def may_note(who: Actor, assignee: str | None) -> bool:
+    """Who may add to an incident: a secretary and above, and whoever shall see to it."""
+    return who.may(Role.SECRETARY) or assignee == who.name
