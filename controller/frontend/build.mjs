@@ -31,7 +31,7 @@ const common = {
   entryNames: "[name]-[hash]",
   assetNames: "[name]-[hash]",
   publicPath: "/static/built/",
-  loader: { ".woff2": "file" },
+  loader: { ".woff2": "file", ".svg": "file" },
   target: ["chrome109", "firefox115", "safari15.6"],
   metafile: true,
   logLevel: "warning",
@@ -52,7 +52,7 @@ const bundles = [
 for (const { metafile } of bundles) {
   for (const [path, { entryPoint }] of Object.entries(metafile.outputs)) {
     const name = basename(path);
-    if (entryPoint !== undefined || name.endsWith(".css") || name.endsWith(".woff2")) {
+    if (entryPoint !== undefined || name.endsWith(".css") || name.endsWith(".woff2") || name.endsWith(".svg")) {
       manifest[name.replace(/-[A-Z0-9]{8}(?=\.[^.]*$)/, "")] = name;
     }
   }
