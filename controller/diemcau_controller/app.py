@@ -32,18 +32,36 @@ from fastapi import FastAPI
 
 from .actions.add_user import ensure_local_token
 from .actions.controller import Controller
+from .actions.login_link import invite_first_administrator
 from .actions.news import News
 from .actions.refresh_horizon import refresh_horizon
+from .actions.remove_site import retire_removed_sites
 from .actions.sweep import drop_old_health, finish_meetings, sweep_presence
 from .actions.write_report import write_due_reports
 from .adapters.ca import Authority, write_secret
 from .adapters.janus import VideoRooms
 from .adapters.mosquitto_config import CONTROLLER_CN
 from .adapters.mqtt import MqttLink
-from .api import events, floor, hands, health, meetings, refused, sites, units, users
+from .api import (
+    areas,
+    attendees,
+    events,
+    floor,
+    hands,
+    health,
+    incidents,
+    meetings,
+    refused,
+    reports,
+    sites,
+    units,
+    users,
+)
 from .config import ConfigError, Settings, StateDir, load
 from .launcher import janus_admin_key, server_names
 from .services.floor_keeper import REPEAT_S, FloorKeeper
+from .services.incident_watch import LOOK_S as INCIDENT_LOOK_S
+from .services.incident_watch import IncidentWatch
 from .services.ingest import Ingest
 from .services.pictures import LOOK_S, Pictures
 from .services.rooms import Rooms
@@ -79,6 +97,7 @@ async def opened(settings: Settings, state: StateDir) -> AsyncIterator[Controlle
     try:
         controller = Controller(settings, state, database, writer, NotLinked(), news)
         await ensure_local_token(controller)
+        await invite_first_administrator(controller)
         yield controller
     finally:
         await asyncio.to_thread(writer.stop)
@@ -105,12 +124,14 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
     janus = VideoRooms(settings.janus_url, authority.ca_path, janus_admin_key(state))
     rooms, floors = Rooms(controller, janus), FloorKeeper(controller, janus)
     pictures = Pictures(controller)
+    incident_watch = IncidentWatch(controller)
     controller.janus_reached = lambda: rooms.reached
     ingest.link = controller.post = link
 
     async def sweep() -> None:
         await sweep_presence(controller, ingest.silence_judged_from(controller.now()))
         await finish_meetings(controller)
+        await retire_removed_sites(controller)
         await write_due_reports(controller, partial(pages.report_file, controller))
 
     services = {
@@ -119,6 +140,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         "floor repeater": lambda: every(REPEAT_S, floors.repeat),
         "horizon": lambda: every(60, lambda: refresh_horizon(controller)),
         "pictures": lambda: every(LOOK_S, pictures.look),
+        "incident watch": lambda: every(INCIDENT_LOOK_S, incident_watch.look),
         "sweeper": lambda: every(2, sweep),
         "health retention": lambda: every(3600, lambda: drop_old_health(controller)),
     }
@@ -147,7 +169,7 @@ def create_app(controller: Controller) -> FastAPI:
     )
     app.state.controller = controller
     refused.install(app)
-    for part in (sites, units, meetings, floor, hands, events, users):
+    for part in (sites, areas, units, meetings, floor, hands, events, users, attendees, reports, incidents):
         app.include_router(part.router, prefix="/api/v1")
     app.include_router(health.router)
     pages.install(app)

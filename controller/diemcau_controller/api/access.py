@@ -1,18 +1,33 @@
-"""Who is asking: a bearer token in the header, or the page's cookie, decides what is allowed."""
+"""Who is asking: a bearer token in the header, or the session of a browser, decides what is allowed."""
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
 
 from ..actions.add_user import holder_of
 from ..actions.controller import Controller
+from ..actions.web_session import note_seen, session_of
 from ..rules.actor import Actor, Role
 
-COOKIE = "diemcau_token"
+COOKIE = "__Host-diemcau"
+CSRF_HEADER = "X-CSRF-Token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Somebody we know. `key` and `csrf` are those of a browser's session; with a token both are empty."""
+
+    who: Actor
+    key: str = ""
+    csrf: str = ""
 
 
 def controller_of(request: Request) -> Controller:
@@ -28,34 +43,62 @@ def bearer(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 
-def identify(request: Request) -> Actor | None:
-    """Whoever asks; None for nobody we know.
-
-    The cookie counts for changes only when the browser says that our own page asks.
-    """
-    token = bearer(request)
-    if token is None:
-        token = request.cookies.get(COOKIE)
-        own_page = request.headers.get("sec-fetch-site") == "same-origin"
-        if request.method not in _SAFE and not own_page:
-            token = None
-    if not token:
+def identify(request: Request) -> Known | None:
+    """Whoever asks; None for nobody we know. Reads the database each time, so call it off the event loop."""
+    core, token = controller_of(request), bearer(request)
+    if token is not None:
+        with core.database.read() as session:
+            who = holder_of(session, token)
+        return None if who is None else Known(who)
+    secret = request.cookies.get(COOKIE)
+    if not secret:
         return None
-    with controller_of(request).database.read() as session:
-        return holder_of(session, token)
+    now = core.now()
+    with core.database.read() as session:
+        found = session_of(session, secret, now)
+    if found is None:
+        return None
+    if found.stale:
+        core.writer.submit(partial(note_seen, key=found.key, now=now))
+    return Known(found.who, found.key, found.csrf)
+
+
+def changes(request: Request) -> bool:
+    """True for a request that may change something."""
+    return request.method not in _SAFE
+
+
+def from_own_page(request: Request) -> bool:
+    """False when the browser says that the page of somebody else asks."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+
+
+def csrf_fits(known: Known, given: str) -> bool:
+    """True if `given` is the session's own token."""
+    return hmac.compare_digest(known.csrf.encode(), given.encode())
 
 
 def _needs(needed: Role) -> Callable[[Request], Actor]:
     def check(request: Request) -> Actor:
-        who = identify(request)
-        if who is None:
+        known = identify(request)
+        if known is None:
             raise HTTPException(
                 401,
                 "give a valid token: Authorization: Bearer …, made with `diemcau user token`",
                 {"WWW-Authenticate": "Bearer"},
             )
+        request.state.known = known
+        who = known.who
         if not who.may(needed):
             raise HTTPException(403, f"user {who.name} is a {who.role}: this needs the role {needed}")
+        if known.key and changes(request):
+            given = request.headers.get(CSRF_HEADER, "")
+            if not (csrf_fits(known, given) and from_own_page(request)):
+                raise HTTPException(403, f"a browser's session needs the page's own {CSRF_HEADER} header")
         return who
 
     return check

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +10,8 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 
 from ..actions.import_sites import ImportRefused
+from ..actions.log_in import TooMany
+from ..actions.login_link import LinkEnded
 from ..actions.receive_picture import WrongToken
 from ..rules.refusals import Conflict, Forbidden, NotFound, Refusal
 from ..rules.wrong_fields import sentence
@@ -21,19 +22,30 @@ MAX_BODY = 4 * 1024 * 1024
 log = logging.getLogger(__name__)
 
 
+_STATUS = (
+    (WrongToken, 401),
+    (Forbidden, 403),
+    (NotFound, 404),
+    (Conflict, 409),
+    (TooMany, 429),
+    (LinkEnded, 410),
+)
+
+
+def status_of(error: Refusal) -> int:
+    """The HTTP status that says what kind of refusal it is; 422 when the request itself is wrong."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 422)
+
+
 def install(app: FastAPI) -> None:
     """Teach the application to answer every refusal."""
 
     @app.exception_handler(Refusal)
     async def refusal(request: Request, error: Refusal) -> JSONResponse:
-        status = 422
-        for kind, code in ((WrongToken, 401), (Forbidden, 403), (NotFound, 404), (Conflict, 409)):
-            if isinstance(error, kind):
-                status = code
         body: dict[str, object] = {"detail": str(error)}
         if isinstance(error, ImportRefused):
-            body["errors"] = [asdict(row) for row in error.errors]
-        return JSONResponse(body, status)
+            body["errors"] = [{"line": row.line, "text": row.text} for row in error.errors]
+        return JSONResponse(body, status_of(error))
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
