@@ -1,4 +1,4 @@
-"""The words of the pages: both languages say the same, what is asked for exists, nothing lies about unused."""
+"""The words of the pages: both languages say the same, what is asked for exists, nothing is unused."""
 
 from __future__ import annotations
 

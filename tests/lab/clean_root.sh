@@ -4,7 +4,7 @@
 #   tests/lab/clean_root.sh [SUITE] [COMMAND …]     default: bookworm, then demo and test
 #
 # Made by mmdebstrap (minbase), entered by chroot in mount, PID and network-sharing namespaces of its own;
-# a clone of HEAD is what runs in it. The host's pip configuration and CA bundle come along, because a
+# a clone of HEAD is what runs in it. The host's pip configuration and CA bundles come along, because a
 # network may demand them. Ends with one line: PASSED or FAILED.
 set -euo pipefail
 suite=${1:-bookworm}
@@ -24,11 +24,12 @@ echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/90standing
 git clone --quiet "$source" "$root/root/diemcau"
 
 passed=(env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8)
-for file in /etc/pip.conf "${SSL_CERT_FILE:-/nonexistent}"; do
+for file in /etc/pip.conf "${SSL_CERT_FILE:-/nonexistent}" "${NODE_EXTRA_CA_CERTS:-/nonexistent}"; do
     [ -e "$file" ] && install -D -m 644 "$file" "$root/host$file"
 done
 [ -e "$root/host/etc/pip.conf" ] && passed+=(PIP_CONFIG_FILE=/host/etc/pip.conf)
 [ -n "${SSL_CERT_FILE:-}" ] && passed+=("PIP_CERT=/host$SSL_CERT_FILE")
+[ -n "${NODE_EXTRA_CA_CERTS:-}" ] && passed+=("NODE_EXTRA_CA_CERTS=/host$NODE_EXTRA_CA_CERTS")
 
 verdict=PASSED
 for command in "$@"; do
