@@ -45,13 +45,14 @@ class Rogue:
     async def join(self, join: Join, ca: Path) -> None:
         self._join = join
         self._janus = await OpenJanus.connect(join.url, str(ca))
-        await self._publication.open(self._janus, join, "Kẻ lạ", None)
+        await self._publication.enter(self._janus, join, "Kẻ lạ", None)
+        self._feed = await self._publication.publish()
         self._microphone.set_open(True)
         self._speaking = asyncio.create_task(self._microphone.run(), name="rogue")
 
     async def unmute_itself(self) -> list[str]:
         """Everything a participant can ask for to be heard; gives what Janus said to each."""
-        mid = self._publication.mids["audio"]
+        mid = self._feed.audio_mid
         moderate = {"request": "moderate", "room": self._join.room, "id": self._site, "mid": mid}
         said = []
         for body in (

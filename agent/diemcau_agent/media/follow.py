@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import av
 from diemcau_wire.messages import Join
 
+from .faults import Fault
 from .janus import Janus, JanusRefused
 from .room import NO_SUCH_FEED, Feed, Publishers
 from .slots import PICTURES, VOICES, Rebuild, Switch, assign, plan
@@ -22,18 +23,21 @@ _GRACE_S = 1.5  # how long the old connection goes on beside the new one, until 
 
 
 class Follower:
-    """Owns the current subscription. Pictures and voices come out with the site they belong to."""
+    """Owns the current subscription. Pictures and voices come out with the site they belong to.
+
+    `own` is our own feed, None until it is published.
+    """
 
     def __init__(
         self,
         janus: Janus,
         join: Join,
-        own: Feed,
         publishers: Publishers,
         on_picture: Callable[[int, av.VideoFrame], None],
         on_voice: Callable[[int, av.AudioFrame], None],
     ) -> None:
-        self._janus, self._join, self._own, self._publishers = janus, join, own, publishers
+        self._janus, self._join, self._publishers = janus, join, publishers
+        self.own: Feed | None = None
         self._on_picture, self._on_voice = on_picture, on_voice
         self._wanted: list[str | None] = [None] * (PICTURES + VOICES)
         self._current: Subscription | None = None
@@ -42,9 +46,23 @@ class Follower:
         self._rebuild_wanted = False
         self._rebuilt_at = 0.0
 
-    async def open(self) -> None:
-        """Make the first connection. Raises as :meth:`Subscription.open`."""
-        self._current = await Subscription.open(self._janus, self._join, self._own, self)
+    async def open_early(self) -> None:
+        """Make the first connection before our own feed is up, on a feed that is wanted, if there is one."""
+        first = self._feeds_wanted()
+        lead = next((feed for feed in first if feed and feed.audio_mid and feed.video_mid), None)
+        if lead is None:
+            return
+        try:
+            self._current = await Subscription.open(self._janus, self._join, lead, first, self)
+        except Fault as fault:
+            log.info("not before we are published: %s", fault)
+
+    async def open(self, own: Feed) -> None:
+        """Make the first connection, unless it is there. Raises as :meth:`Subscription.open`."""
+        self.own = own
+        if self._current is None:
+            self._current = await self._connection()
+        self._current.park = own
 
     @property
     def pictures(self) -> Sequence[str | None]:
@@ -108,6 +126,18 @@ class Follower:
         if source is self._current:
             self._wake.set()
 
+    async def _connection(self) -> Subscription:
+        assert self.own is not None
+        return await Subscription.open(self._janus, self._join, self.own, [None] * len(self._wanted), self)
+
+    def _feeds_wanted(self) -> list[Feed | None]:
+        """Per slot the feed that is wanted there and published."""
+        feeds, published = self._publishers.feeds, self._published()
+        return [
+            feeds[site] if site is not None and site in there else None
+            for site, there in zip(self._wanted, published, strict=True)
+        ]
+
     def _takes(self, source: Subscription, slot: int) -> bool:
         """Whether it is of the wanted feed, and no newer connection gives that already."""
         site = source.slots[slot].feed
@@ -142,7 +172,7 @@ class Follower:
         await asyncio.sleep(max(0.0, self._rebuilt_at + _REBUILD_EVERY_S - now))
         log.info("new subscribing connection")
         self._rebuild_wanted = False
-        fresh = await Subscription.open(self._janus, self._join, self._own, self)
+        fresh = await self._connection()
         old, self._current = self._current, fresh
         self._rebuilt_at = asyncio.get_running_loop().time()
         if old is not None:

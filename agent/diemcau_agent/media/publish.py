@@ -12,8 +12,8 @@ from diemcau_wire.messages import Join
 
 from . import connection
 from .faults import Fault
-from .janus import Janus, JanusRefused, Message
-from .room import Publishers, join_as_publisher
+from .janus import Handle, Janus, JanusRefused, Message
+from .room import Feed, Publishers, join_as_publisher
 from .watchdog import UplinkWatch
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,6 @@ class Publication:
         self, site: str, request_key_frame: Callable[[], None], on_publishers: Callable[[set[str]], None]
     ) -> None:
         self.publishers = Publishers(site)
-        self.mids: dict[str, str] = {}
         self.uplink = UplinkWatch()
         self.hangup: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.frames = self.key_frames = 0
@@ -43,27 +42,34 @@ class Publication:
         self._video = connection.PacketTrack("video", _VIDEO_UNITS)
         self._audio = connection.PacketTrack("audio", _AUDIO_PACKETS)
         self._peer: RTCPeerConnection | None = None
+        self._handle: Handle
+        self._offer: Message
 
-    async def open(self, janus: Janus, join: Join, name: str, previous_session: int | None) -> None:
-        """Join and publish. Raises :class:`Fault` `join_refused`, `no_media`; :class:`JanusLost`."""
-        handle = await janus.attach(self._take)
-        (self._peer, offer), joined = await asyncio.gather(
+    async def enter(self, janus: Janus, join: Join, name: str, previous_session: int | None) -> None:
+        """Join: then we know who is there. Raises :class:`Fault` `join_refused`; :class:`JanusLost`."""
+        self._handle = await janus.attach(self._take)
+        (self._peer, self._offer), joined = await asyncio.gather(
             connection.offer(self._audio, self._video, self._request_key_frame),
-            join_as_publisher(janus, handle, join, self._site, name, previous_session),
+            join_as_publisher(janus, self._handle, join, self._site, name, previous_session),
         )
         self.publishers.take(joined)
+
+    async def publish(self) -> Feed:
+        """Publish; gives our feed. Raises :class:`Fault` `join_refused`, `no_media`; :class:`JanusLost`."""
+        assert self._peer is not None
         try:
-            data, jsep = await handle.ask({"request": "configure"}, offer)
+            data, jsep = await self._handle.ask({"request": "configure"}, self._offer)
         except JanusRefused as refusal:
             raise Fault("join_refused", str(refusal)) from refusal
-        self.mids = {stream["type"]: stream["mid"] for stream in data["streams"]}
-        if jsep is None or set(self.mids) != {"audio", "video"}:
-            raise Fault("join_refused", f"the room takes only {sorted(self.mids)} of us")
+        mids = {stream["type"]: stream["mid"] for stream in data["streams"]}
+        if jsep is None or set(mids) != {"audio", "video"}:
+            raise Fault("join_refused", f"the room takes only {sorted(mids)} of us")
         await connection.accept(self._peer, jsep)
         try:
             await asyncio.wait_for(self._up.wait(), _UP_S)
         except TimeoutError:
             raise Fault("no_media", f"not connected for sending within {_UP_S:g} s") from None
+        return Feed(self._site, mids["audio"], mids["video"])
 
     def send_video(self, packet: av.Packet) -> None:
         """Send an access unit; while there is no connection it is dropped."""

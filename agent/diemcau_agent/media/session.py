@@ -20,7 +20,6 @@ from .mixing import Mixer
 from .orders import Floor, Start
 from .pictures import Pictures
 from .publish import Publication
-from .room import Feed
 from .slots import PICTURES, VOICES
 from .watchdog import PictureWatch
 
@@ -100,14 +99,16 @@ class Session:
         self._tell({"type": "session", "id": janus.session})
         tasks.create_task(self._until_lost(janus), name="janus")
         publication = self._publication
-        await publication.open(janus, start.join, start.name, start.previous_session)
+        await publication.enter(janus, start.join, start.name, start.previous_session)
         tasks.create_task(self._until_hangup(publication), name="hangup")
-        own = Feed(start.site, publication.mids["audio"], publication.mids["video"])
-        follower = Follower(janus, start.join, own, publication.publishers, self._on_picture, self._on_voice)
-        await follower.open()
+        follower = Follower(janus, start.join, publication.publishers, self._on_picture, self._on_voice)
         self._follower = follower
         if self._floor is not None:
             self.take_floor(self._floor)
+        async with asyncio.TaskGroup() as both:
+            publishing = both.create_task(publication.publish(), name="publish")
+            both.create_task(follower.open_early(), name="subscribe")
+        await follower.open(publishing.result())
         self._tell({"type": "joined", "ms": round((asyncio.get_running_loop().time() - began) * 1000)})
         return follower
 

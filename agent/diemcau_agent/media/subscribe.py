@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 import av
@@ -14,12 +15,12 @@ from . import connection
 from .faults import Fault
 from .janus import Handle, Janus, JanusRefused, Message
 from .room import NO_SUCH_FEED, Feed
-from .slots import PICTURES, VOICES, Slot
+from .slots import PICTURES, Slot
 
 log = logging.getLogger(__name__)
 
 _UP_S = 8.0
-_OWN_FEED_TRIES, _OWN_FEED_EVERY_S = 20, 0.05
+_FEED_TRIES, _FEED_EVERY_S = 20, 0.05
 _ASK_AGAIN_S = 0.7  # Janus has asked for a key frame with the switch already
 
 
@@ -39,15 +40,18 @@ class Listener(Protocol):
 class Subscription:
     """The connection, every slot parked at first. Pictures are slots 0 and 1, voices 2 to 4.
 
-    There may be nobody else in the room when we join, so slots are made by subscribing to our own feed
-    several times, with `send` off: such a slot costs nothing.
+    A slot has to be on some feed, so one that nobody wants is parked: on our own feed, with `send` off, where
+    it costs nothing. `first` says what each slot is on from the start; while our own feed is not up yet
+    `park` is another's.
     """
 
-    def __init__(self, own: Feed, listener: Listener) -> None:
-        self.slots = [Slot() for _ in range(PICTURES + VOICES)]
+    def __init__(self, park: Feed, first: Sequence[Feed | None], listener: Listener) -> None:
+        self.park = park
+        self.slots = [Slot(feed.site if feed is not None else None) for feed in first]
+        self._on = [feed or park for feed in first]
         self.delivered: set[int] = set()
         self.is_broken = False
-        self._own, self._listener = own, listener
+        self._listener = listener
         self._mids: list[str] = []
         self._receivers: list[Any] = []
         self._gates: list[float | None] = [None] * PICTURES  # closed since, or last asked for a key frame
@@ -57,9 +61,11 @@ class Subscription:
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
-    async def open(cls, janus: Janus, join: Join, own: Feed, listener: Listener) -> Self:
+    async def open(
+        cls, janus: Janus, join: Join, park: Feed, first: Sequence[Feed | None], listener: Listener
+    ) -> Self:
         """Make the connection. Raises :class:`Fault` `join_refused`, `no_media`; :class:`JanusLost`."""
-        self = cls(own, listener)
+        self = cls(park, first, listener)
         try:
             await self._connect(janus, join)
         except BaseException:
@@ -69,7 +75,7 @@ class Subscription:
 
     async def switch(self, index: int, feed: Feed | None) -> None:
         """Put a slot on a feed, or park it. Raises :class:`JanusRefused`, :class:`JanusLost`."""
-        target, site = feed or self._own, feed.site if feed is not None else None
+        target, site = feed or self.park, feed.site if feed is not None else None
         if index < PICTURES and (self.slots[index].feed is None or self._gates[index] is not None):
             connection.expect_gap(self._receivers[index])  # nothing came since the switch before
         self._shut(index)
@@ -85,13 +91,16 @@ class Subscription:
             # an m-line that had become inactive: Janus wants a new offer and answer, we a new connection
             self.slots[index] = Slot(site, dead=True)
             return
-        self.slots[index] = Slot(site)
+        self.slots[index], self._on[index] = Slot(site), target
         if feed is None:
             await self._hold([index])
 
     def feed_gone(self, site: str) -> None:
         """A publisher has left: its slots are dead."""
-        self.slots = [Slot(slot.feed, dead=True) if slot.feed == site else slot for slot in self.slots]
+        self.slots = [
+            Slot(slot.feed, dead=True) if on.site == site else slot
+            for slot, on in zip(self.slots, self._on, strict=True)
+        ]
 
     async def close(self) -> None:
         """End the connection."""
@@ -106,6 +115,8 @@ class Subscription:
         self._handle = await janus.attach(self._take)
         data, jsep = await self._join(join)
         self._mids = [stream["mid"] for stream in data["streams"]]
+        for index in range(PICTURES):
+            self._shut(index)
         if jsep is None or len(self._mids) != len(self.slots):
             raise Fault("join_refused", f"got {len(self._mids)} slots instead of {len(self.slots)}")
         answer = await connection.answer(self._peer, jsep)
@@ -120,12 +131,12 @@ class Subscription:
             await asyncio.wait_for(self._up.wait(), _UP_S)
         except TimeoutError:
             raise Fault("no_media", f"not connected for receiving within {_UP_S:g} s") from None
-        await self._hold(range(len(self.slots)))
+        await self._hold([index for index, slot in enumerate(self.slots) if slot.feed is None])
 
     async def _join(self, join: Join) -> tuple[Message, Message | None]:
         streams = [
-            {"feed": self._own.site, "mid": _mid(self._own, index), "send": False}
-            for index in range(len(self.slots))
+            {"feed": on.site, "mid": _mid(on, index), "send": self.slots[index].feed is not None}
+            for index, on in enumerate(self._on)
         ]
         body = {
             "request": "join",
@@ -135,16 +146,16 @@ class Subscription:
             "autoupdate": False,
             "streams": streams,
         }
-        for _ in range(_OWN_FEED_TRIES):  # our own feed is there a moment after its connection is up
+        for _ in range(_FEED_TRIES):  # a feed is there a moment after its connection is up
             try:
                 return await self._ask(body)
             except JanusRefused as refusal:
                 if refusal.code != NO_SUCH_FEED:
                     raise Fault("join_refused", str(refusal)) from refusal
-            await asyncio.sleep(_OWN_FEED_EVERY_S)
-        raise Fault("no_media", "our own feed does not appear in the room")
+            await asyncio.sleep(_FEED_EVERY_S)
+        raise Fault("no_media", f"the feed of {self.park.site} does not appear in the room")
 
-    async def _hold(self, indices: list[int] | range) -> None:
+    async def _hold(self, indices: list[int]) -> None:
         """Have Janus send nothing in these slots; a switch turns sending on again."""
         await self._ask(
             {
