@@ -50,9 +50,7 @@ def report_of(
     notes = dict(
         session.execute(
             select(ReportNote.site_id, ReportNote.text).where(ReportNote.occurrence_id == occurrence.id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     kinds: dict[str, Counter[str]] = {}
     declined: dict[str, datetime] = {}

@@ -140,7 +140,7 @@ def entry_view(entry: IncidentEntry) -> View:
 def _views(session: Session, rows: Iterable[Incident], now: datetime) -> list[View]:
     rows = list(rows)
     names = dict(
-        session.execute(select(Site.id, Site.name).where(Site.id.in_({row.site_id for row in rows}))).tuples()
+        session.execute(select(Site.id, Site.name).where(Site.id.in_({row.site_id for row in rows}))).all()
     )
     of_meetings = {row.occurrence_id for row in rows if row.occurrence_id is not None}
     meetings = {

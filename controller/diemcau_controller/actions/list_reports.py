@@ -115,7 +115,7 @@ def _counts(session: Session, who: Actor, occurrences: list[str], rows: Any) -> 
     query = select(occurrence, func.count()).where(occurrence.in_(occurrences)).group_by(occurrence)
     if who.sites is not None:
         query = query.where(site.in_(who.sites))
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _text(moment: Any) -> str | None:

@@ -31,7 +31,7 @@ def _assigned(session: Session, user: User) -> frozenset[str]:
     mine = select(Incident.id, Incident.site_id).where(
         Incident.assignee == user.name, Incident.closed_at.is_(None)
     )
-    incidents = dict(session.execute(mine).tuples().all())
+    incidents = dict(session.execute(mine).all())
     further = select(IncidentSite.site_id).where(IncidentSite.incident_id.in_(incidents))
     return frozenset(incidents.values()) | frozenset(session.scalars(further))
 
