@@ -45,8 +45,11 @@ from .adapters.mqtt import MqttLink
 from .api import (
     areas,
     attendees,
+    audit,
+    board,
     events,
     floor,
+    halls,
     hands,
     health,
     incidents,
@@ -55,6 +58,7 @@ from .api import (
     reports,
     sites,
     units,
+    urgent,
     users,
 )
 from .config import ConfigError, Settings, StateDir, load
@@ -169,7 +173,23 @@ def create_app(controller: Controller) -> FastAPI:
     )
     app.state.controller = controller
     refused.install(app)
-    for part in (sites, areas, units, meetings, floor, hands, events, users, attendees, reports, incidents):
+    for part in (
+        board,
+        sites,
+        areas,
+        units,
+        meetings,
+        floor,
+        halls,
+        hands,
+        urgent,
+        events,
+        users,
+        audit,
+        attendees,
+        reports,
+        incidents,
+    ):
         app.include_router(part.router, prefix="/api/v1")
     app.include_router(health.router)
     pages.install(app)

@@ -7,7 +7,7 @@ from typing import Annotated
 from diemcau_wire.messages import Nfc, SiteId
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from ..adapters.ca import write_secret
 from ..rules.actor import SYSTEM, Actor, Role
@@ -121,6 +121,12 @@ def user_for(session: Session, who: Actor, name: str) -> User:
     if user is None or not _within(who, actor_of(session, user)):
         raise NotFound(f"there is no user {name[:80]}: add it first", code="users.unknown", user=name)
     return user
+
+
+def users_for(session: Session, who: Actor) -> list[User]:
+    """Every user whom somebody may change, by name."""
+    users = session.scalars(select(User).options(selectinload(User.sites)).order_by(User.name))
+    return [user for user in users if _within(who, actor_of(session, user))]
 
 
 def need_whole_user(session: Session, who: Actor, user: User) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from ..config import Settings, StateDir
 from ..store.database import Database
 from ..store.writer import Writer
+from .doorkeeper import Doorkeeper
 from .fleet import FleetView
 from .news import News
 
@@ -65,6 +66,7 @@ class Controller:
     acks: dict[str, asyncio.Future[Ack]] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
     in_room: dict[str, set[str]] = field(default_factory=dict)
+    door: Doorkeeper = field(default_factory=Doorkeeper)
     fleet: FleetView = field(init=False)
 
     def __post_init__(self) -> None:

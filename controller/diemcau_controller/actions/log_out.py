@@ -24,7 +24,7 @@ async def log_out(controller: Controller, who: Actor, key: str) -> None:
     await controller.write(change)
 
 
-async def log_out_elsewhere(controller: Controller, who: Actor, but: str | None) -> int:
+async def log_out_elsewhere(controller: Controller, who: Actor, but: str) -> int:
     """End one's own sessions, except the one of that key; gives how many ended."""
 
     def change(session: Session) -> int:
@@ -37,12 +37,12 @@ async def log_out_user(controller: Controller, who: Actor, name: str) -> int:
     """End every session of a user; gives how many ended."""
 
     def change(session: Session) -> int:
-        return _end(session, controller, who, user_for(session, who, name).name, None)
+        return _end(session, controller, who, user_for(session, who, name).name, "")
 
     return await controller.write(change)
 
 
-def _end(session: Session, controller: Controller, who: Actor, name: str, but: str | None) -> int:
+def _end(session: Session, controller: Controller, who: Actor, name: str, but: str) -> int:
     ended = end_sessions(session, name, but)
     if ended:
         record(session, who, controller.now(), "user.end_sessions", f"user:{name}", after={"ended": ended})

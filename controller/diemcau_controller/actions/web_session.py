@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from ..rules.actor import Actor
@@ -57,6 +57,13 @@ def session_of(session: Session, secret: str, now: datetime) -> LoggedIn | None:
     return LoggedIn(actor_of(session, row.user), row.hash, row.csrf, now - row.seen_at > _SEEN_EVERY)
 
 
+def open_sessions(session: Session, name: str, now: datetime) -> list[WebSession]:
+    """A user's sessions that have not ended, the one used last first."""
+    rows = select(WebSession).where(WebSession.user_name == name, WebSession.seen_at >= now - IDLE)
+    rows = rows.where(WebSession.created_at >= now - LONGEST).order_by(WebSession.seen_at.desc())
+    return list(session.scalars(rows))
+
+
 def note_seen(session: Session, key: str, now: datetime) -> None:
     """The session is in use."""
     row = session.get(WebSession, key)
@@ -64,7 +71,7 @@ def note_seen(session: Session, key: str, now: datetime) -> None:
         row.seen_at = now
 
 
-def end_sessions(session: Session, name: str, but: str | None = None) -> int:
-    """End every session of a user, except one; gives how many ended."""
-    rows = session.query(WebSession).where(WebSession.user_name == name, WebSession.hash != (but or ""))
+def end_sessions(session: Session, name: str, but: str = "") -> int:
+    """End every session of a user, except the one of that key; gives how many ended."""
+    rows = session.query(WebSession).where(WebSession.user_name == name, WebSession.hash != but)
     return rows.delete(synchronize_session="fetch")

@@ -63,6 +63,18 @@ def identify(request: Request) -> Known | None:
     return Known(found.who, found.key, found.csrf)
 
 
+def known_to(request: Request) -> Known | None:
+    """Who was found to be asking, where a dependency looked."""
+    known = getattr(request.state, "known", None)
+    return known if isinstance(known, Known) else None
+
+
+def session_key(request: Request) -> str:
+    """The key of the session that asks; "" with a token."""
+    known = known_to(request)
+    return "" if known is None else known.key
+
+
 def changes(request: Request) -> bool:
     """True for a request that may change something."""
     return request.method not in _SAFE

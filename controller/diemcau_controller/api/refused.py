@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 
 from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 
 from ..actions.import_sites import ImportRefused
-from ..actions.log_in import TooMany
+from ..actions.doorkeeper import TooMany
 from ..actions.login_link import LinkEnded
 from ..actions.receive_picture import WrongToken
 from ..rules.refusals import Conflict, Forbidden, NotFound, Refusal
@@ -42,7 +43,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Refusal)
     async def refusal(request: Request, error: Refusal) -> JSONResponse:
-        body: dict[str, object] = {"detail": str(error)}
+        body: dict[str, object] = {"detail": str(error), "code": error.code}
+        if error.values:
+            body["values"] = jsonable_encoder(error.values)
         if isinstance(error, ImportRefused):
             body["errors"] = [{"line": row.line, "text": row.text} for row in error.errors]
         return JSONResponse(body, status_of(error))

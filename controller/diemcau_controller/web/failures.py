@@ -12,15 +12,14 @@ from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from ..actions.log_in import Doorkeeper
-from ..api.access import identify
+from ..api.access import identify, known_to
 from ..api.refused import status_of
 from ..rules.refusals import Refusal
 from ..store.writer import WriterBusy
 from .access import Elsewhere, NeedsLogin, OldForm, RoleTooSmall
 from .form import Kept, kept_of
 from .mistakes import sentence
-from .page import came_from, for_htmx, known_to, render, words_of
+from .page import came_from, for_htmx, render, words_of
 
 Answer = Callable[[Request, Any], Awaitable[Response]]
 
@@ -29,7 +28,7 @@ _KNOWN_STATUS = (400, 403, 404, 405, 410, 413, 422, 429, 503)
 
 def install(app: FastAPI) -> None:
     """Answer for pages in pages, and leave to the API what is the API's."""
-    app.state.kept, app.state.door = Kept(), Doorkeeper()
+    app.state.kept = Kept()
     for kind, as_page in _PAGES.items():
         app.add_exception_handler(kind, _by_surface(app.exception_handlers.get(kind), as_page))
 

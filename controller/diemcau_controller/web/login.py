@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from ..actions.log_in import Doorkeeper, TooMany, WrongPassword, log_in
+from ..actions.doorkeeper import TooMany
+from ..actions.log_in import WrongPassword, log_in
 from ..actions.log_out import log_out
 from ..actions.login_link import link_holder
 from ..actions.set_password import choose_password
@@ -24,13 +25,6 @@ from .page import local_path, redirect, render, words_of
 router = APIRouter(include_in_schema=False)
 
 Text = Annotated[str, Query(max_length=2000)]
-
-
-def door_of(request: Request) -> Doorkeeper:
-    """What this application remembers of attempts to log in."""
-    door = request.app.state.door
-    assert isinstance(door, Doorkeeper)
-    return door
 
 
 @router.get("/login")
@@ -52,7 +46,7 @@ async def post_login(request: Request, core: Core) -> Response:
     if missing:
         return _login(request, 422, **known, errors=missing)
     try:
-        secret = await log_in(core, door_of(request), sent["name"], sent["password"], address_of(request))
+        secret = await log_in(core, sent["name"], sent["password"], address_of(request))
     except WrongPassword as error:
         return _login(request, 422, **known, errors=mistakes(words_of(request), error))
     except TooMany as error:
@@ -100,7 +94,7 @@ async def post_enter(request: Request, core: Core, secret: str) -> Response:
     if sent["password"] != sent["again"]:
         return _enter(request, name, 422, {"again": words("login.not_the_same")})
     try:
-        cookie = await choose_password(core, door_of(request), secret, sent["password"], address_of(request))
+        cookie = await choose_password(core, secret, sent["password"], address_of(request))
     except Invalid as error:
         return _enter(request, name, 422, mistakes(words, error))
     answer = redirect("/", words("login.welcome", name=name))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from ..api.access import Known, controller_of
+from ..api.access import controller_of, known_to
 from .environment import templates
 from .words import LANGUAGES, Words
 
@@ -81,12 +81,6 @@ def words_of(request: Request) -> Words:
 def remember_language(answer: Response, language: str) -> None:
     """Have this browser be spoken to in that language from now on."""
     answer.set_cookie(LANGUAGE_COOKIE, language, max_age=_YEAR_S, samesite="lax", secure=True)
-
-
-def known_to(request: Request) -> Known | None:
-    """Who was found to be asking; None on pages that ask nobody's name."""
-    known = getattr(request.state, "known", None)
-    return known if isinstance(known, Known) else None
 
 
 def for_htmx(request: Request) -> bool:
