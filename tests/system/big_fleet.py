@@ -57,6 +57,7 @@ _KINDS = ("Xã", "Xã", "Xã", "Xã", "Phường", "Phường")
 _PEOPLE = ("Y Bhin Niê", "Nguyễn Thị Hạnh", "H'Lan Ayun", "Trần Văn Đức", "Lê Thị Mỹ Duyên", "Lò Văn Ứng")
 _FAULTS = ("camera_missing", "microphone_silent", "screen_missing", "camera_black", "janus_unreachable")
 _GIGABYTE = 10**9
+_CHECKED_BEFORE = timedelta(minutes=40)
 
 
 def unit_id(number: int) -> str:
@@ -154,7 +155,8 @@ def _site(
         (Channel.REPORTED_SCHEDULE, {"rev": 9, "epoch": 1, "error": None, "at": now.isoformat()}),
         (Channel.REPORTED_SESSION, {"state": "idle", "meeting": None, "slots": [], "mic": "closed"}),
     ):
-        rows[Newest].append({"unit": unit, "channel": str(channel), "at": now, "document": document})
+        at = now - _CHECKED_BEFORE if channel == VERDICT else now
+        rows[Newest].append({"unit": unit, "channel": str(channel), "at": at, "document": document})
     for channel, rev in ((Channel.DESIRED_CONFIG, 3), (Channel.DESIRED_SCHEDULE, 9)):
         rows[Desired].append({"unit": unit, "channel": str(channel), "rev": rev, "document": {"rev": rev}})
     rows[EventRow].append(
