@@ -91,7 +91,7 @@ class Office:
         assert answer.is_success, answer.text
         return answer.json()
 
-    def refused(self, status: int, path: str, *, method: str = "POST", **body: Any) -> str:
+    def refused(self, status: int, path: str, /, *, method: str = "POST", **body: Any) -> str:
         answer = self.http.request(method, f"/api/v1/{path}", json=body or None)
         assert answer.status_code == status, answer.text
         return str(answer.json()["detail"])

@@ -76,7 +76,7 @@ async def add_attendee(
         if (session.scalar(of_hall) or 0) >= MOST_PER_HALL:
             raise Conflict(
                 f"{MOST_PER_HALL} people are entered for {site} already: remove one first",
-                code="attendees_full",
+                code="attendees.full",
                 most=MOST_PER_HALL,
             )
         row = Attendee(
@@ -187,7 +187,7 @@ def hall_of(session: Session, who: Actor, occurrence: Occurrence, site: str) -> 
     if site not in occurrence.meeting.site_ids or not who.sees(site):
         raise NotFound(
             f"site {site[:80]} is not invited to this meeting: choose one of its sites",
-            code="site_not_invited",
+            code="attendees.not_invited",
         )
     return occurrence
 
@@ -195,7 +195,7 @@ def hall_of(session: Session, who: Actor, occurrence: Occurrence, site: str) -> 
 def _find(session: Session, who: Actor, attendee_id: str, site: str | None) -> Attendee:
     row = session.get(Attendee, attendee_id)
     if row is None or not who.sees(row.site_id) or (site is not None and row.site_id != site):
-        raise NotFound("this person is no longer in the list: load the page again", code="attendee_unknown")
+        raise NotFound("this person is no longer in the list: load the page again", code="attendees.unknown")
     return row
 
 
@@ -206,7 +206,7 @@ def _apply(row: Attendee, change: AttendeeChange) -> None:
     if row.status == AttendeeStatus.SUBSTITUTE and not row.stands_for:
         raise Invalid(
             "say for whom this person stands in: fill in stands_for",
-            code="attendee_stands_for",
+            code="attendees.stands_for",
             field="stands_for",
         )
 

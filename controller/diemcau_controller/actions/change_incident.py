@@ -25,7 +25,7 @@ MOST_ENTRIES = 500
 async def note_incident(controller: Controller, who: Actor, incident_id: str, text: str) -> None:
     """Add a remark, as a secretary or above or as who shall see to it."""
     if not text:
-        raise Invalid("write what you found or did", code="incident_note", field="text")
+        raise Invalid("write what you found or did", code="incidents.note", field="text")
 
     def change(session: Session, incident: Incident) -> None:
         _need_noter(who, incident)
@@ -84,7 +84,7 @@ async def assign_incident(controller: Controller, who: Actor, incident_id: str, 
 async def close_incident(controller: Controller, who: Actor, incident_id: str, resolution: str) -> None:
     """Close it with what was done, which has to be said."""
     if not resolution:
-        raise Invalid("say what was done about it", code="incident_resolution", field="resolution")
+        raise Invalid("say what was done about it", code="incidents.resolution", field="resolution")
 
     def change(session: Session, incident: Incident) -> None:
         need_whole_incident(who, incident)
@@ -113,7 +113,7 @@ async def reopen_incident(controller: Controller, who: Actor, incident_id: str, 
         need_whole_incident(who, incident)
         if incident.closed_at is None:
             raise Conflict(
-                f"incident {incident.id} is open: there is nothing to open again", code="incident_open"
+                f"incident {incident.id} is open: there is nothing to open again", code="incidents.open"
             )
         now, was = controller.now(), incident.resolution
         incident.closed_at, incident.resolution = None, ""
@@ -148,14 +148,14 @@ def _need_noter(who: Actor, incident: Incident) -> None:
     if not may_note(who, incident.assignee):
         raise Forbidden(
             "you may read this incident: a secretary, or whoever it is assigned to, adds to it",
-            code="incident_read_only",
+            code="incidents.read_only",
         )
 
 
 def _need_open(incident: Incident) -> None:
     if incident.closed_at is not None:
         raise Conflict(
-            f"incident {incident.id} was closed meanwhile: open it again first", code="incident_closed"
+            f"incident {incident.id} was closed meanwhile: open it again first", code="incidents.closed"
         )
 
 
@@ -163,12 +163,14 @@ def _need_able(session: Session, incident: Incident, name: str) -> None:
     """Refuse an assignee who is not there, or who could not see the incident even then."""
     user = session.get(User, name)
     if user is None or user.disabled_at is not None:
-        raise Invalid(f"there is no user {name[:80]}: choose one", code="user_unknown", field="user")
+        raise Invalid(
+            f"there is no user {name[:80]}: choose one", code="incidents.user_unknown", field="user"
+        )
     person = actor_of(session, user)
     if person.role is not Role.CONTRACTOR and not may_see(person, incident.site_ids, name):
         raise Invalid(
             f"user {name} is bound to another area: choose somebody who sees the site",
-            code="assignee_beyond_scope",
+            code="incidents.assignee_beyond_scope",
             field="user",
             user=name,
         )
@@ -178,6 +180,6 @@ def _room_for_more(incident: Incident) -> None:
     if len(incident.entries) >= MOST_ENTRIES:
         raise Conflict(
             f"incident {incident.id} has {MOST_ENTRIES} entries: close it and open a new one",
-            code="incident_full",
+            code="incidents.full",
             most=MOST_ENTRIES,
         )

@@ -26,7 +26,7 @@ def incident_for(session: Session, who: Actor, incident_id: str) -> Incident:
     if incident is None or not may_see(who, incident.site_ids, incident.assignee):
         raise NotFound(
             f"there is no incident {incident_id[:80]}: `diemcau incident list` shows those there are",
-            code="incident_unknown",
+            code="incidents.unknown",
             incident=incident_id[:80],
         )
     return incident
@@ -37,7 +37,7 @@ def need_whole_incident(who: Actor, incident: Incident) -> None:
     if not who.sees_all(incident.site_ids):
         raise Forbidden(
             f"incident {incident.id} is about sites outside your area, too: ask who is over them",
-            code="incident_beyond_scope",
+            code="incidents.beyond_scope",
             incident=incident.id,
         )
 

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from ..store.tables import VERDICT, EventRow, Newest, Site, Unit
 from .controller import Controller
-from .incident_files import Kept, keep_picture
+from .incident_files import keep_picture
 from .ingest import event_view
+from .kept_files import Kept
 from .receive_picture import picture_path
 
 LAST_EVENTS = 10

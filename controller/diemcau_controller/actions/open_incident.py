@@ -21,7 +21,7 @@ from .audit import record
 from .controller import Controller
 from .find_occurrence import find_occurrence
 from .incident_evidence import Evidence, evidence_of, picture_of
-from .incident_files import Kept
+from .kept_files import Kept
 from .scope import site_for
 
 # line breaks and tabs are fine in a story, other control characters are not
@@ -59,15 +59,15 @@ async def open_incident(
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0])
-        raise Invalid(f"{field}: {sentence(first)}", code="incident_field", field=field) from None
+        raise Invalid(f"{field}: {sentence(first)}", field=field) from None
     except ValueError:
         raise Invalid(
             f"{kind[:40]} is no kind of incident: choose one of {', '.join(Kind)}",
-            code="incident_kind",
+            code="incidents.kind",
             field="kind",
         ) from None
     if spec.kind is Kind.OTHER and not spec.title:
-        raise Invalid("say in a few words what is wrong", code="incident_title", field="title")
+        raise Invalid("say in a few words what is wrong", code="incidents.title", field="title")
     now = controller.now()
     with controller.database.read() as session:
         site_for(session, who, site)

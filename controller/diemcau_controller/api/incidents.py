@@ -157,7 +157,7 @@ def file_answer(core: Controller, who: Actor, incident_id: str, number: int) -> 
         incident = incident_for(session, who, incident_id)
         entry = next((one for one in incident.entries if one.number == number), None)
         if entry is None:
-            raise NotFound("this entry has no file: choose one that has", code="file_unknown")
+            raise NotFound("this entry has no file: choose one that has", code="files.unknown")
         path = file_path(core, entry)
     media_type = entry.media_type or "application/octet-stream"
     return FileResponse(

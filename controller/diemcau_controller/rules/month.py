@@ -51,5 +51,5 @@ def read_month(text: str, zone: tzinfo) -> Month:
     """`2026-03`. Raises :class:`Invalid` for anything else."""
     found = re.fullmatch(r"([0-9]{4})-([0-9]{2})", text)
     if found is None or not 1971 <= int(found[1]) <= 9000 or not 1 <= int(found[2]) <= 12:
-        raise Invalid(f"{text[:20]!r} is no month: write 2026-03", code="month", field="month")
+        raise Invalid(f"{text[:20]!r} is no month: write 2026-03", code="reports.month", field="month")
     return Month(int(found[1]), int(found[2]), zone)
