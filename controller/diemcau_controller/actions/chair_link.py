@@ -30,7 +30,7 @@ async def renew_chair_link(controller: Controller, who: Actor, occurrence_id: st
         occurrence = find_occurrence(session, who, occurrence_id, now)
         need_main_site(who, occurrence.meeting)
         if occurrence.finished_at is not None or now >= occurrence.cap_at:
-            raise Conflict(f"meeting {occurrence.id} is over: it needs no link", code="meeting_over")
+            raise Conflict(f"meeting {occurrence.id} is over: it needs no link", code="meetings.over")
         occurrence.chair_link += 1
         link = {"link": occurrence.chair_link}
         record(session, who, now, "chair.link", f"meeting:{occurrence.id}", after=link)
@@ -49,6 +49,6 @@ def chair_of(controller: Controller, session: Session, occurrence_id: str, token
     occurrence = session.get(Occurrence, occurrence_id)
     if occurrence is None or not verify(Purpose.CHAIR, occurrence, token):
         raise NotFound(
-            "this link is not valid any more: ask the secretary for the new one", code="link_unknown"
+            "this link is not valid any more: ask the secretary for the new one", code="links.unknown"
         )
     return Actor("chair", Role.SECRETARY, frozenset(occurrence.meeting.site_ids))

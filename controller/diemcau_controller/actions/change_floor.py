@@ -54,7 +54,7 @@ async def change_floor(
         main_site, present = occurrence.meeting.main_site_id, floor_of(occurrence)
         if verb is FloorVerb.GRANT:
             if site is None:
-                raise Invalid("name the site that gets the floor", code="floor_no_site", field="site")
+                raise Invalid("name the site that gets the floor", code="floor.no_site", field="site")
             after = floor.grant(present, site, occurrence.meeting.site_ids, main_site, add=add)
         elif verb is FloorVerb.END:
             after = floor.end(present, site, main_site)
@@ -81,16 +81,16 @@ def floor_of(occurrence: Occurrence) -> floor.Floor:
 def need_open(occurrence: Occurrence, now: datetime) -> None:
     """Refuse what can only be done while people may be in the meeting."""
     if occurrence.finished_at is not None or now >= occurrence.cap_at:
-        raise Conflict(f"meeting {occurrence.id} is over: nothing in it can change", code="meeting_over")
+        raise Conflict(f"meeting {occurrence.id} is over: nothing in it can change", code="meetings.over")
     if now < occurrence.opens_at:
         raise Conflict(
             f"meeting {occurrence.id} is not open yet: it opens {occurrence.opens_at:%Y-%m-%d %H:%M} UTC",
-            code="meeting_not_open",
+            code="meetings.not_open",
         )
     if occurrence.meeting.mode != "here":
         raise Conflict(
             f"meeting {occurrence.id} is not held on this system: it has no floor here",
-            code="meeting_not_here",
+            code="meetings.not_here",
         )
 
 

@@ -31,7 +31,7 @@ async def extend_meeting(controller: Controller, who: Actor, occurrence_id: str,
     if not 1 <= minutes <= MOST_MINUTES:
         raise Invalid(
             f"a meeting is extended by 1 to {MOST_MINUTES} minutes",
-            code="extend_minutes",
+            code="meetings.extend_minutes",
             field="minutes",
             most=MOST_MINUTES,
         )
@@ -45,7 +45,7 @@ async def extend_meeting(controller: Controller, who: Actor, occurrence_id: str,
         if after - occurrence.starts_at > LONGEST:
             raise Invalid(
                 "the meeting would last longer than 24 hours: announce another one for the next day",
-                code="extend_too_long",
+                code="meetings.extend_too_long",
                 field="minutes",
             )
         _need_free_halls(session, controller, occurrence, after)
@@ -93,7 +93,7 @@ def _need_free_halls(
         raise Conflict(
             f"halls of this meeting are in “{other.meeting.title}” from {local:%H:%M} on: "
             "extend it less, or move that meeting",
-            code="extend_conflict",
+            code="meetings.extend_conflict",
             field="minutes",
             title=other.meeting.title,
             time=f"{local:%H:%M}",

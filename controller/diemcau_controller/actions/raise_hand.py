@@ -41,7 +41,7 @@ async def raise_hand(
         occurrence = _open_occurrence(session, who, occurrence_id, site, now)
         subject = f"meeting:{occurrence.id}"
         if site in occurrence.floor_speakers:
-            raise Conflict(f"site {site} has the floor: it can speak now", code="hand_speaking", site=site)
+            raise Conflict(f"site {site} has the floor: it can speak now", code="hands.speaking", site=site)
         hand = waiting_hand(session, occurrence.id, site)
         if hand is None:
             session.add(Hand(occurrence_id=occurrence.id, site_id=site, text=line, raised_at=now))
@@ -74,7 +74,7 @@ async def lower_hand(
             need_main_site(who, occurrence.meeting)
         hand = waiting_hand(session, occurrence.id, site)
         if hand is None:
-            raise NotFound(f"site {site} has not raised its hand", code="hand_not_raised", site=site)
+            raise NotFound(f"site {site} has not raised its hand", code="hands.not_raised", site=site)
         hand.ended_at, hand.ended = now, ending.value
         was = {"site": site, "text": hand.text}
         record(session, who, now, f"hand.{ending.value}", f"meeting:{occurrence.id}", before=was)
@@ -89,6 +89,6 @@ def _open_occurrence(
 ) -> Occurrence:
     occurrence = find_occurrence(session, who, occurrence_id, now)
     if site not in occurrence.meeting.site_ids or not who.sees(site):
-        raise NotFound(f"there is no site {site[:80]} in this meeting", code="site_unknown", site=site)
+        raise NotFound(f"there is no site {site[:80]} in this meeting", code="sites.unknown", site=site)
     need_open(occurrence, now)
     return occurrence

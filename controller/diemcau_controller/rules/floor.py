@@ -41,7 +41,7 @@ def grant(floor: Floor, site: str, invited: Collection[str], main_site: str, *, 
     if site not in invited:
         raise Invalid(
             f"site {site} is not invited to this meeting: grant the floor to an invited site",
-            code="floor_not_invited",
+            code="floor.not_invited",
             site=site,
         )
     if not add and not floor.open:
@@ -53,7 +53,7 @@ def grant(floor: Floor, site: str, invited: Collection[str], main_site: str, *, 
     if not floor.open:
         raise Conflict(
             f"{MOST_SPEAKERS} sites have the floor already: end one of them first",
-            code="floor_full",
+            code="floor.full",
             n=MOST_SPEAKERS,
         )
     gives_way = next(speaker for speaker in floor.speakers if speaker != main_site)

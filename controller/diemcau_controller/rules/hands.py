@@ -18,7 +18,7 @@ def question(text: str) -> str:
     if len(line) > LONGEST_QUESTION:
         raise Invalid(
             f"the question has {len(line)} letters: write at most {LONGEST_QUESTION}",
-            code="question_too_long",
+            code="hands.too_long",
             field="text",
             n=len(line),
             most=LONGEST_QUESTION,

@@ -78,7 +78,7 @@ async def change(core: Controller, who: Actor, meeting: str, sent: Form) -> None
         await lower_hand(core, who, meeting, site, Ending.DISMISSED)
         return
     if verb not in set(FloorVerb):
-        raise Invalid("this button is not known: load the page anew", code="floor_unknown_verb")
+        raise Invalid("this button is not known: load the page anew", code="floor.unknown_button")
     await change_floor(core, who, meeting, FloorVerb(verb), site, add=sent["add"] == "yes")
 
 

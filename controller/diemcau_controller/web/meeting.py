@@ -40,8 +40,16 @@ def meeting_page(request: Request, core: Core, who: ViewerPage, meeting: str) ->
 
 @router.get("/meetings/{meeting}/now")
 def meeting_now_part(request: Request, core: Core, who: ViewerPage, meeting: str) -> Response:
-    """Its living part."""
+    """Who speaks, who waits, how many are in."""
     return _part(request, core, who, meeting, request.query_params)
+
+
+@router.get("/meetings/{meeting}/halls")
+def meeting_halls_part(request: Request, core: Core, who: ViewerPage, meeting: str) -> Response:
+    """Its halls, those that are looked for."""
+    values = _values(core, who, meeting, request.query_params)
+    part = render(request, "meeting/_halls.html", **values)
+    return answer_part(values["m"], part, "halls-seen", request.query_params)
 
 
 @router.post("/meetings/{meeting}/floor")
