@@ -5,7 +5,8 @@ An event's name is a topic, its data says nothing: what is true is read by whoev
     board  schedule  incidents  meeting:<occurrence>  hall:<occurrence>:<site>
 
 A topic is said at once, then at most once a second, and at the latest after a minute, so that relative times
-stay true. Who holds the link of a chair or of a hall gives it as `link` and hears its topic without a log-in.
+stay true; `alive` is said every 15 s. Who holds the link of a chair or of a hall gives it as `link` and hears
+its topic without a log-in.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ async def _hints(news: News, topics: Iterable[Topic], welcome: Callable[[], bool
                 if not await asyncio.to_thread(welcome):
                     return
                 look = now + _SIGN_OF_LIFE_S
-                yield ": still here\n\n"
+                yield "event: alive\ndata: -\n\n"  # so that the page notices when it hears nothing any more
             try:
                 item = await asyncio.wait_for(queue.get(), max(0.0, min(look, *due.values()) - now))
             except TimeoutError:

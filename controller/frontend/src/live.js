@@ -5,6 +5,7 @@
 const LATE_MS = 2000; // a page older than this when its first stream opens is read anew, too
 const SHOWN_LOST_MS = 3000;
 const RETRY_MS = [1000, 2000, 5000, 10000];
+const SILENT_MS = 40000; // the server says `alive` every 15 s: a cable that was pulled tells nobody
 
 class LiveSource extends EventTarget {
   constructor(url) {
@@ -16,35 +17,60 @@ class LiveSource extends EventTarget {
     this.topics = new Set();
     this.opened = performance.now() > LATE_MS;
     this.failures = 0;
-    this.closed = false;
     this.source = null;
-    this.watch = () => (document.hidden ? this.pause() : this.connect());
-    document.addEventListener("visibilitychange", this.watch);
-    window.addEventListener("pageshow", (event) => event.persisted && this.announce());
-    window.addEventListener("pagehide", () => this.pause());
+    this.ended = new AbortController();
+    const { signal } = this.ended;
+    document.addEventListener("visibilitychange", () => this.watch(), { signal });
+    window.addEventListener("pagehide", () => this.pause(), { signal });
+    window.addEventListener("pageshow", (event) => event.persisted && this.reconnect(), { signal });
+    window.addEventListener("offline", () => this.reconnect(), { signal });
+    window.addEventListener("online", () => this.reconnect(), { signal });
     this.watch();
+  }
+
+  watch() {
+    if (document.hidden) {
+      this.pause();
+    } else {
+      this.connect();
+    }
   }
 
   addEventListener(topic, listener, options) {
     super.addEventListener(topic, listener, options);
     if (!this.topics.has(topic)) {
       this.topics.add(topic);
-      this.source?.addEventListener(topic, () => this.tell(topic));
+      this.follow(topic);
     }
   }
 
+  follow(topic) {
+    this.source?.addEventListener(topic, () => {
+      this.heard();
+      this.tell(topic);
+    });
+  }
+
+  heard() {
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.reconnect(), SILENT_MS);
+  }
+
   connect() {
-    if (this.closed || this.source) {
+    if (this.ended.signal.aborted || this.source) {
       return;
     }
     clearTimeout(this.retry);
     const source = new EventSource(this.url);
     this.source = source;
+    this.heard();
+    source.addEventListener("alive", () => this.heard());
     for (const topic of this.topics) {
-      source.addEventListener(topic, () => this.tell(topic));
+      this.follow(topic);
     }
     source.onopen = () => {
       this.failures = 0;
+      this.heard();
       clearTimeout(this.lost);
       this.lost = 0;
       shown("stale", false);
@@ -55,32 +81,48 @@ class LiveSource extends EventTarget {
     };
     source.onerror = () => {
       this.opened = true;
-      if (!this.lost) {
-        this.lost = setTimeout(() => shown("stale", true), SHOWN_LOST_MS);
-      }
+      this.miss();
       // Closed for good means the server answered something else: the log-in has ended, for instance. Whoever
       // asks for a part of the page now learns what.
       if (source.readyState === EventSource.CLOSED) {
         this.source = null;
         this.announce();
         const wait = RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)];
-        this.retry = setTimeout(this.watch, wait);
+        this.retry = setTimeout(() => this.watch(), wait);
       }
     };
   }
 
   pause() {
     clearTimeout(this.lost);
-    clearTimeout(this.retry);
     this.lost = 0;
+    this.disconnect();
+  }
+
+  disconnect() {
+    clearTimeout(this.retry);
+    clearTimeout(this.silence);
     this.source?.close();
     this.source = null;
   }
 
+  // Until the stream is open (again), which it is within a moment or not at all.
+  miss() {
+    this.lost ||= setTimeout(() => shown("stale", true), SHOWN_LOST_MS);
+  }
+
+  reconnect() {
+    this.disconnect();
+    this.opened = true;
+    this.watch();
+    if (this.source) {
+      this.miss();
+    }
+  }
+
   close() {
-    this.closed = true;
+    this.ended.abort();
     this.pause();
-    document.removeEventListener("visibilitychange", this.watch);
   }
 
   announce() {
