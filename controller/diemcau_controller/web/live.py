@@ -66,14 +66,12 @@ class Topic:
         if item.kind not in _TOUCHED_BY[self.kind]:
             return False
         meeting, site = item.data.get("meeting"), item.data.get("site")
-        if (
-            self.meeting
-            and meeting
-            and self.meeting != meeting
-            and not self.meeting.startswith(f"{meeting}-")
-        ):
+        if self.site and site and self.site != site:
             return False
-        return not (self.site and site and self.site != site)
+        if self.meeting and meeting:
+            # News of a meeting are about all of its occurrences, which are named after it and their time.
+            return meeting in (self.meeting, self.meeting.rpartition("-")[0])
+        return True
 
 
 @router.get("/live")
