@@ -13,8 +13,10 @@ from diemcau_agent.cli import _parser
 from diemcau_controller.api import (
     areas,
     attendees,
+    board,
     events,
     floor,
+    halls,
     hands,
     health,
     incidents,
@@ -22,10 +24,12 @@ from diemcau_controller.api import (
     reports,
     sites,
     units,
+    urgent,
     users,
 )
 from diemcau_controller.cli import app
 from diemcau_controller.config import Settings
+from diemcau_controller.web import board as board_page
 from diemcau_controller.web import pages
 from diemcau_wire import Channel, Reason
 from diemcau_wire.messages import EventKind, Verb
@@ -69,19 +73,23 @@ def routes() -> Iterator[str]:
             for module in (
                 areas,
                 attendees,
+                board,
                 events,
                 floor,
+                halls,
                 hands,
                 incidents,
                 meetings,
                 reports,
                 sites,
                 units,
+                urgent,
                 users,
             )
         ),
         (health, ""),
         (pages, ""),
+        (board_page, ""),
     ):
         for route in part.router.routes:
             for method in sorted(route.methods - {"HEAD"}):

@@ -10,7 +10,7 @@ from ..actions.compose_report import Report, report_of
 from ..actions.controller import Controller
 from ..actions.find_occurrence import find_occurrence
 from ..api.access import Core
-from . import board, chair, failures, live, login, meeting
+from . import board, chair, failures, hall, live, login, meeting, urgent
 from .access import ViewerPage
 from .assets import asset, asset_text
 from .environment import templates
@@ -25,8 +25,17 @@ router = APIRouter(include_in_schema=False)
 def install(app: FastAPI) -> None:
     """Add pages, live streams and static files to the application; raises NotBuilt when these are missing."""
     asset("app.js")
-    for part in (router, board.router, live.router, login.router, meeting.router, chair.router):
+    for part in (
+        router,
+        board.router,
+        live.router,
+        login.router,
+        meeting.router,
+        chair.router,
+        urgent.router,
+    ):
         app.include_router(part)
+    hall.install(app)
     failures.install(app)
     app.mount("/static", PageFiles(), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)

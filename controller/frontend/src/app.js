@@ -4,3 +4,4 @@ import "./live.js";
 import "./refresh.js";
 import "./notice.js";
 import "./forms.js";
+import "./elapsed.js";

@@ -168,6 +168,15 @@ class ReportNote(Base):
     written_at: Mapped[datetime]
 
 
+class Heard(Base):
+    """That a hall said, on its phone page, that it hears the meeting well: the last time it did."""
+
+    __tablename__ = "heard"
+    occurrence_id: Mapped[str] = mapped_column(ForeignKey("occurrence.id"), primary_key=True)
+    site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    at: Mapped[datetime]
+
+
 class ReportRow(Base):
     """What a site's part in an occurrence came to, as the report says it."""
 

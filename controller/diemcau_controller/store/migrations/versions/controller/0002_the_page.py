@@ -237,6 +237,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_incident_site_site_id"), ["site_id"], unique=False)
 
     op.create_table(
+        "heard",
+        sa.Column("occurrence_id", sa.String(), nullable=False),
+        sa.Column("site_id", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["occurrence_id"], ["occurrence.id"]),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"]),
+        sa.PrimaryKeyConstraint("occurrence_id", "site_id"),
+    )
+
+    op.create_table(
         "report_note",
         sa.Column("occurrence_id", sa.String(), nullable=False),
         sa.Column("site_id", sa.String(), nullable=False),
