@@ -18,7 +18,7 @@ demo: setup ## three halls meet on this machine; ARGS="--once --json" for one sh
 
 test: setup ## all tests; ARGS="-k word" for some
 	@tools/debian-packages.sh test
-	@$(IN_NAMESPACE) $(BIN)/python -m pytest $(ARGS)
+	@tools/run-tests.sh $(ARGS)
 
 check: setup ## format, lint, types and import boundaries only
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports

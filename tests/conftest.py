@@ -3,9 +3,36 @@
 import pytest
 from diemcau_controller.namespace import inside
 
+# Whole meetings: they take long and mostly wait, so they run beside everything else (tools/run-tests.sh).
+MEETINGS = (
+    "test_bad_input_disk",
+    "test_demo",
+    "test_faults",
+    "test_garbage",
+    "test_media_",
+    "test_room_from_outside",
+    "test_rtsp_passthrough",
+    "test_unit_meeting",
+    "test_unit_whole",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--lane", choices=("meetings", "rest"), help="one half of the tests")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "namespace: sends media, so it needs a network of its own")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the half that was asked for."""
+    lane = config.getoption("--lane")
+    if lane is None:
+        return
+    chosen = [item for item in items if item.path.stem.startswith(MEETINGS) == (lane == "meetings")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
