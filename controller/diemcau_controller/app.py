@@ -44,6 +44,7 @@ from .adapters.mosquitto_config import CONTROLLER_CN
 from .adapters.mqtt import MqttLink
 from .api import (
     areas,
+    attachments,
     attendees,
     audit,
     board,
@@ -179,6 +180,7 @@ def create_app(controller: Controller) -> FastAPI:
         areas,
         units,
         meetings,
+        attachments,
         floor,
         halls,
         hands,

@@ -119,7 +119,14 @@ class StateDir:
 
     def make(self) -> None:
         """Create the folders; `generated/` is for the owner only."""
-        for folder in (self.generated, self.reports, self.pictures, self.incidents, self.logs):
+        for folder in (
+            self.generated,
+            self.reports,
+            self.pictures,
+            self.incidents,
+            self.attachments,
+            self.logs,
+        ):
             folder.mkdir(parents=True, exist_ok=True)
         self.generated.chmod(0o700)
 
@@ -177,6 +184,11 @@ class StateDir:
     def incidents(self) -> Path:
         """Files kept as evidence, each under its SHA-256."""
         return self.root / "incidents"
+
+    @property
+    def attachments(self) -> Path:
+        """Documents of meetings, under their SHA-256."""
+        return self.root / "attachments"
 
     @property
     def logs(self) -> Path:

@@ -12,6 +12,7 @@ import typer
 from diemcau_agent.cli import _parser
 from diemcau_controller.api import (
     areas,
+    attachments,
     attendees,
     board,
     events,
@@ -72,6 +73,7 @@ def routes() -> Iterator[str]:
             (module, "/api/v1")
             for module in (
                 areas,
+                attachments,
                 attendees,
                 board,
                 events,

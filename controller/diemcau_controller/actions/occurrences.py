@@ -86,8 +86,9 @@ def _set_times(row: Occurrence, time: Times) -> None:
 
 def _make_way(session: Session, rows: dict[str, Occurrence], time: Times) -> None:
     """The table knows one occurrence of a meeting per start: one that was called off gives its start free."""
+    starts = {row.starts_at for row in rows.values()}
     for row in rows.values():
         if row.id != time.id and row.starts_at == time.starts_at and row.finished_at is not None:
-            row.starts_at -= timedelta(microseconds=1 + len(rows))
-            rows = {key: value for key, value in rows.items() if key != row.id}
-    session.flush()
+            while row.starts_at in starts:
+                row.starts_at -= timedelta(microseconds=1)
+            session.flush()

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from ..rules import presence
+from ..rules.gate import Mode
 from ..store.tables import HealthRow, Newest, Occurrence, Unit
 from .attendance import attendance_of
 from .controller import Controller
@@ -35,14 +36,18 @@ async def sweep_presence(controller: Controller, listening_since: datetime) -> N
 
 
 async def finish_meetings(controller: Controller) -> None:
-    """Note which meetings are over: at their cap, or after their end once everybody has gone home."""
+    """Note which meetings are over: at their cap, or after their end once everybody has gone home.
+
+    One that only holds the halls is over at its end.
+    """
     now = controller.now()
 
     def change(session: Session) -> list[str]:
         done = []
         running = select(Occurrence).where(Occurrence.finished_at.is_(None), Occurrence.ends_at <= now)
         for occurrence in session.scalars(running):
-            if now >= occurrence.cap_at or _deserted(session, occurrence):
+            held_here = occurrence.meeting.mode == Mode.HERE
+            if now >= occurrence.cap_at or not held_here or _deserted(session, occurrence):
                 occurrence.finished_at = min(now, occurrence.cap_at)
                 done.append(occurrence.id)
         return done

@@ -13,14 +13,17 @@ _MEANINGS = {
     409: "Something that exists stands against it.",
     413: "It is too large.",
     422: "The request cannot be read, or asks for what cannot be.",
+    429: "Too many tries: the sentence says how long to wait.",
     503: "The database is busy or cannot store it: try again.",
 }
 
 
 class Refused(BaseModel):
-    """Why not, in a sentence that says what to do."""
+    """Why not, in a sentence that says what to do. `code` is a stable word for it, `values` its details."""
 
     detail: str
+    code: str | None = None
+    values: dict[str, Any] | None = None
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:

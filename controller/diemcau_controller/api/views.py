@@ -6,23 +6,24 @@ Times are RFC 3339 UTC. A site's `state` and `line` are words of :mod:`..rules.b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from diemcau_wire.topics import Channel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ..actions.add_meeting import meeting_settings
 from ..actions.attendance import attendance_of
 from ..actions.fleet import Document, SiteNow, read_documents, read_sites
 from ..config import Settings
-from ..rules import board
 from ..rules.actor import Actor
 from ..rules.attendance import Attendance
-from ..store.tables import VERDICT, Area, Invitation, Meeting, Occurrence, Unit
+from ..rules.gate import Mode
+from ..rules.refusals import Conflict
+from ..store.tables import VERDICT, Area, Attachment, Meeting, Occurrence, Unit
 
 View = dict[str, Any]
-WORST_FIRST = board.WORST_FIRST
 
 
 def text(moment: datetime | None) -> str | None:
@@ -57,16 +58,30 @@ def meeting_view(session: Session, who: Actor, meeting: Meeting, since: datetime
     query = select(Occurrence).where(Occurrence.meeting_id == meeting.id).order_by(Occurrence.starts_at)
     rows = session.scalars(query if since is None else query.where(Occurrence.cap_at > since))
     return {
+        **meeting_settings(meeting),
         "id": meeting.id,
-        "title": meeting.title,
-        "kind": meeting.kind,
-        "starts_local": meeting.starts_local,
-        "rrule": meeting.rrule,
-        "duration_s": meeting.duration_s,
-        "main_site": meeting.main_site_id,
         "sites": [site for site in meeting.site_ids if who.sees(site)],
+        "urgent": meeting.urgent,
         "cancelled": meeting.cancelled_at is not None,
+        "exceptions": [
+            {"date": one.starts_local, "moved_to": one.moved_to, "reason": one.reason}
+            for one in sorted(meeting.exceptions, key=lambda one: one.starts_local)
+        ],
+        "attachments": [attachment_view(one) for one in meeting.attachments],
         "occurrences": [occurrence_view(who, row) for row in rows],
+    }
+
+
+def attachment_view(row: Attachment) -> View:
+    """A document of a meeting, without its bytes."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "media_type": row.media_type,
+        "size": row.size,
+        "sha256": row.sha256,
+        "added_at": text(row.added_at),
+        "added_by": row.added_by,
     }
 
 
@@ -78,6 +93,7 @@ def occurrence_view(who: Actor, row: Occurrence) -> View:
         "meeting_id": row.meeting_id,
         "title": meeting.title,
         "kind": meeting.kind,
+        "mode": meeting.mode,
         "opens_at": text(row.opens_at),
         "starts_at": text(row.starts_at),
         "ends_at": text(row.ends_at),
@@ -103,7 +119,11 @@ def attendance_view(session: Session, who: Actor, row: Occurrence) -> View:
 
 
 def join_info(row: Occurrence, settings: Settings) -> View:
-    """The way in: whoever has it can take part."""
+    """The way in: whoever has it can take part. Raises :class:`Conflict` for a meeting not held here."""
+    if row.meeting.mode != Mode.HERE:
+        raise Conflict(
+            f"meeting {row.id} is not held on this system: there is no way in", code="schedule.not_here"
+        )
     return {
         "url": settings.janus_url,
         "room": row.room,
@@ -111,21 +131,6 @@ def join_info(row: Occurrence, settings: Settings) -> View:
         "expires_at": text(row.cap_at),
         "sites": row.meeting.site_ids,
     }
-
-
-def current_occurrences(session: Session, who: Actor, now: datetime, within: timedelta) -> list[Occurrence]:
-    """What runs now, or else what comes next within that time, with a site in scope; in order of time."""
-    query = (
-        select(Occurrence)
-        .where(Occurrence.finished_at.is_(None), Occurrence.cap_at > now, Occurrence.opens_at < now + within)
-        .order_by(Occurrence.starts_at)
-    )
-    if who.sites is not None:
-        own = select(Invitation.meeting_id).where(Invitation.site_id.in_(who.sites))
-        query = query.where(Occurrence.meeting_id.in_(own))
-    rows = session.scalars(query.limit(20)).all()
-    running = [row for row in rows if row.opens_at <= now]
-    return running or list(rows[:1])
 
 
 def site_view(now: SiteNow) -> View:

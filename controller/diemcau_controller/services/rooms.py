@@ -11,7 +11,8 @@ from sqlalchemy import select, update
 from ..actions.controller import Controller
 from ..actions.news import Item
 from ..adapters.janus import JanusLost, JanusRefused, RoomSpec, VideoRooms
-from ..store.tables import Occurrence
+from ..rules.gate import Mode
+from ..store.tables import Meeting, Occurrence
 
 LINGER = timedelta(seconds=60)
 _LOOK_S = 10.0
@@ -54,8 +55,9 @@ class Rooms:
         with self._controller.database.read() as session:
             missing = session.scalars(
                 select(Occurrence)
+                .join(Meeting)
                 .where(Occurrence.room_made.is_(False), Occurrence.finished_at.is_(None))
-                .where(Occurrence.cap_at > now)
+                .where(Occurrence.cap_at > now, Meeting.mode == Mode.HERE)
                 .order_by(Occurrence.opens_at)
             ).all()
             over = session.scalars(
