@@ -65,7 +65,7 @@ def test_from_opening_to_closing(office: Office) -> None:
     office.refused(409, f"{path}/close", resolution="lần nữa")
     assert office.get("incidents") == [] and len(office.get("incidents?which=closed")) == 1
     assert office.add(f"{path}/reopen", text="Lại mất tiếng.")["closed_at"] is None
-    office.refused(409, f"{path}/reopen")
+    office.refused(409, f"{path}/reopen", text="x")
     with office.database.read() as session:
         done = list(
             session.scalars(select(AuditRow.action).where(AuditRow.subject == f"incident:{made['id']}"))
