@@ -138,6 +138,29 @@ async def restore_site(controller: Controller, who: Actor, site_id: str) -> list
     return meetings
 
 
+@dataclass(slots=True)
+class Fate:
+    """What removing a site will do, by title: meetings it leaves, meetings it attends until they end, and one
+    it leads, which keeps it from being removed (`leads_now`: that one runs).
+    """
+
+    leaves: list[str] = field(default_factory=list)
+    attends: list[str] = field(default_factory=list)
+    leads: str = ""
+    leads_now: bool = False
+
+
+def fate_of(session: Session, settings: Settings, site_id: str, now: datetime) -> Fate:
+    """What :func:`remove_site` would do."""
+    fate = Fate()
+    for meeting in _to_come(session, settings, site_id, now):
+        running = _running(session, meeting, now)
+        (fate.attends if running else fate.leaves).append(meeting.title)
+        if meeting.main_site_id == site_id and not fate.leads_now:
+            fate.leads, fate.leads_now = meeting.title, running
+    return fate
+
+
 def _let_go(session: Session, settings: Settings, site: Site, now: datetime) -> tuple[Removal, list[Letter]]:
     """Take a removed site out of every meeting that does not run, and its unit out of service after."""
     removal = Removal()
