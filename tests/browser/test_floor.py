@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 from diemcau_controller.demo.halls import MAIN, SITES
+from diemcau_controller.demo.judge import look
 from diemcau_controller.rules.naming import plain
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.room_page import FLAGS
-from tests.system.hall_senses import WINDOW_S, hears
-from tests.system.standing_meeting import ROGUE, StandingMeeting
+from tests.system.hall_senses import WINDOW_S, ask_unit, hears
+from tests.system.standing_meeting import DEADLINE_S, ROGUE, StandingMeeting
 
 pytestmark = pytest.mark.namespace
 
@@ -43,6 +44,27 @@ def watched(page: Page, troubles: list[str]) -> Page:
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.set_default_timeout(15_000)
     return page
+
+
+def seen_after_s(meeting: StandingMeeting, viewer: str, speaker: str, tapped: float) -> float:
+    """Seconds from the tap until a picture the speaker's camera took after it is on the viewer's screen."""
+    folder = meeting.stage.unit_folder(viewer)
+    png = folder / "first.png"
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        at = time.time()
+        ask_unit(folder, {"type": "snapshot", "path": str(png)})
+        if png.exists() and look(png, int(at * 1000)).codes.get(speaker, 0) > tapped * 1000:
+            return at - tapped
+        assert time.monotonic() < deadline, f"{speaker} is not seen at {viewer}"
+
+
+def granted(meeting: StandingMeeting, chair: Page, button: str, speaker: str, viewer: str) -> None:
+    """Tap; then every hall must see and hear the speaker."""
+    tapped = time.time()
+    chair.locator(button).tap()
+    seen_s = seen_after_s(meeting, viewer, speaker, tapped)
+    print(f"{button}: grant → seen at {viewer} {seen_s:.2f} s; everywhere {meeting.content(speaker, tapped)}")
 
 
 def silent(meeting: StandingMeeting, site: str) -> None:
@@ -80,8 +102,7 @@ def test_the_chair_runs_the_floor_from_a_phone(tmp_path: Path) -> None:
 
         # Found by typing without diacritics, called by one tap.
         chair.get_by_role("searchbox").fill(plain_word(names[first]))
-        chair.locator(f"#call-grant-{first}").tap()
-        print(f"grant → seen and heard, {first} from the list:", meeting.content(first))
+        granted(meeting, chair, f"#call-grant-{first}", first, second)
         expect(chair.locator(".speaker")).to_have_text(names[first])
         expect(secretary.locator(".speaker")).to_have_text(names[first])
 
@@ -89,8 +110,7 @@ def test_the_chair_runs_the_floor_from_a_phone(tmp_path: Path) -> None:
         stage.api.post(f"{path}/hands", {"site": second, "text": "Về đường liên xã"})
         expect(chair.locator(".queue")).to_contain_text("Về đường liên xã")
         expect(secretary.locator(".queue")).to_contain_text(names[second])
-        chair.locator(f"#hand-grant-{second}").tap()
-        print(f"grant → seen and heard, {second} from the queue:", meeting.content(second))
+        granted(meeting, chair, f"#hand-grant-{second}", second, first)
         expect(chair.locator(".queue")).to_have_count(0)
 
         # Two at the floor: the last one wins, and the other sees it at once.
