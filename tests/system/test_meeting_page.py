@@ -180,6 +180,35 @@ def test_whoever_only_looks_gets_no_buttons(office: Office, held: str) -> None:
         assert refused.status_code == 403, path
 
 
+def test_a_secretary_of_another_area_sees_a_part(office: Office, held: str) -> None:
+    office.add("users", name="ea", role="secretary", area="xa-ea-kiet")
+    token = office.add("users/ea/token")["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    text = office.nobody.get(f"/meetings/{held}", headers=headers).text
+    assert rows(text) == ["Xã Ea Kiết"] and "Mời phát biểu" not in text
+    refused = office.nobody.post(f"/meetings/{held}/floor", data={"verb": "mute-all"}, headers=headers)
+    assert refused.status_code == 403 and "ngoài địa bàn" in refused.text
+    hidden = f"{meeting(office, starts_at='2026-03-04T08:30', sites=['ea-tar'])}-20260304T083000"
+    assert office.nobody.get(f"/meetings/{hidden}", headers=headers).status_code == 404
+
+
+def test_a_meeting_that_only_holds_its_halls(office: Office) -> None:
+    made = meeting(office, mode="elsewhere")
+    office.later(minutes=35)
+    text = page(office, f"/meetings/{made}")
+    assert (
+        "họp trên hệ thống khác" in text and "/floor" not in text and "chưa vào phòng họp" not in rows(text)
+    )
+    assert "is not held on this system" in office.refused(409, f"meetings/{made}/floor", verb="mute-all")
+    assert "is not held on this system" in office.refused(409, f"meetings/{made}/chair-link")
+
+
+def test_one_that_was_called_off_says_so(office: Office) -> None:
+    made = meeting(office)
+    assert office.http.delete(f"/api/v1/meetings/{made}").is_success
+    assert "đã hủy" in page(office, f"/meetings/{made}")
+
+
 def test_large_meetings_stay_small(tmp_path: Path) -> None:
     with furnished(tmp_path / "state") as office:
         fill(office.database, 168, office.time)

@@ -8,6 +8,7 @@ from ..rules.actor import Actor, Role
 from ..rules.refusals import Conflict, NotFound
 from ..store.tables import Occurrence
 from .audit import record
+from .change_floor import need_here
 from .controller import Controller
 from .find_occurrence import find_occurrence
 from .meeting_links import Purpose, sign, verify
@@ -29,6 +30,7 @@ async def renew_chair_link(controller: Controller, who: Actor, occurrence_id: st
     def change(session: Session) -> Occurrence:
         occurrence = find_occurrence(session, who, occurrence_id, now)
         need_main_site(who, occurrence.meeting)
+        need_here(occurrence)
         if occurrence.finished_at is not None or now >= occurrence.cap_at:
             raise Conflict(f"meeting {occurrence.id} is over: it needs no link", code="meetings.over")
         occurrence.chair_link += 1

@@ -87,6 +87,11 @@ def need_open(occurrence: Occurrence, now: datetime) -> None:
             f"meeting {occurrence.id} is not open yet: it opens {occurrence.opens_at:%Y-%m-%d %H:%M} UTC",
             code="meetings.not_open",
         )
+    need_here(occurrence)
+
+
+def need_here(occurrence: Occurrence) -> None:
+    """Refuse what has no sense for a meeting that only holds its halls."""
     if occurrence.meeting.mode != "here":
         raise Conflict(
             f"meeting {occurrence.id} is not held on this system: it has no floor here",

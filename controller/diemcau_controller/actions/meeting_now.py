@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from ..rules.actor import Actor
 from ..rules.attendance import Attendance
 from ..rules.board import rank
 from ..rules.floor import Floor
@@ -48,15 +49,20 @@ class MeetingNow:
     `speakers`: those with the floor, in the order they got it. `hands`: those who wait, in their order."""
 
     occurrence: Occurrence
+    main_name: str
     phase: Phase
     floor: Floor
+    speakers: tuple[HallNow, ...]
     halls: tuple[HallNow, ...]
     hands: tuple[tuple[Hand, HallNow], ...]
 
-    @property
-    def speakers(self) -> Sequence[HallNow]:
-        by_id = {hall.site.id: hall for hall in self.halls}
-        return [by_id[site] for site in self.floor.speakers if site in by_id]
+    def seen_by(self, who: Actor) -> MeetingNow:
+        """The same with those halls and hands that are in scope; who speaks is known to everybody in it."""
+        return replace(
+            self,
+            halls=tuple(hall for hall in self.halls if who.sees(hall.site.id)),
+            hands=tuple(one for one in self.hands if who.sees(one[0].site_id)),
+        )
 
     @property
     def present(self) -> int:
@@ -90,6 +96,7 @@ def meeting_now(controller: Controller, session: Session, fleet: Fleet, occurren
     }
     return MeetingNow(
         occurrence=occurrence,
+        main_name=fleet.by_id[occurrence.meeting.main_site_id].name,
         phase=phase(
             occurrence.opens_at,
             occurrence.starts_at,
@@ -99,6 +106,7 @@ def meeting_now(controller: Controller, session: Session, fleet: Fleet, occurren
             controller.now(),
         ),
         floor=floor_of(occurrence),
+        speakers=tuple(halls[site] for site in occurrence.floor_speakers if site in halls),
         halls=tuple(sorted(halls.values(), key=_place)),
         hands=tuple((hand, halls[hand.site_id]) for hand in hands if hand.site_id in halls),
     )

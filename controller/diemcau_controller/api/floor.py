@@ -47,7 +47,7 @@ class Extension(BaseModel):
 def get_floor(core: Core, who: Viewer, meeting: str) -> View:
     """Who has the floor, who waits for it, and how every hall in scope stands."""
     with core.database.read() as session:
-        return floor_view(read_meeting(core, session, who, meeting), who)
+        return floor_view(read_meeting(core, session, who, meeting))
 
 
 @router.post("/{meeting}/floor", responses=answers(404, 409, 422))
@@ -79,12 +79,13 @@ async def post_chair_link(core: Core, who: Secretary, meeting: str) -> View:
 
 
 def read_meeting(core: Controller, session: Session, who: Actor, meeting: str) -> MeetingNow:
-    """A meeting as it stands, for who may see it. Reads much: not on the event loop."""
-    return meeting_now(core, session, core.fleet.now(), find_occurrence(session, who, meeting, core.now()))
+    """A meeting as it stands, with what is in scope. Reads much: not on the event loop."""
+    occurrence = find_occurrence(session, who, meeting, core.now())
+    return meeting_now(core, session, core.fleet.now(), occurrence).seen_by(who)
 
 
-def floor_view(now: MeetingNow, who: Actor) -> View:
-    """Floor, queue and halls; of halls and hands only those in scope."""
+def floor_view(now: MeetingNow) -> View:
+    """Floor, queue and halls."""
     return {
         "meeting": now.occurrence.id,
         "phase": now.phase.value,
@@ -94,9 +95,8 @@ def floor_view(now: MeetingNow, who: Actor) -> View:
         "hands": [
             {"site": hand.site_id, "text": hand.text, "raised_at": text(hand.raised_at)}
             for hand, _ in now.hands
-            if who.sees(hand.site_id)
         ],
-        "sites": [_hall_view(hall) for hall in now.halls if who.sees(hall.site.id)],
+        "sites": [_hall_view(hall) for hall in now.halls],
     }
 
 

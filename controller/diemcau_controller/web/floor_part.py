@@ -29,11 +29,13 @@ def floor_values(now: MeetingNow, base: str, *, may_floor: bool) -> dict[str, An
     """What the templates of the floor need. `base` is the address that changes go to."""
     full = len(now.floor.speakers) >= MOST_SPEAKERS
     gives_way = next((hall.site.name for hall in now.speakers if not hall.main), "")
-    begun = now.phase.begun
+    here = now.occurrence.meeting.mode == "here"
+    begun = now.phase.begun and here
     return {
         "m": now,
         "base": base,
-        "may_floor": may_floor and now.phase.live,
+        "here": here,
+        "may_floor": may_floor and here and now.phase.live,
         "full": full,
         "gives_way": gives_way if full and now.floor.open else "",
         "tones": {one.value: _tone(one, begun=begun) for one in Standing},

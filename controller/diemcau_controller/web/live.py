@@ -33,7 +33,18 @@ _TOUCHED_BY = {
     "board": {"site", "unit", "session", "schedule", "floor", "event", "incident"},
     "schedule": {"schedule", "site"},
     "incidents": {"incident", "site"},
-    "meeting": {"session", "schedule", "floor", "event", "hand", "attendees", "report", "incident", "site"},
+    "meeting": {
+        "session",
+        "schedule",
+        "floor",
+        "event",
+        "hand",
+        "attendees",
+        "report",
+        "incident",
+        "site",
+        "unit",
+    },
     "hall": {"session", "schedule", "floor", "event", "hand", "attendees", "unit", "incident"},
 }
 _PARTS = {"board": 1, "schedule": 1, "incidents": 1, "meeting": 2, "hall": 3}

@@ -138,6 +138,7 @@ def _values(core: Controller, who: Actor, meeting: str, query: Any) -> dict[str,
     everything = query.get("all") == "1"
     return {
         **floor_values(now, f"/meetings/{now.occurrence.id}", may_floor=may_floor),
+        "may_report": who.may(Role.SECRETARY),
         "halls": halls if everything else halls[:_ROWS],
         "left_out": 0 if everything else max(0, len(halls) - _ROWS),
         "everything": everything,
