@@ -31,7 +31,10 @@ from diemcau_controller.api import (
 from diemcau_controller.cli import app
 from diemcau_controller.config import Settings
 from diemcau_controller.web import board as board_page
-from diemcau_controller.web import pages
+from diemcau_controller.web import chair as chair_page
+from diemcau_controller.web import incidents as incidents_page
+from diemcau_controller.web import meeting as meeting_page
+from diemcau_controller.web import report as report_page
 from diemcau_wire import Channel, Reason
 from diemcau_wire.messages import EventKind, Verb
 from pydantic import BaseModel
@@ -90,8 +93,11 @@ def routes() -> Iterator[str]:
             )
         ),
         (health, ""),
-        (pages, ""),
+        (incidents_page, ""),
+        (report_page, ""),
         (board_page, ""),
+        (chair_page, ""),
+        (meeting_page, ""),
     ):
         for route in part.router.routes:
             for method in sorted(route.methods - {"HEAD"}):

@@ -304,6 +304,7 @@ def test_who_has_not_the_floor_is_muted(tmp_path: Path) -> None:
             for feed in ("a", "b", "stranger"):
                 rooms.publish(feed)
             await becomes(a=False, b=True, stranger=True)
+            assert list(controller.in_room.values()) == [{"a", "b", "stranger"}]
             rooms.told.clear()
             await change_floor(controller, SYSTEM, meeting, FloorVerb.GRANT, "b")
             await becomes(a=True, b=False, stranger=True)

@@ -27,6 +27,8 @@ class Verb(StrEnum):
     GRANT = "grant"
     END = "end"
     MUTE_ALL = "mute-all"
+    OPEN_DISCUSSION = "open-discussion"
+    CLOSE_DISCUSSION = "close-discussion"
 
 
 def seconds(text: str) -> int:
@@ -134,7 +136,7 @@ def join_info(
 @meetings.command("floor")
 def floor(
     meeting: Id,
-    verb: Annotated[Verb, typer.Argument(help="grant SITE, end SITE, or mute-all.")],
+    verb: Annotated[Verb, typer.Argument(help="grant SITE, end SITE, mute-all, …")],
     site: Annotated[str | None, typer.Argument(help="Whom it is about.")] = None,
     add: Annotated[bool, typer.Option("--add", help="Beside those who speak.")] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
