@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,8 @@ class SiteNow:
     `search` is what a search without diacritics looks through; `areas` leads from the top to its own.
     """
 
+    id: str
+    name: str
     row: Site
     unit: Unit | None
     area: Area | None
@@ -47,14 +49,7 @@ class SiteNow:
     state: str
     line: str
     search: str
-
-    @property
-    def id(self) -> str:
-        return self.row.id
-
-    @property
-    def name(self) -> str:
-        return self.row.name
+    removed: bool
 
     @property
     def rtt_ms(self) -> float | None:
@@ -138,6 +133,8 @@ class FleetView:
                 serving = select(Unit.site_id).where(Unit.id.in_(ids), Unit.site_id.is_not(None))
                 wanted |= {site for site in session.scalars(serving) if site is not None}
             fresh = {site.id: site for site in read_sites(session, wanted, old.areas)}
+        if all(_same_place(old.by_id.get(site_id), fresh.get(site_id)) for site_id in wanted):
+            return _exchanged(old, fresh)
         gone = wanted - fresh.keys()
         by_id = {site_id: site for site_id, site in old.by_id.items() if site_id not in gone} | fresh
         return _arranged(by_id, old.areas)
@@ -204,6 +201,8 @@ def _site_now(
     contacts = " ".join(f"{one.get('name', '')} {one.get('phone', '')}" for one in row.contacts)
     named = " ".join(areas[area].name for area in path)
     return SiteNow(
+        id=row.id,
+        name=row.name,
         row=row,
         unit=unit,
         area=areas.get(row.area_id) if row.area_id else None,
@@ -217,6 +216,7 @@ def _site_now(
         ),
         line=line_of(status, said.get(Channel.HEALTH, {}).get("link_rtt_ms")),
         search=plain(f"{row.name} {row.id} {named} {contacts}"),
+        removed=row.removed_at is not None,
     )
 
 
@@ -234,11 +234,29 @@ def _arranged(by_id: Mapping[str, SiteNow], areas: Mapping[str, Area]) -> Fleet:
         below.setdefault(area.parent_id, []).append(area)
     ordered = sorted(by_id.values(), key=_by_name)
     return Fleet(
-        sites=tuple(site for site in ordered if site.row.removed_at is None),
+        sites=tuple(site for site in ordered if not site.removed),
         by_id=by_id,
         by_unit={site.unit.id: site for site in ordered if site.unit is not None},
         areas=areas,
         below={parent: tuple(found) for parent, found in below.items()},
+    )
+
+
+def _same_place(old: SiteNow | None, new: SiteNow | None) -> bool:
+    """True when a site stands where it stood, with the same unit: what a unit says changes no more."""
+    if old is None or new is None:
+        return False
+    units = (one.unit.id if one.unit is not None else None for one in (old, new))
+    return (old.search, old.removed) == (new.search, new.removed) and len(set(units)) == 1
+
+
+def _exchanged(old: Fleet, fresh: Mapping[str, SiteNow]) -> Fleet:
+    """The same fleet with these sites in the places of their elder selves."""
+    return replace(
+        old,
+        sites=tuple(fresh.get(site.id, site) for site in old.sites),
+        by_id={**old.by_id, **fresh},
+        by_unit={**old.by_unit, **{site.unit.id: site for site in fresh.values() if site.unit is not None}},
     )
 
 

@@ -161,7 +161,9 @@ def _members(session: Session, group: str | None) -> frozenset[str] | None:
     if group is None:
         return None
     if session.get(Group, group) is None:
-        raise NotFound(f"there is no group {group[:80]}", code="group_unknown", field="group", group=group)
+        raise NotFound(
+            f"there is no group {group[:80]}", code="board.group_unknown", field="group", group=group
+        )
     return frozenset(session.scalars(select(GroupMember.site_id).where(GroupMember.group_id == group)))
 
 
@@ -191,7 +193,7 @@ def _areas(fleet: Fleet, area: str | None, sites: Iterable[SiteNow]) -> list[Are
 
 def _path(fleet: Fleet, area: str | None) -> list[Area]:
     if area is not None and area not in fleet.areas:
-        raise NotFound(f"there is no area {area[:80]}", code="area_unknown", field="area", area=area)
+        raise NotFound(f"there is no area {area[:80]}", code="board.area_unknown", field="area", area=area)
     path: list[Area] = []
     while area is not None and area in fleet.areas and len(path) < len(fleet.areas):
         path.append(fleet.areas[area])

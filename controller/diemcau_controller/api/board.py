@@ -56,7 +56,7 @@ def get_thumbnail(core: Core, who: Contractor, unit: str) -> FileResponse:
         unit_for(session, who, unit)
     path = thumbnail(core, unit) if is_unit_id(unit) else None
     if path is None:
-        raise NotFound("this unit has sent no picture yet", code="picture_none")
+        raise NotFound("this unit has sent no picture yet", code="board.picture_none")
     return FileResponse(path, media_type="image/webp", headers=_FOR_EVER)
 
 

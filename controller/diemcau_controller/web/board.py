@@ -117,10 +117,12 @@ async def check(request: Request, core: Core, who: OperatorPage) -> Response:
     words, sent = words_of(request), await form(request)
     site = (await run_in_threadpool(core.fleet.now)).by_id.get(sent["site"])
     if site is None or site.unit is None:
-        raise NotFound("there is no such site, or it has no unit", code="site_unknown", site=sent["site"])
+        raise NotFound("there is no such site, or it has no unit", code="board.no_unit")
     ack = await send_command(core, who, site.unit.id, Verb.PREFLIGHT, {})
     if not ack.ok:
-        raise Conflict(f"the unit did not check itself: {ack.text}", code="check_refused", site=site.name)
+        raise Conflict(
+            f"the unit did not check itself: {ack.text}", code="board.check_refused", site=site.name
+        )
     text = words("board.check_sent", site=site.name)
     if for_htmx(request):
         return render(request, "board/_said.html", text=text)
