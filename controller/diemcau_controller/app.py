@@ -73,7 +73,7 @@ from .services.rooms import Rooms
 from .services.supervise import every, supervise
 from .store.database import Database
 from .store.writer import Writer
-from .web import pages
+from .web import pages, report
 
 LISTEN_FD = "DIEMCAU_LISTEN_FD"
 
@@ -137,7 +137,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         await sweep_presence(controller, ingest.silence_judged_from(controller.now()))
         await finish_meetings(controller)
         await retire_removed_sites(controller)
-        await write_due_reports(controller, partial(pages.report_file, controller))
+        await write_due_reports(controller, partial(report.report_file, controller))
 
     services = {
         "rooms": rooms.run,

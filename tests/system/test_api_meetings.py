@@ -13,7 +13,7 @@ from diemcau_controller.actions.refresh_horizon import refresh_horizon
 from diemcau_controller.actions.sweep import drop_old_health, finish_meetings, sweep_presence
 from diemcau_controller.actions.write_report import write_due_reports
 from diemcau_controller.store.tables import HealthRow
-from diemcau_controller.web import pages
+from diemcau_controller.web.report import report_file
 from diemcau_wire.messages import (
     DesiredSchedule,
     EventKind,
@@ -137,7 +137,7 @@ def test_the_floor(office: Office) -> None:
     assert "not open yet" in office.refused(409, path, verb="mute-all")
     office.later(minutes=20)
     office.post.letters.clear()
-    assert office.add(path, verb="grant", site="ea-kiet") ["speakers"] == ["ea-kiet"]
+    assert office.add(path, verb="grant", site="ea-kiet")["speakers"] == ["ea-kiet"]
     (told,) = office.post.take(Floor)
     assert (told.unit, told.seq, told.speakers) == (UNIT, 1, ["ea-kiet"])
     assert told.names == {"ea-kiet": "Xã Ea Kiết"}
@@ -158,7 +158,7 @@ def test_the_floor(office: Office) -> None:
 
 def pass_time(office: Office) -> None:
     asyncio.run(finish_meetings(office.controller))
-    asyncio.run(write_due_reports(office.controller, lambda r: pages.report_file(office.controller, r)))
+    asyncio.run(write_due_reports(office.controller, lambda r: report_file(office.controller, r)))
 
 
 def test_the_report(office: Office) -> None:

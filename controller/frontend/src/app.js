@@ -5,3 +5,4 @@ import "./refresh.js";
 import "./notice.js";
 import "./forms.js";
 import "./elapsed.js";
+import "./print.js";

@@ -1,0 +1,6 @@
+// data-print: a button that prints the page.
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) {
+    window.print();
+  }
+});
