@@ -43,6 +43,7 @@ router = APIRouter(include_in_schema=False, prefix="/h/{meeting}/{site}/{token}"
 
 TROUBLES = (Kind.NO_PICTURE, Kind.NO_SOUND, Kind.OTHER)
 STATUSES = tuple(AttendeeStatus)
+_FORMS = {"people": {"name", "position", "status", "detail"}, "trouble": {"kind", "story"}}
 
 
 @dataclass
@@ -230,7 +231,9 @@ def _page(
     typed: dict[str, str] | None = None,
     wrong: Mistakes | None = None,
 ) -> Response:
-    values = _values(core, link) | {"typed": typed or {}, "wrong": wrong or {}}
+    wrong = wrong or {}
+    opened = next((name for name, fields in _FORMS.items() if fields & wrong.keys()), "")
+    values = _values(core, link) | {"typed": typed or {}, "wrong": wrong, "opened": opened}
     return render(request, "hall/page.html", status, **values)
 
 

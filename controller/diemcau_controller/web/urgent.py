@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -15,6 +16,7 @@ from ..actions.answer_urgent import decline_urgent, ring_again
 from ..actions.controller import Controller
 from ..actions.fleet import Fleet, SiteNow
 from ..actions.start_urgent import Outlook, UrgentSpec, outlook, start_urgent
+from ..actions.urgent_now import Called, UrgentNow
 from ..api.access import Core
 from ..api.urgent import read_urgent
 from ..rules.actor import Actor, Role
@@ -29,6 +31,7 @@ from .words import Words
 router = APIRouter(include_in_schema=False, prefix="/urgent")
 
 MOST_BOXES = 400  # so many sites can be chosen one by one; more are chosen by area
+PATIENCE = timedelta(minutes=2)  # within it a hall that rings comes in by itself
 TONES = {
     Answer.UNREACHABLE: "bad",
     Answer.DECLINED: "care",
@@ -104,10 +107,19 @@ def _values(core: Controller, who: Actor, meeting: str) -> dict[str, Any]:
         "base": f"/urgent/{now.now.occurrence.id}",
         "tones": {answer.value: tone for answer, tone in TONES.items()},
         "counts": [(answer.value, now.count(answer)) for answer in reversed(Answer)],
-        "awaited": sum(one.answer.awaited for one in now.halls),
+        "to_call": [one for one in now.halls if _needs_a_call(one, now)],
+        "coming": [one for one in now.halls if one.answer.awaited and not _needs_a_call(one, now)],
+        "inside": [one for one in now.halls if one.answer is Answer.PRESENT],
         "reachable": sum(one.answer.awaited or one.answer is Answer.PRESENT for one in now.halls),
         "may_call": who.may(Role.SECRETARY) and now.now.phase.live,
     }
+
+
+def _needs_a_call(one: Called, now: UrgentNow) -> bool:
+    """Nothing brings this hall in but a telephone call, or it has been awaited for longer than usual."""
+    if one.answer is Answer.PRESENT:
+        return False
+    return not one.answer.awaited or now.elapsed > PATIENCE
 
 
 def _start_page(
@@ -155,11 +167,14 @@ def _spec(core: Controller, who: Actor, sent: Form) -> UrgentSpec:
 def parts_of(fleet: Fleet, sites: Sequence[SiteNow]) -> list[Part]:
     """The sites by area, at the level at which they first differ: below a lone province by commune."""
     depth = 0
-    while len(sites) > 1 and len({site.areas[: depth + 1] for site in sites}) == 1 and sites[0].areas[depth:]:
+    while len({site.areas[: depth + 1] for site in sites}) == 1 and any(
+        len(site.areas) > depth + 1 for site in sites
+    ):
         depth += 1
     found: dict[str | None, list[SiteNow]] = {}
     for site in sites:
-        found.setdefault(site.areas[depth] if site.areas[depth:] else None, []).append(site)
+        area = site.areas[: depth + 1][-1:]
+        found.setdefault(area[0] if area else None, []).append(site)
     parts = [Part(area or "-", fleet.areas[area].name if area else None, of) for area, of in found.items()]
     return sorted(parts, key=lambda part: (part.name is not None, part.name or ""))
 
