@@ -234,6 +234,7 @@ class _Planner:
         for name in names:
             made = self._planned(parent, name)
             if not made.id or not made.tier or len(name) > 200:
+                site.area, site.new_area = made.path, True
                 self._refuse_area(site, made)
                 return None
             parent = made.id

@@ -34,6 +34,7 @@ Spec = TypeVar("Spec", SiteSpec, SiteChange)
 
 _CONTACTS = 8
 _SUGGESTED = 400  # so many areas at most are offered while one types
+_TEXTS = ("name", "id", "area", "camera", "microphone", "sound", "language")
 _NUMBERS = ("width", "height", "fps", "kbit", "screen_width", "screen_height")
 
 
@@ -231,7 +232,7 @@ def _page(
     status: int = 200,
 ) -> Response:
     blank = {"name": "", "phone": "", "task": ""}
-    rows = [*typed.contacts, *[blank] * 2][:_CONTACTS]
+    rows = [*typed.contacts, *[blank] * (1 if typed.contacts else 2)][:_CONTACTS]
     device = {*_NUMBERS, "camera", "microphone", "sound", "video", "screen"}
     return render(
         request,
@@ -239,7 +240,7 @@ def _page(
         status,
         site=site,
         known=core.fleet.now().by_id.get(site) if site is not None else None,
-        texts={"name": "", "id": "", "area": "", **typed.texts},
+        texts={**dict.fromkeys((*_TEXTS, *_NUMBERS), ""), **typed.texts},
         is_centre=typed.is_centre,
         contacts=rows,
         areas=area_names_of(_tree(core), who, ""),

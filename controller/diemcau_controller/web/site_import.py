@@ -112,9 +112,10 @@ def _plan(
     wrong: Mistakes,
     status: int = 200,
 ) -> Response:
-    needed = [one for one in plan.sites if any(w.code == "areas.tier_needed" for w in one.wrong)]
-    others = [one for one in plan.sites if one.wrong and one not in needed]
-    right = [one for one in plan.sites if not one.wrong]
+    # That a tier has to be told is asked beside the new areas, and is no fault of the line.
+    wrongs = {one.line: [w for w in one.wrong if w.code != "areas.tier_needed"] for one in plan.sites}
+    others = [one for one in plan.sites if wrongs[one.line]]
+    right = [one for one in plan.sites if not wrongs[one.line]]
     by_tier: dict[str, list[str]] = {}
     for area in plan.areas:
         by_tier.setdefault(area.guessed, []).append(area.name)
@@ -128,8 +129,8 @@ def _plan(
         total=len(plan.sites),
         wrong=others[:_WRONG_SHOWN],
         wrong_total=len(others),
-        right=(right + needed)[:_RIGHT_SHOWN],
-        right_total=len(right) + len(needed),
+        right=right[:_RIGHT_SHOWN],
+        right_total=len(right),
         by_tier=sorted(by_tier.items(), key=lambda one: (one[0] != "", one[0])),
         tiers=tiers,
         new_areas=len(plan.areas),
