@@ -54,7 +54,7 @@ def opened(office: Office, **more: Any) -> Any:
 def test_from_opening_to_closing(office: Office) -> None:
     occurrence = office.get(f"meetings/{meeting(office)}")["id"]
     made = opened(office, title="Không nghe chủ tọa", text="Cả phòng không nghe.", occurrence=occurrence)
-    assert made["id"] == "sc-260302-1" and made["meeting"] == occurrence
+    assert made["id"] == "sc-1" and made["meeting"] == occurrence
     assert [one["kind"] for one in made["entries"]] == ["note", "evidence"]
     assert made["entries"][1]["document"]["unit"]["id"] == UNIT
     path = f"incidents/{made['id']}"
@@ -94,7 +94,7 @@ def test_what_is_no_incident(office: Office) -> None:
     office.refused(404, "incidents", site="nowhere", kind="power")
     office.refused(404, "incidents", site="ea-kiet", kind="power", occurrence="nothing")
     office.refused(422, "incidents", site="ea-kiet", kind="power", title="x" * 201)
-    office.refused(404, "incidents/sc-1", method="GET")
+    office.refused(404, "incidents/sc-99", method="GET")
     hall = Actor("hall:ea-kiet", Role.CONTRACTOR, frozenset({"ea-kiet"}))
     for wrong, kind in (("huyen", NotFound), ("ea-kiet", Invalid)):
         with pytest.raises(kind):

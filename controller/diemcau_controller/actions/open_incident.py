@@ -29,6 +29,9 @@ Story = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e
 Title = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"), Nfc]
 
 
+_ID = "sc-"
+
+
 class IncidentSpec(BaseModel):
     """What went wrong: where, of which kind; `title` may be empty when the kind (not `other`) says it all."""
 
@@ -116,15 +119,10 @@ def insert_incident(
     title: str = "",
     occurrence: str | None = None,
 ) -> Incident:
-    """The row of a new incident, inside a transaction. Its id says the day: `sc-260302-1`."""
-    day = f"sc-{at:%y%m%d}-"
-    last = session.scalar(
-        select(func.max(cast(func.substr(Incident.id, len(day) + 1), Integer))).where(
-            Incident.id.startswith(day)
-        )
-    )
+    """The row of a new incident, inside a transaction. Its id (`sc-42`) is easy to say on the telephone."""
+    last = session.scalar(select(func.max(cast(func.substr(Incident.id, len(_ID) + 1), Integer))))
     incident = Incident(
-        id=f"{day}{(last or 0) + 1}",
+        id=f"{_ID}{(last or 0) + 1}",
         site_id=site.id,
         occurrence_id=occurrence,
         kind=kind.value,

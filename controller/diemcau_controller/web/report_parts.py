@@ -35,7 +35,7 @@ def report_part(report: Report, words: Words) -> View:
         "attended": sum(site["joined"] for site in sites),
         "absent": [site for site in sites if not site["joined"]] if here and report["final"] else [],
         "incidents": [{**one, "what": what(one, words), "tone": tone_of(one)} for one in report["incidents"]],
-        "people_total": words("report.people_total", **report["people_totals"]),
+        "people_total": _people_total(report, words),
     }
 
 
@@ -67,8 +67,7 @@ def zalo_text(report: Report, zone: tzinfo, now: datetime) -> str:
     if dropped:
         lines.append(words("report.zalo_dropped", sites=words.list(dropped)))
     if any(report["people_totals"].values()):
-        total = words("report.people_total", **report["people_totals"])
-        lines.append(words("report.zalo_people", text=total[:1].lower() + total[1:]))
+        lines.append(words("report.zalo_people", text=_people_total(report, words)))
     if report["floor_turns"]:
         lines.append(words("report.zalo_floor", n=len(report["floor_turns"])))
     incidents = [
@@ -215,6 +214,12 @@ def _spans(site: View, words: Words) -> str:
         f"{words.time(one['since'])}–{words.time(one['until']) if one['until'] else ''}"
         for one in site["intervals"]
     )
+
+
+def _people_total(report: Report, words: Words) -> str:
+    """`24 có mặt, 1 dự thay`: what there is."""
+    counts = {status: n for status, n in report["people_totals"].items() if n}
+    return ", ".join(f"{words.number(n)} {words(f'report.status_{status}')}" for status, n in counts.items())
 
 
 def _exact(moment: str | None, words: Words) -> str:
