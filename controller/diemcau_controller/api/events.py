@@ -7,15 +7,15 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
 from ..actions.ingest import event_view
 from ..actions.news import Item, News
-from ..rules.actor import Actor
+from ..rules.actor import Actor, Role
 from ..store.tables import EventRow
-from .access import Core, Viewer
+from .access import Core, Viewer, identify
 from .views import View
 
 router = APIRouter(tags=["events"])
@@ -55,10 +55,10 @@ def list_events(
 
 
 @router.get("/stream")
-async def stream(core: Core, who: Viewer) -> StreamingResponse:
+async def stream(request: Request, core: Core, who: Viewer) -> StreamingResponse:
     """Server-sent events: `event` with what happened, and hints (`unit`, `floor`, …) what to read anew."""
     return StreamingResponse(
-        _items(core.news, who),
+        _items(core.news, request, who),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -70,13 +70,20 @@ def concerns(item: Item, who: Actor) -> bool:
     return who.sites is None or (item.kind != "event" if site is None else who.sees(site))
 
 
-async def _items(news: News, who: Actor) -> AsyncIterator[str]:
+async def _items(news: News, request: Request, who: Actor) -> AsyncIterator[str]:
+    """The news that concern somebody, until the token or session has ended or the role is too small."""
+    clock = asyncio.get_running_loop().time
+    look_at = clock() + _SIGN_OF_LIFE_S
     with news.listen() as queue:
         yield "retry: 2000\n\n"
         while True:
             try:
-                item = await asyncio.wait_for(queue.get(), _SIGN_OF_LIFE_S)
+                item = await asyncio.wait_for(queue.get(), max(0.0, look_at - clock()))
             except TimeoutError:
+                known = await asyncio.to_thread(identify, request)
+                if known is None or not known.who.may(Role.VIEWER):
+                    return
+                who, look_at = known.who, clock() + _SIGN_OF_LIFE_S
                 yield ": still here\n\n"
             else:
                 if concerns(item, who):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -68,6 +68,11 @@ def change_line(words: Words, row: AuditRow, names: dict[str, str]) -> dict[str,
     """A change in the words of the page: `fields` are (name, before, after), each "" where there was none."""
     kind, _, about = row.subject.partition(":")
     before, after = row.before or {}, row.after or {}
+    changed = row.before is not None and row.after is not None
+    fields = [
+        (_field(words, key), _text(words, key, before.get(key)), _text(words, key, after.get(key)))
+        for key in {**before, **after}
+    ]
     return {
         "at": row.at,
         "who": row.who,
@@ -75,11 +80,8 @@ def change_line(words: Words, row: AuditRow, names: dict[str, str]) -> dict[str,
         "kind": _word(words, f"audit.kind_{kind}", kind),
         "subject": names.get(row.subject, about),
         "raw": row.subject,
-        "fields": [
-            (_field(words, key), _text(words, before.get(key)), _text(words, after.get(key)))
-            for key in {**before, **after}
-        ],
-        "changed": row.before is not None and row.after is not None,
+        "fields": [field for field in fields if changed or field[1] or field[2]],
+        "changed": changed,
     }
 
 
@@ -96,18 +98,31 @@ def _word(words: Words, key: str, raw: str) -> str:
     return words(key) if words.has(key) else raw
 
 
-def _text(words: Words, value: Any) -> str:
-    """A value as somebody would write it down."""
-    if value is None or value == "" or value == [] or value == {}:
+def _text(words: Words, name: str, value: Any) -> str:
+    """A value as somebody would write it down; "" for none."""
+    if value is None or value in ("", [], {}):
         return ""
     if isinstance(value, bool):
         return words("audit.yes" if value else "audit.no")
     if isinstance(value, list):
-        return _short("; ".join(_text(words, one) for one in value))
+        return _short("; ".join(_text(words, name, one) for one in value))
     if isinstance(value, dict):
-        parts = ((_field(words, key), _text(words, one)) for key, one in value.items())
+        parts = ((_field(words, key), _text(words, key, one)) for key, one in value.items())
         return _short(", ".join(f"{key} {text}" for key, text in parts if text))
+    if name == "role":
+        return _word(words, f"page.role_{value}", str(value))
+    if name.endswith(("_at", "_local")):
+        return _moment(words, str(value))
     return _short(str(value))
+
+
+def _moment(words: Words, text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return _short(text)
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=words.zone)
+    return f"{words.time(moment)} {words.date(moment)}"
 
 
 def _short(text: str) -> str:

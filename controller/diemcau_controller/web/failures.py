@@ -95,7 +95,10 @@ async def _said(request: Request, status: int, text: str) -> Response:
         return render(request, "login/notice.html", 409 if status == 422 else status, text=text)
     if known_to(request) is None and status < 500:
         request.state.known = await run_in_threadpool(identify, request)
-    return render(request, "login/refused.html", status, text=text, back=came_from(request))
+    back = came_from(request)
+    if back.partition("?")[0] == request.url.path:  # where it would only be refused again
+        back = "/"
+    return render(request, "login/refused.html", status, text=text, back=back)
 
 
 _PAGES: dict[type[Exception], Answer] = {
