@@ -30,7 +30,6 @@ from diemcau_controller.store.tables import (
 from diemcau_wire.messages import Event, EventKind, Health
 from diemcau_wire.topics import Channel
 from sqlalchemy import insert
-from sqlalchemy.orm import Session
 
 
 def _words(text: str) -> list[str]:
@@ -63,6 +62,11 @@ _CHECKED_BEFORE = timedelta(minutes=40)
 def unit_id(number: int) -> str:
     """The id of the unit of site `number`."""
     return f"u{number:012x}"
+
+
+def rtt_ms(number: int) -> float:
+    """The round trip on the line of site `number`: mostly short, of one in ten slow, of one in twenty poor."""
+    return 520.0 if number % 20 == 11 else 180.0 if number % 10 == 5 else 15.0 + number % 70
 
 
 def fill(database: Database, count: int, now: datetime, *, provinces: int | None = None) -> list[str]:
@@ -147,9 +151,8 @@ def _site(
     if dice < 0.13:
         word = "not_ready" if dice < 0.10 else "remark"
         verdict = {"verdict": word, "instruction": chance.choice(_FAULTS)}
-    rtt = chance.choice((18, 25, 40, 60, 90, 180, 520))
     for channel, document in (
-        (Channel.HEALTH, health(number, 1, now, rtt).model_dump(mode="json", exclude={"v", "unit"})),
+        (Channel.HEALTH, health(number, 1, now).model_dump(mode="json", exclude={"v", "unit"})),
         (VERDICT, verdict),
         (Channel.REPORTED_CONFIG, {"rev": 3, "epoch": 1, "error": None, "at": now.isoformat()}),
         (Channel.REPORTED_SCHEDULE, {"rev": 9, "epoch": 1, "error": None, "at": now.isoformat()}),
@@ -176,8 +179,8 @@ def _site(
     return site
 
 
-def health(number: int, seq: int, at: datetime, rtt_ms: float = 40.0) -> Health:
-    """An ordinary measurement of the unit of site `number`."""
+def health(number: int, seq: int, at: datetime, line_ms: float | None = None) -> Health:
+    """An ordinary measurement of the unit of site `number`; `line_ms` in place of its usual round trip."""
     return Health(
         unit=unit_id(number),
         boot_id="b",
@@ -189,7 +192,7 @@ def health(number: int, seq: int, at: datetime, rtt_ms: float = 40.0) -> Health:
         disk_free_bytes=20 * _GIGABYTE,
         temperature_c=51.0,
         uptime_s=3600.0 + seq,
-        link_rtt_ms=rtt_ms,
+        link_rtt_ms=rtt_ms(number) if line_ms is None else line_ms,
     )
 
 
@@ -217,8 +220,3 @@ def rounds_of_health(count: int, at: datetime, batch: int) -> Iterator[list[Take
         for start in range(0, count, batch):
             numbers = range(start, min(start + batch, count))
             yield [Taken(Channel.HEALTH, health(number, seq, at)) for number in numbers]
-
-
-def bound_units(session: Session) -> list[str]:
-    """The units that exist, in order of their sites."""
-    return list(session.scalars(Unit.__table__.select().with_only_columns(Unit.id).order_by(Unit.site_id)))

@@ -129,7 +129,7 @@ def test_a_page_that_shows_it_already_gets_nothing(office: Office, page: TestCli
 
     have = address()
     assert page.get(have, headers=PART).status_code == 204
-    say(office, health(5, 2, office.time, rtt_ms=900))
+    say(office, health(5, 2, office.time, line_ms=900))
     answer = page.get(have, headers=PART)
     assert answer.status_code == 200 and "rất chậm" in answer.text and "<html" not in answer.text
     assert page.get(address(), headers=PART).status_code == 204

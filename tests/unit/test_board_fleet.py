@@ -67,7 +67,7 @@ def test_at_rest_nothing_is_read(kept: Kept) -> None:
 
 def test_what_a_unit_says_is_seen(kept: Kept) -> None:
     batch = [
-        Taken(Channel.HEALTH, health(3, 2, NOW, rtt_ms=600)),
+        Taken(Channel.HEALTH, health(3, 2, NOW, line_ms=600)),
         Taken(Channel.EVENT, verdict(3, 2, NOW, "not_ready", "camera_missing")),
     ]
     kept.change(lambda session: ingest(session, batch, NOW))
@@ -131,7 +131,7 @@ def test_the_picture_kept_is_what_the_database_says(kept: Kept) -> None:
 
     def work(number: int) -> None:
         for seq in range(2, 22):
-            taken = [Taken(Channel.HEALTH, health(number, seq, NOW, rtt_ms=10 * seq))]
+            taken = [Taken(Channel.HEALTH, health(number, seq, NOW, line_ms=10 * seq))]
             kept.writer.submit(lambda session, taken=taken: ingest(session, taken, NOW), urgent=True).result(
                 5
             )
