@@ -65,7 +65,7 @@ def unit_id(number: int) -> str:
 
 
 def rtt_ms(number: int) -> float:
-    """The round trip on the line of site `number`: mostly short, of one in ten slow, of one in twenty poor."""
+    """The round trip on the line of site `number`: mostly short, one in ten slow, one in twenty poor."""
     return 520.0 if number % 20 == 11 else 180.0 if number % 10 == 5 else 15.0 + number % 70
 
 

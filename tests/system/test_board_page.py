@@ -197,6 +197,12 @@ def test_nobody_is_sent_to_log_in(office: Office) -> None:
     assert stranger.get("/fragments/board", headers=PART).status_code == 401
 
 
+def test_a_wall_is_let_in_by_its_address(office: Office) -> None:
+    wall = TestClient(office.http.app, base_url="https://testserver")
+    answer = wall.get(f"/?wall=1&token={office.token}")
+    assert answer.url.query == b"wall=1" and "wall" in answer.text and 'class="places"' not in answer.text
+
+
 # ── a call to check ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -328,6 +334,7 @@ def test_a_whole_country_is_shown_in_time(tmp_path: Path) -> None:
     }
     first = page.get("/")
     assert len(tiles(first.text)) == 120 and first.text.count('id="area-') == 34
+    assert len(tiles(page.get("/?shown=240").text)) == 240 and "shown=240" in first.text
     text = page.get("/?area=tinh-dak-lak").text
     assert len(tiles(text)) == 97 and "Mọi địa bàn" in text
     took = {name: took_ms(lambda path=path: page.get(path), live, 12) for name, path in pages.items()}

@@ -116,7 +116,8 @@ async def _enter_by_token(request: Request, token: str) -> Response:
     secret = await core.write(change)
     if secret is None:
         return redirect("/login", words_of(request)("login.wrong_token"), "bad")
-    answer = redirect(local_path(request.url.path))
+    rest = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != "token"])
+    answer = redirect(local_path(f"{request.url.path}?{rest}" if rest else request.url.path))
     set_session(answer, secret)
     return answer
 
