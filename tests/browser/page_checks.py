@@ -24,6 +24,7 @@ _CLIPPED = """() => [...document.querySelectorAll("body *")].filter(element => {
     if (!own || !shown) return false;
     for (let box = element; box && box !== document.body; box = box.parentElement) {
         const seen = getComputedStyle(box);
+        if (seen.clipPath === "inset(50%)") return false;
         if (seen.overflowX === "visible" || seen.display === "inline") continue;
         if (seen.overflowX === "auto" || seen.overflowX === "scroll") return false;
         if (box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 2) return true;
