@@ -30,11 +30,13 @@ from diemcau_controller.api import (
 )
 from diemcau_controller.cli import app
 from diemcau_controller.config import Settings
+from diemcau_controller.web import announce, announcement
 from diemcau_controller.web import board as board_page
 from diemcau_controller.web import chair as chair_page
 from diemcau_controller.web import incidents as incidents_page
 from diemcau_controller.web import meeting as meeting_page
 from diemcau_controller.web import report as report_page
+from diemcau_controller.web import schedule as schedule_page
 from diemcau_wire import Channel, Reason
 from diemcau_wire.messages import EventKind, Verb
 from pydantic import BaseModel
@@ -98,6 +100,9 @@ def routes() -> Iterator[str]:
         (board_page, ""),
         (chair_page, ""),
         (meeting_page, ""),
+        (schedule_page, ""),
+        (announce, ""),
+        (announcement, ""),
     ):
         for route in part.router.routes:
             for method in sorted(route.methods - {"HEAD"}):

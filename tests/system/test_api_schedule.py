@@ -344,10 +344,10 @@ def test_documents(office: Office) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "status", "said"),
     [
-        ("x.pdf", b"MZ\x90\x00", 422, "file_kind"),
-        ("x.html", b"<script>", 422, "file_kind"),
-        ("x.docm", docx("word/document.xml", "word/vbaProject.bin"), 422, "file_kind"),
-        ("x.docx", b"PK\x03\x04 not a zip", 422, "file_kind"),
+        ("x.pdf", b"MZ\x90\x00", 422, "attachments.kind"),
+        ("x.html", b"<script>", 422, "attachments.kind"),
+        ("x.docm", docx("word/document.xml", "word/vbaProject.bin"), 422, "attachments.kind"),
+        ("x.docx", b"PK\x03\x04 not a zip", 422, "attachments.kind"),
         ("x.txt", b"", 422, "file_empty"),
         ("x.pdf", b"%PDF-" + b"\0" * (20 * 1024 * 1024), 422, "file_too_large"),
         ("x.pdf", b"%PDF-" + b"\0" * (21 * 1024 * 1024), 413, ""),

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..rules.actor import Actor
-from ..rules.refusals import Conflict, NotFound
+from ..rules.refusals import Conflict, Invalid, NotFound
 from ..store.tables import Attachment, Meeting
 from .audit import record
 from .controller import Controller
@@ -53,7 +53,6 @@ async def add_attachment(
         source,
         most_bytes=MAX_BYTES,
         what_it_is=_what_it_is,
-        allowed=_ALLOWED,
     )
     attachment_id = new_attachment_id()
 
@@ -138,10 +137,14 @@ def _changeable(session: Session, who: Actor, meeting_id: str) -> Meeting:
     return meeting
 
 
-def _what_it_is(name: str, head: bytes, whole: IO[bytes]) -> tuple[str, str] | None:
+def _what_it_is(name: str, head: bytes, whole: IO[bytes]) -> tuple[str, str]:
     if head[:4] == b"PK\x03\x04":
-        return _office(whole)
-    return by_magic(head) or as_text(name, head, (".txt",))
+        kind = _office(whole)
+    else:
+        kind = by_magic(head) or as_text(name, head, (".txt",))
+    if kind is None:
+        raise Invalid(f"this kind of file is not kept: {_ALLOWED}", code="attachments.kind", field="file")
+    return kind
 
 
 def _office(whole: IO[bytes]) -> tuple[str, str] | None:

@@ -24,7 +24,6 @@ def keep_file(controller: Controller, name: str, source: IO[bytes]) -> Kept:
         source,
         most_bytes=MAX_BYTES,
         what_it_is=_what_it_is,
-        allowed=_ALLOWED,
     )
 
 
@@ -45,7 +44,10 @@ def file_path(controller: Controller, entry: IncidentEntry) -> Path:
     return path
 
 
-def _what_it_is(name: str, head: bytes, whole: IO[bytes]) -> tuple[str, str] | None:
+def _what_it_is(name: str, head: bytes, whole: IO[bytes]) -> tuple[str, str]:
     if head[4:8] == b"ftyp" and head[8:12] in _MP4_BRANDS:
         return "video/mp4", ".mp4"
-    return by_magic(head) or as_text(name, head, _TEXT_SUFFIXES)
+    kind = by_magic(head) or as_text(name, head, _TEXT_SUFFIXES)
+    if kind is None:
+        raise Invalid(f"this kind of file is not kept: {_ALLOWED}", code="file_kind", field="file")
+    return kind

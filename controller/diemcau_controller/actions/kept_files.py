@@ -23,8 +23,8 @@ _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
     (b"%PDF-", 0, "application/pdf", ".pdf"),
 )
 
-WhatItIs = Callable[[str, bytes, IO[bytes]], tuple[str, str] | None]
-"""From name, first bytes and the whole file: media type and ending, or None for a kind that is not kept."""
+WhatItIs = Callable[[str, bytes, IO[bytes]], tuple[str, str]]
+"""From name, first bytes and the whole file: media type and ending. Raises for a kind that is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,8 @@ class Kept:
     sha256: str
 
 
-def keep(
-    folder: Path, name: str, source: IO[bytes], *, most_bytes: int, what_it_is: WhatItIs, allowed: str
-) -> Kept:
-    """Store a file on the disk. Blocks. Raises :class:`Invalid` for one too large or of a kind not known;
-    `allowed` says in the refusal what may be sent."""
+def keep(folder: Path, name: str, source: IO[bytes], *, most_bytes: int, what_it_is: WhatItIs) -> Kept:
+    """Store a file on the disk. Blocks. Raises :class:`Invalid` for one too large or of a kind not known."""
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".new-") as fresh:
         digest, size, head = hashlib.sha256(), 0, b""
         while chunk := source.read(_CHUNK):
@@ -59,14 +56,11 @@ def keep(
         if size == 0:
             raise Invalid("the file is empty: choose another", code="file_empty", field="file")
         fresh.flush()
-        kind = what_it_is(name, head, fresh.file)
-        if kind is None:
-            raise Invalid(f"this kind of file is not kept: {allowed}", code="file_kind", field="file")
+        media_type, suffix = what_it_is(name, head, fresh.file)
         os.fsync(fresh.fileno())
         place = folder / digest.hexdigest()
         with suppress(FileExistsError):  # the same file was sent before
             os.link(fresh.name, place)
-    media_type, suffix = kind
     return Kept(_readable(name, suffix), media_type, size, digest.hexdigest())
 
 

@@ -7,6 +7,8 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from . import (
     account,
+    announce,
+    announcement,
     audit,
     board,
     chair,
@@ -17,6 +19,7 @@ from . import (
     login,
     meeting,
     report,
+    schedule,
     sites,
     urgent,
     users,
@@ -32,6 +35,9 @@ def install(app: FastAPI) -> None:
         board.router,
         live.router,
         login.router,
+        schedule.router,
+        announce.router,  # /meetings/new before /meetings/{meeting}
+        announcement.router,
         meeting.router,
         chair.router,
         urgent.router,
