@@ -23,12 +23,12 @@ from ..rules.actor import Actor, Role
 from ..rules.board import TONES
 from ..rules.naming import plain
 from ..rules.refusals import NotFound
-from ..store.tables import Area, Invitation, Occurrence
+from ..store.tables import Area, AuditRow, Invitation, Occurrence
 from . import site_areas, site_form, site_groups, site_import
 from .access import AdministratorPage, ContractorPage, OperatorPage, ViewerPage
+from .audit import change_line
 from .board_tiles import todo
 from .page import redirect, render, words_of
-from .site_history import history_of
 from .words import Words
 
 router = APIRouter(include_in_schema=False, prefix="/sites")
@@ -36,6 +36,7 @@ router = APIRouter(include_in_schema=False, prefix="/sites")
 SHOWS = ("no_unit", "centre", "removed")
 _PER_PAGE = 50
 _MEETINGS = 5
+_CHANGES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +201,15 @@ def _site(core: Controller, who: Actor, site_id: str, words: Words) -> dict[str,
             "path": _path(fleet, site.area),
             "meetings": _coming(session, site_id, now) if may_look else [],
             "incidents": list_incidents(session, who, now, site=site_id),
-            "history": history_of(session, site_id, words, fleet.areas) if may_look else [],
+            "history": _history(session, site_id, words) if may_look else [],
         }
+
+
+def _history(session: Session, site_id: str, words: Words) -> list[dict[str, Any]]:
+    """What was changed of a site, the newest first, as many changes as one looks at."""
+    of_site = select(AuditRow).where(AuditRow.subject == f"site:{site_id}")
+    rows = session.scalars(of_site.order_by(AuditRow.number.desc()).limit(_CHANGES))
+    return [change_line(words, row, {}) for row in rows]
 
 
 def _coming(session: Session, site_id: str, now: datetime) -> list[Occurrence]:
