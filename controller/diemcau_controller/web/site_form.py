@@ -97,6 +97,7 @@ async def post_edit(request: Request, core: Core, who: OperatorPage, site: str) 
     """Change it; back to the site."""
     sent, words = await form(request), words_of(request)
     tree = await run_in_threadpool(_tree, core)
+    await run_in_threadpool(_there, core, who, site)
     fields, wrong = _fields(sent, tree, who, words)
     try:
         change = _model(SiteChange, fields, wrong, words)
@@ -220,6 +221,12 @@ def area_names_of(tree: Tree, who: Actor, typed: str) -> list[str]:
     wanted = plain(typed).split()
     paths = (tree.path_text(node.id) for _, node in tree.walk() if who.holds(node.id))
     return list(islice((path for path in paths if all(word in plain(path) for word in wanted)), _SUGGESTED))
+
+
+def _there(core: Controller, who: Actor, site: str) -> None:
+    """Raise NotFound for a site that is not, or not this actor's, before anything is made of the form."""
+    with core.database.read() as session:
+        site_for(session, who, site)
 
 
 def _page(
