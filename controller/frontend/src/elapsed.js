@@ -1,15 +1,15 @@
-// A clock that counts on from what the server said: <strong data-elapsed="83">1:23</strong>, in seconds. The
-// browser's own idea of the time of day is not asked.
-const since = new WeakMap();
+// A clock that counts on from what the server said: <strong data-elapsed="83" data-of="m1">1:23</strong>, in
+// seconds since what is named began. The browser's own idea of the time of day is not asked, and a part of the
+// page that was long on its way does not set the clock back.
+const began = new Map(); // name → when it began, by performance.now()
 
 function tick() {
   for (const element of document.querySelectorAll("[data-elapsed]")) {
-    if (!since.has(element)) {
-      since.set(element, performance.now() - 1000 * Number(element.dataset.elapsed));
-    }
-    const seconds = Math.floor((performance.now() - since.get(element)) / 1000);
-    const rest = String(seconds % 60).padStart(2, "0");
-    element.textContent = `${Math.floor(seconds / 60)}:${rest}`;
+    const name = element.dataset.of;
+    const said = performance.now() - 1000 * Number(element.dataset.elapsed);
+    began.set(name, Math.min(said, began.get(name) ?? said));
+    const seconds = Math.floor((performance.now() - began.get(name)) / 1000);
+    element.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   }
 }
 
