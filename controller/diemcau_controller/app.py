@@ -101,6 +101,7 @@ async def opened(settings: Settings, state: StateDir) -> AsyncIterator[Controlle
     news.attach(asyncio.get_running_loop())
     try:
         controller = Controller(settings, state, database, writer, NotLinked(), news)
+        await asyncio.to_thread(controller.fleet.now)  # so that the first page need not wait for it
         await ensure_local_token(controller)
         await invite_first_administrator(controller)
         yield controller
