@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -15,7 +14,7 @@ from ..rules.actor import Actor
 from ..rules.attendance import Attendance, Step, Turn, floor_turns, line_quality
 from ..rules.incidents import Which
 from ..store.tables import EventRow, Hand, HealthRow, Occurrence, ReportNote, ReportRow, Site, Unit
-from .attendance import attendance_of
+from .attendance import attendance_of, sites_of
 from .attendees import attendee_rows, attendee_view, totals
 from .find_incident import list_incidents
 
@@ -23,30 +22,26 @@ Report = dict[str, Any]
 Lines = dict[str, Report]  # by site
 
 _FAULTS = ("camera_lost", "microphone_lost", "process_ended")
-_FLOOR = ("floor_taken", "floor_left", "dropped", "left")
 _FEW_UNITS = 100
 
 
-def report_of(
-    session: Session, who: Actor, occurrence: Occurrence, now: datetime, lines: Lines | None = None
-) -> Report:
+def report_of(session: Session, who: Actor, occurrence: Occurrence, now: datetime) -> Report:
     """The report as it stands now, of the sites in scope; `final` once the meeting is over.
 
     `sites` in the order of the invitation, each with `present_s` and `floor_s` in seconds, `line`
     (`median_ms`, `p95_ms`, `samples`, or None), `people` (how many of each status), `note`, `contacts`,
     `declined_at`. `floor_turns`, `hands`, `people`, `incidents` are of the whole meeting, in order of time.
-    `lines` when they have been measured already.
     """
     meeting = occurrence.meeting
     known = {site: one for site, one in attendance_of(session, occurrence).items() if who.sees(site)}
     end = occurrence.finished_at or min(now, occurrence.cap_at)
-    places = {row.id: row for row in session.scalars(select(Site).where(Site.id.in_(meeting.site_ids)))}
+    sites = sites_of(session, occurrence)
+    places = {row.id: row for row in session.scalars(select(Site).where(Site.id.in_(sites)))}
     names = {site: place.name for site, place in places.items()}
     people = [attendee_view(row) for row in attendee_rows(session, occurrence) if who.sees(row.site_id)]
     events = _events(session, occurrence)
-    turns = [turn for turn in _turns(events) if turn.site in known]
-    if lines is None:
-        lines = lines_of(session, occurrence, now)
+    turns = [turn for turn in floor_turns(events) if turn.site in known]
+    lines = lines_of(session, occurrence, now)
     notes = dict(
         session.execute(
             select(ReportNote.site_id, ReportNote.text).where(ReportNote.occurrence_id == occurrence.id)
@@ -54,10 +49,10 @@ def report_of(
     )
     kinds: dict[str, Counter[str]] = {}
     declined: dict[str, datetime] = {}
-    for row in events:
-        kinds.setdefault(row.site or "", Counter())[row.kind] += 1
-        if row.kind == "declined" and row.site is not None:
-            declined[row.site] = row.at
+    for site, step in events:
+        kinds.setdefault(site, Counter())[step.kind] += 1
+        if step.kind == "declined":
+            declined[site] = step.at
     floor_s = dict.fromkeys(known, 0.0)
     for turn in turns:
         floor_s[turn.site] += turn.seconds(end)
@@ -105,20 +100,14 @@ def report_of(
     }
 
 
-def _events(session: Session, occurrence: Occurrence) -> list[EventRow]:
-    return list(
-        session.scalars(
-            select(EventRow)
-            .where(EventRow.meeting == occurrence.id)
-            .order_by(EventRow.at, EventRow.unit, EventRow.stream, EventRow.seq)
-        )
+def _events(session: Session, occurrence: Occurrence) -> list[tuple[str, Step]]:
+    """What its sites' units said of the meeting, by site, in order of time."""
+    rows = session.execute(
+        select(EventRow.site, EventRow.kind, EventRow.at)
+        .where(EventRow.meeting == occurrence.id, EventRow.site.is_not(None))
+        .order_by(EventRow.at, EventRow.unit, EventRow.stream, EventRow.seq)
     )
-
-
-def _turns(events: Iterable[EventRow]) -> list[Turn]:
-    return floor_turns(
-        (row.site, Step(row.at, row.kind)) for row in events if row.site and row.kind in _FLOOR
-    )
+    return [(site, Step(at, kind)) for site, kind, at in rows if site is not None]
 
 
 def _presence(known: Attendance, end: datetime) -> Report:

@@ -15,7 +15,7 @@ from ..rules.actor import Actor
 from ..rules.incidents import Kind
 from ..rules.refusals import Invalid
 from ..rules.wrong_fields import sentence
-from ..store.tables import Incident, IncidentEntry, IncidentSite, Occurrence, Site
+from ..store.tables import Incident, IncidentEntry, IncidentSite, Invitation, Occurrence, Site
 from .attendees import hall_of
 from .audit import record
 from .controller import Controller
@@ -55,7 +55,8 @@ async def open_incident(
     """Open an incident at a site in scope and give its id; what is known of the site is attached.
 
     While one of this site and kind is open (`other` apart) the title and text are added to that one.
-    `occurrence`: the meeting it happened in. Raises :class:`Invalid` and :class:`NotFound`.
+    `occurrence`: the meeting it happened in; the one that runs at the site if absent. Raises
+    :class:`Invalid` and :class:`NotFound`.
     """
     try:
         spec = IncidentSpec(site=site, kind=Kind(kind), title=title, occurrence=occurrence, text=text)
@@ -78,7 +79,7 @@ async def open_incident(
 
     def change(session: Session) -> str:
         place = site_for(session, who, site)
-        meeting = None
+        meeting = _running_at(session, site, now)
         if spec.occurrence:
             meeting = hall_of(session, who, find_occurrence(session, who, spec.occurrence, now), site).id
         incident = None if spec.kind is Kind.OTHER else open_one(session, site, spec.kind)
@@ -155,6 +156,18 @@ def add_entry(
         entry.size, entry.sha256 = file.size, file.sha256
     incident.entries.append(entry)
     return entry
+
+
+def _running_at(session: Session, site: str, now: datetime) -> str | None:
+    """The meeting a site is in now, if any."""
+    return session.scalar(
+        select(Occurrence.id)
+        .join(Invitation, Invitation.meeting_id == Occurrence.meeting_id)
+        .where(Invitation.site_id == site, Occurrence.finished_at.is_(None))
+        .where(Occurrence.opens_at <= now, Occurrence.cap_at > now)
+        .order_by(Occurrence.starts_at.desc())
+        .limit(1)
+    )
 
 
 def report_again(session: Session, incident: Incident) -> None:

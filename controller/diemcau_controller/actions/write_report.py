@@ -15,19 +15,25 @@ from sqlalchemy.orm import Session
 from ..rules.actor import SYSTEM
 from ..store.tables import Occurrence, ReportRow
 from .attendance import attendance_of
-from .compose_report import Lines, Report, lines_of, report_of
+from .compose_report import Report, report_of
 from .controller import Controller
 
 LAST_WORDS = timedelta(seconds=3)  # events of leaving are on their way when a meeting ends
 PATIENCE = timedelta(seconds=30)  # for sites that have not said that they left
+BEGUN_AGAIN = timedelta(days=2)  # so long a report that was begun and never finished is begun again
 
 
 async def write_due_reports(controller: Controller, render: Callable[[Report], str]) -> None:
     """Write every report that is due: of meetings just over, and of those about which more came to light."""
     now = controller.now()
+    written = select(ReportRow.occurrence_id).where(ReportRow.occurrence_id == Occurrence.id).exists()
     with controller.database.read() as session:
+        # One that was begun and never finished, because the controller ended, has no rows.
+        begun = (Occurrence.cap_at > now - BEGUN_AGAIN) & ~written
         over = session.scalars(
-            select(Occurrence).where(Occurrence.finished_at.is_not(None), Occurrence.reported_at.is_(None))
+            select(Occurrence).where(
+                Occurrence.finished_at.is_not(None), Occurrence.reported_at.is_(None) | begun
+            )
         ).all()
         due = [occurrence.id for occurrence in over if _due(session, occurrence, now)]
     for occurrence_id in due:
@@ -35,30 +41,40 @@ async def write_due_reports(controller: Controller, render: Callable[[Report], s
 
 
 async def write_report(controller: Controller, occurrence_id: str, render: Callable[[Report], str]) -> Report:
-    """Write one report to `reports/` and to the database; gives it."""
+    """Write one report to `reports/` and to the database; gives it.
+
+    It is composed beside the writer, which others wait for. What changes meanwhile makes it due again.
+    """
     now = controller.now()
 
-    def measure() -> Lines:
+    def claim(session: Session) -> None:
+        session.get_one(Occurrence, occurrence_id).reported_at = now
+
+    def compose() -> Report:
         with controller.database.read() as session:
-            return lines_of(session, session.get_one(Occurrence, occurrence_id), now)
-
-    lines = await asyncio.to_thread(measure)  # not in the writer, which others wait for
-
-    def change(session: Session) -> Report:
-        occurrence = session.get_one(Occurrence, occurrence_id)
-        report = report_of(session, SYSTEM, occurrence, now, lines)
-        session.execute(delete(ReportRow).where(ReportRow.occurrence_id == occurrence_id))
-        session.add_all(
-            ReportRow(occurrence_id=occurrence_id, site_id=site["id"], document=site)
-            for site in report["sites"]
-        )
-        occurrence.reported_at = controller.now()
+            report = report_of(session, SYSTEM, session.get_one(Occurrence, occurrence_id), now)
         html, document = report_files(controller, occurrence_id)
         _write(document, json.dumps(report, ensure_ascii=False, indent=2) + "\n")
         _write(html, render(report))
         return report
 
-    report = await controller.write(change)
+    def store(session: Session, report: Report) -> None:
+        session.execute(delete(ReportRow).where(ReportRow.occurrence_id == occurrence_id))
+        session.add_all(
+            ReportRow(occurrence_id=occurrence_id, site_id=site["id"], document=site)
+            for site in report["sites"]
+        )
+
+    def give_up(session: Session) -> None:
+        session.get_one(Occurrence, occurrence_id).reported_at = None
+
+    await controller.write(claim)
+    try:
+        report = await asyncio.to_thread(compose)
+        await controller.write(lambda session: store(session, report))
+    except Exception:
+        await controller.write(give_up)
+        raise
     controller.news.tell("report", meeting=occurrence_id)
     return report
 
