@@ -36,9 +36,9 @@ def area_view(area: Area) -> View:
 
 
 def site_views(session: Session, who: Actor, site_ids: Iterable[str] | None = None) -> list[View]:
-    """These sites (None: all) with their units, as far as in scope, by name, read from the database."""
+    """These sites (None: all that are not removed) with their units, as far as in scope, by name."""
     ids = who.sites if site_ids is None else {site for site in site_ids if who.sees(site)}
-    return [site_view(site) for site in read_sites(session, ids) if not site.removed]
+    return [site_view(site) for site in read_sites(session, ids) if site_ids is not None or not site.removed]
 
 
 def unit_views(session: Session, who: Actor, unit_id: str | None = None) -> list[View]:

@@ -50,9 +50,7 @@ async def post_area(request: Request, core: Core, who: AdministratorPage) -> Res
             wrong["name"] = wrong.pop("id")
     else:
         return redirect(_address(sent["parent"]), words("sites.area_added", name=spec.name))
-    page = await run_in_threadpool(_page, request, core, who, sent["parent"], sent.values, wrong, 422)
-    assert isinstance(page, Response)
-    return page
+    return await run_in_threadpool(_page, request, core, who, sent["parent"], sent.values, wrong, 422)
 
 
 @router.get("/{area}")
@@ -81,7 +79,7 @@ async def post_one_area(request: Request, core: Core, who: AdministratorPage, ar
         wrong = mistakes(words, error)
     else:
         return redirect(_address(change.parent or ""), words("sites.area_changed"))
-    return _area_page(request, core, who, node, sent.values, wrong, 422)
+    return await run_in_threadpool(_area_page, request, core, who, node, sent.values, wrong, 422)
 
 
 @router.post("/{area}/remove")

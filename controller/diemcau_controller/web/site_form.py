@@ -73,7 +73,7 @@ async def post_new(request: Request, core: Core, who: OperatorPage) -> Response:
             return redirect(f"/sites/{site}", words("sites.added", name=spec.name))
     except Refusal as error:
         wrong |= mistakes(words, error)
-    return _page(request, core, who, None, _typed(sent), wrong, 422)
+    return await run_in_threadpool(_page, request, core, who, None, _typed(sent), wrong, 422)
 
 
 @router.get("/{site}/edit")
@@ -106,7 +106,7 @@ async def post_edit(request: Request, core: Core, who: OperatorPage, site: str) 
             return redirect(f"/sites/{site}", words("sites.changed"))
     except Refusal as error:
         wrong |= mistakes(words, error)
-    return _page(request, core, who, site, _typed(sent), wrong, 422)
+    return await run_in_threadpool(_page, request, core, who, site, _typed(sent), wrong, 422)
 
 
 @router.get("/area-names")

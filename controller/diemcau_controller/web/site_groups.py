@@ -52,7 +52,7 @@ async def post_group(request: Request, core: Core, who: OperatorPage) -> Respons
         wrong = {"name": next(iter(mistakes(words, error).values()))}
     else:
         return redirect(f"/sites/groups/{group}", words("sites.group_added"))
-    return _list(request, core, who, sent["name"], wrong, 422)
+    return await run_in_threadpool(_list, request, core, who, sent["name"], wrong, 422)
 
 
 @router.get("/{group}")
@@ -86,7 +86,7 @@ async def post_one(request: Request, core: Core, who: OperatorPage, group: str) 
         wrong = wrong_fields(words, error)
     except Refusal as error:
         wrong = mistakes(words, error)
-    return _page(request, core, who, group, sent["q"][:200], wrong, 422, sent.values)
+    return await run_in_threadpool(_page, request, core, who, group, sent["q"][:200], wrong, 422, sent.values)
 
 
 @router.post("/{group}/remove")

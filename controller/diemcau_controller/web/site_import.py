@@ -41,12 +41,14 @@ async def send(request: Request, core: Core, who: AdministratorPage) -> Response
     sent, words = await form(request), words_of(request)
     file = sent.file("file")
     if file is None:
-        return _start(request, core, who, {"file": words("sites.import_no_file")}, 422)
+        wrong = {"file": words("sites.import_no_file")}
+        return await run_in_threadpool(_start, request, core, who, wrong, 422)
     data = await file.read(MAX_BYTES + 1)
     try:
         await read_sites_table(data)
     except Invalid as error:
-        return _start(request, core, who, {"file": next(iter(mistakes(words, error).values()))}, 422)
+        wrong = {"file": next(iter(mistakes(words, error).values()))}
+        return await run_in_threadpool(_start, request, core, who, wrong, 422)
     table = await run_in_threadpool(keep_table, core, who, file.filename or "", data)
     return redirect(f"/sites/import/{table}")
 
@@ -76,7 +78,7 @@ async def do(request: Request, core: Core, who: AdministratorPage, table: str) -
     except ImportRefused:
         wrong = {}
     else:
-        drop_table(core, who, table)
+        await run_in_threadpool(drop_table, core, who, table)
         text = words.n("sites.imported", len(done.sites))
         if done.areas:
             text = f"{text} {words.n('sites.imported_areas', len(done.areas))}"

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -129,8 +130,8 @@ async def removal(request: Request, core: Core, who: OperatorPage, site: str) ->
     """Take it out of service."""
     words = words_of(request)
     done = await remove_site(core, who, site)
-    name = _known(core, who, site).name
-    text = words("sites.removed", name=name, n=words.number(len(done.left)))
+    gone = await run_in_threadpool(_known, core, who, site)
+    text = words("sites.removed", name=gone.name, n=words.number(len(done.left)))
     if done.attends:
         return redirect("/sites", f"{text} {words('sites.removed_attends')}", "care")
     return redirect("/sites", text)
