@@ -62,6 +62,7 @@ from .api import (
     urgent,
     users,
 )
+from .api.application import Application
 from .config import ConfigError, Settings, StateDir, load
 from .launcher import janus_admin_key, server_names
 from .services.floor_keeper import REPEAT_S, FloorKeeper
@@ -165,7 +166,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
 
 def create_app(controller: Controller) -> FastAPI:
     """The web application of an opened controller."""
-    app = FastAPI(
+    app = Application(
         title="Điểm Cầu",
         version="1",
         openapi_url="/api/v1/openapi.json",

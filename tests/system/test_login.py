@@ -316,6 +316,14 @@ def test_mistakes_are_told_beside_their_fields_and_nothing_is_lost(office: Offic
     )
 
 
+def test_who_sends_too_much_is_told_in_the_surface_own_words(office: Office) -> None:
+    browser = user(office, "to-lon")
+    large = {"content": b"x" * 5_000_000, "headers": {"Origin": "https://testserver"}}
+    page = browser.post("/account/language", **large)
+    assert page.status_code == 413 and "quá lớn" in page.text and "<html" in page.text
+    assert "smaller" in office.http.post("/api/v1/sites", **large).json()["detail"]
+
+
 # ── roles and areas ──────────────────────────────────────────────────────────────────────────────
 
 
