@@ -125,8 +125,8 @@ def _about(
         y += 12
     between = words.between(meeting.starts_at, meeting.ends_at)
     y = page.write(between, x, y, w, 42, size=28, smallest=20, colour=ACCENT, face=Face.BOLD)
-    room = bottom - call - code - 12 - y
-    page.write(meeting.title, x, y, w, room, size=30, smallest=20, face=Face.BOLD)
+    room = bottom - call - code - (4 if code else 12) - y
+    page.write(meeting.title, x, y, w, room, size=30, smallest=18 if code else 22, face=Face.BOLD)
     y = bottom - call
     if code:
         draw_code(page, show.phone, words("phone.floor"), x + (w - LARGE) / 2, y - code)
