@@ -138,10 +138,8 @@ def _changeable(session: Session, who: Actor, meeting_id: str) -> Meeting:
 
 
 def _what_it_is(name: str, head: bytes, whole: IO[bytes]) -> tuple[str, str]:
-    if head[:4] == b"PK\x03\x04":
-        kind = _office(whole)
-    else:
-        kind = by_magic(head) or as_text(name, head, (".txt",))
+    zipped = head[:4] == b"PK\x03\x04"
+    kind = _office(whole) if zipped else by_magic(head) or as_text(name, head, (".txt",))
     if kind is None:
         raise Invalid(f"this kind of file is not kept: {_ALLOWED}", code="attachments.kind", field="file")
     return kind

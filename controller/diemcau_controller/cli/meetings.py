@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .client import DEFAULT_STATE_DIR, JsonOption, StateDirOption, controller
+from .client import DEFAULT_STATE_DIR, Api, JsonOption, StateDirOption, controller
 from .show import print_json, print_table
 
 meetings = typer.Typer(help="Meetings: announce, watch, chair, report.", no_args_is_help=True)
@@ -17,8 +17,33 @@ meetings = typer.Typer(help="Meetings: announce, watch, chair, report.", no_args
 Id = Annotated[
     str, typer.Argument(metavar="ID", help="An occurrence, or a meeting for its present or next one.")
 ]
+Date = Annotated[str, typer.Argument(metavar="OCCURRENCE", help="One date, by its id.")]
 _DURATION = re.compile(r"(\d+)\s*(s|m|h)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+SiteOption = Annotated[
+    list[str] | None, typer.Option(help="A site to invite, again for each; all if nobody is named.")
+]
+AreaOption = Annotated[
+    list[str] | None, typer.Option(help="Every site of an area and below, again for each.")
+]
+GroupOption = Annotated[list[str] | None, typer.Option(help="Every site of a group, again for each.")]
+WithoutOption = Annotated[list[str] | None, typer.Option(help="A site to leave out, again for each.")]
+Duration = Annotated[str | None, typer.Option(help="90s, 45m, 2h.")]
+End = Annotated[str | None, typer.Option(help="Instead of --duration.")]
+SubjectChecked = Annotated[
+    bool, typer.Option("--subject-checked", help="Words that suggest security or secrecy were looked at.")
+]
+Reason = Annotated[str, typer.Option(help="Why, in a few words.")]
+
+
+class Mode(StrEnum):
+    """Where a meeting is held."""
+
+    HERE = "here"
+    ELSEWHERE = "elsewhere"
+    IN_PERSON = "in_person"
 
 
 class Verb(StrEnum):
@@ -55,15 +80,21 @@ def add_meeting(
     title: Annotated[str, typer.Argument(help="What it is called.")],
     start: Annotated[str, typer.Option(help="2026-03-12 08:00, or +5m from now, or now.", parser=moment)],
     main: Annotated[str, typer.Option(help="The main site.")],
-    duration: Annotated[str | None, typer.Option(help="90s, 45m, 2h.")] = None,
-    end: Annotated[str | None, typer.Option(help="Instead of --duration.")] = None,
-    site: Annotated[
-        list[str] | None, typer.Option(help="A site to invite, again for each; all if absent.")
-    ] = None,
+    duration: Duration = None,
+    end: End = None,
+    site: SiteOption = None,
+    area: AreaOption = None,
+    group: GroupOption = None,
+    without: WithoutOption = None,
     rrule: Annotated[str | None, typer.Option(help="Repeat: FREQ=WEEKLY;BYDAY=MO (RFC 5545).")] = None,
     kind: Annotated[str, typer.Option(help="A word for the kind: giao-ban, tap-huan …")] = "giao-ban",
     open_before: Annotated[str, typer.Option(help="Units may join so long before.")] = "10m",
     overrun: Annotated[str, typer.Option(help="It is not cut so long after the end.")] = "30m",
+    mode: Annotated[Mode, typer.Option(help="The last two only hold the halls.")] = Mode.HERE,
+    chair: Annotated[str, typer.Option(help="Who chairs it.")] = "",
+    place: Annotated[str, typer.Option(help="Where it is, for people.")] = "",
+    notes: Annotated[str, typer.Option(help="Agenda, who takes part.")] = "",
+    subject_checked: SubjectChecked = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -77,8 +108,16 @@ def add_meeting(
         "rrule": rrule,
         "main_site": main,
         "sites": site,
+        "areas": area,
+        "groups": group,
+        "without": without or [],
         "opens_before_s": seconds(open_before),
         "overrun_s": seconds(overrun),
+        "mode": mode.value,
+        "chair": chair,
+        "place": place,
+        "notes": notes,
+        "subject_checked": subject_checked,
     }
     if duration is not None:
         body["duration_s"] = seconds(duration)
@@ -86,12 +125,101 @@ def add_meeting(
         body["ends_at"] = moment(end)
     with controller(state_dir) as api:
         added = api.post("meetings", body)
-    if as_json:
-        print_json(added)
-        return
-    typer.echo(f"meeting {added['id']} announced for {', '.join(added['sites'])}")
-    for one in added["occurrences"][:5]:
-        typer.echo(f"  {api.local(one['starts_at'])}  {one['id']}")
+    sites = added["sites"]
+    named = ", ".join(sites) if len(sites) <= 30 else f"{len(sites)} sites"
+    _show_dates(api, added, f"meeting {added['id']} announced for {named}", as_json)
+
+
+@meetings.command("change")
+def change(
+    meeting: Annotated[str, typer.Argument(metavar="MEETING", help="A meeting's own id.")],
+    since: Annotated[
+        str | None, typer.Option(help="An occurrence: this date and those after it; else the next one.")
+    ] = None,
+    only: Annotated[bool, typer.Option("--only", help="That date only.")] = False,
+    title: Annotated[str | None, typer.Option(help="What it is called.")] = None,
+    kind: Annotated[str | None, typer.Option(help="giao-ban, hoi-nghi, tap-huan …")] = None,
+    start: Annotated[str | None, typer.Option(help="2026-03-12 08:00, or +5m from now.")] = None,
+    duration: Duration = None,
+    end: End = None,
+    rrule: Annotated[str | None, typer.Option(help="Repeat (RFC 5545); empty: held once.")] = None,
+    main: Annotated[str | None, typer.Option(help="The main site.")] = None,
+    site: SiteOption = None,
+    area: AreaOption = None,
+    group: GroupOption = None,
+    without: WithoutOption = None,
+    mode: Annotated[Mode | None, typer.Option(help="Where it is held.")] = None,
+    chair: Annotated[str | None, typer.Option(help="Who chairs it.")] = None,
+    place: Annotated[str | None, typer.Option(help="Where it is, for people.")] = None,
+    notes: Annotated[str | None, typer.Option(help="Agenda, who takes part.")] = None,
+    subject_checked: SubjectChecked = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Change what was announced: all of it, from a date on, or one date."""
+    given = {
+        "title": title,
+        "kind": kind,
+        "starts_at": None if start is None else moment(start),
+        "duration_s": None if duration is None else seconds(duration),
+        "ends_at": None if end is None else moment(end),
+        "rrule": rrule,
+        "main_site": main,
+        "sites": site,
+        "areas": area,
+        "groups": group,
+        "without": without,
+        "mode": None if mode is None else mode.value,
+        "chair": chair,
+        "place": place,
+        "notes": notes,
+        "since": since,
+    }
+    body = {name: value for name, value in given.items() if value is not None}
+    if not body:
+        raise typer.BadParameter("name what shall change, such as --start or --title")
+    with controller(state_dir) as api:
+        changed = api.ask(
+            "PATCH", f"meetings/{meeting}", json={**body, "only": only, "subject_checked": subject_checked}
+        )
+    _show_dates(api, changed, f"meeting {changed['id']} is changed", as_json)
+
+
+@meetings.command("skip")
+def skip(
+    occurrence: Date,
+    reason: Reason = "",
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """One date is not held."""
+    with controller(state_dir) as api:
+        changed = api.post(f"meetings/{occurrence}/skip", {"reason": reason})
+    _show_dates(api, changed, f"{occurrence} is not held", as_json)
+
+
+@meetings.command("move")
+def move(
+    occurrence: Date,
+    start: Annotated[str, typer.Option(help="2026-03-12 08:00, or +5m from now.", parser=moment)],
+    reason: Reason = "",
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """One date is held at another time; it keeps its name and its links."""
+    with controller(state_dir) as api:
+        changed = api.post(f"meetings/{occurrence}/move", {"starts_at": start, "reason": reason})
+    _show_dates(api, changed, f"{occurrence} is moved", as_json)
+
+
+@meetings.command("restore")
+def restore(
+    occurrence: Date, state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = False
+) -> None:
+    """A date that was skipped or moved is held as announced."""
+    with controller(state_dir) as api:
+        changed = api.post(f"meetings/{occurrence}/restore")
+    _show_dates(api, changed, f"{occurrence} is held as announced", as_json)
 
 
 @meetings.command("list")
@@ -198,6 +326,16 @@ def report(meeting: Id, state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: 
     )
     if found["files"]:
         typer.echo(f"page: {found['files']['html']}")
+
+
+def _show_dates(api: Api, meeting: dict[str, Any], said: str, as_json: bool) -> None:
+    if as_json:
+        print_json(meeting)
+        return
+    typer.echo(said)
+    coming = [one for one in meeting["occurrences"] if not one["closed"] and not one["finished_at"]]
+    for one in coming[:5]:
+        typer.echo(f"  {api.local(one['starts_at'])}  {one['id']}")
 
 
 def _where(occurrence: dict[str, Any]) -> str:

@@ -174,7 +174,7 @@ def _page(
             past=[one for one in entries if one.state == "over"][::-1],
             coming=[one for one in entries if one.state != "over" and one.id not in apart],
             opened=opened,
-            typed=typed or {},
+            typed={"date": "", "start": "", "reason": "", "gate_reason": ""} | (typed or {}),
             wrong=_shown(wrong or {}),
             local={one.id: to_local(one.starts_at, zone) for one in entries},
             may_change=who.may(Role.SECRETARY) and who.sees_all(meeting.site_ids),
