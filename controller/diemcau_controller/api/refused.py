@@ -6,12 +6,14 @@ import logging
 
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
 
-from ..actions.import_sites import ImportRefused
 from ..actions.doorkeeper import TooMany
+from ..actions.import_sites import ImportRefused
 from ..actions.login_link import LinkEnded
 from ..actions.receive_picture import WrongToken
 from ..rules.refusals import Conflict, Forbidden, NotFound, Refusal
@@ -49,6 +51,12 @@ def install(app: FastAPI) -> None:
         if isinstance(error, ImportRefused):
             body["errors"] = [{"line": row.line, "text": row.text} for row in error.errors]
         return JSONResponse(body, status_of(error))
+
+    @app.exception_handler(HTTPException)
+    async def answered(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:  # how FastAPI calls a body that is no text at all
+            return JSONResponse({"detail": "the body cannot be read: send JSON in UTF-8"}, 422)
+        return await http_exception_handler(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
