@@ -31,6 +31,7 @@ from .words import Words
 router = APIRouter(include_in_schema=False, prefix="/urgent")
 
 MOST_BOXES = 400  # so many sites can be chosen one by one; more are chosen by area
+MOST_SHOWN = 100  # of each kind of hall; the first to call come first
 PATIENCE = timedelta(minutes=2)  # within it a hall that rings comes in by itself
 TONES = {
     Answer.UNREACHABLE: "bad",
@@ -111,6 +112,7 @@ def _values(core: Controller, who: Actor, meeting: str) -> dict[str, Any]:
         "coming": [one for one in now.halls if one.answer.awaited and not _needs_a_call(one, now)],
         "inside": [one for one in now.halls if one.answer is Answer.PRESENT],
         "reachable": sum(one.answer.awaited or one.answer is Answer.PRESENT for one in now.halls),
+        "most": MOST_SHOWN,
         "may_call": who.may(Role.SECRETARY) and now.now.phase.live,
     }
 
