@@ -35,8 +35,8 @@ def report_of(session: Session, who: Actor, occurrence: Occurrence, now: datetim
     meeting = occurrence.meeting
     known = {site: one for site, one in attendance_of(session, occurrence).items() if who.sees(site)}
     end = occurrence.finished_at or min(now, occurrence.cap_at)
-    sites = sites_of(session, occurrence)
-    places = {row.id: row for row in session.scalars(select(Site).where(Site.id.in_(sites)))}
+    its_sites = select(Site).where(Site.id.in_(sites_of(session, occurrence)))
+    places = {row.id: row for row in session.scalars(its_sites)}
     names = {site: place.name for site, place in places.items()}
     people = [attendee_view(row) for row in attendee_rows(session, occurrence) if who.sees(row.site_id)]
     events = _events(session, occurrence)
