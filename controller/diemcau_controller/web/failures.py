@@ -62,7 +62,7 @@ async def _role_too_small(request: Request, error: RoleTooSmall) -> Response:
 
 
 async def _old_form(request: Request, error: OldForm) -> Response:
-    """What was typed goes on with one tap, as soon as the person says so. A part of a page says to load it."""
+    """What was typed goes on with one tap, as soon as the person says so."""
     if for_htmx(request):
         return await _said(request, 409, words_of(request)("login.old_page"))
     path = kept_of(request).path(error.key, request.app.state.controller.now())
