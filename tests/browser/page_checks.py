@@ -52,9 +52,10 @@ class Watched:
         page = self.page
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{wide} px wider than the window"
-        assert page.evaluate(_CLIPPED) == [], "text is cut off"
+        clipped = page.evaluate(_CLIPPED)
+        assert clipped == [], f"text is cut off: {clipped}"
         keys = [key for key in _KEY.findall(page.inner_text("body")) if not _NO_KEYS.search(key)]
-        assert keys == [], "keys instead of texts"
+        assert keys == [], f"keys instead of texts: {keys}"
         if axe:
             page.evaluate(AXE.read_text(encoding="utf-8"))
             found = page.evaluate("axe.run()")["violations"]
@@ -63,8 +64,8 @@ class Watched:
                 for one in found
                 if one["impact"] in ("serious", "critical")
             ]
-            assert serious == []
-        assert self.wrong == []
+            assert serious == [], f"axe: {serious}"
+        assert self.wrong == [], f"on the console: {self.wrong}"
 
 
 @contextmanager
