@@ -62,6 +62,7 @@ from .api import (
     urgent,
     users,
 )
+from .api.answers import answers
 from .api.application import Application
 from .config import ConfigError, Settings, StateDir, load
 from .launcher import janus_admin_key, server_names
@@ -194,7 +195,7 @@ def create_app(controller: Controller) -> FastAPI:
         reports,
         incidents,
     ):
-        app.include_router(part.router, prefix="/api/v1")
+        app.include_router(part.router, prefix="/api/v1", responses=answers(422))
     app.include_router(health.router)
     pages.install(app)
     return app
