@@ -29,6 +29,7 @@ from . import site_areas, site_form, site_groups, site_import
 from .access import AdministratorPage, ContractorPage, OperatorPage, ViewerPage
 from .audit import change_line
 from .board_tiles import todo
+from .incident_parts import what
 from .page import redirect, render, words_of
 from .words import Words
 
@@ -201,7 +202,9 @@ def _site(core: Controller, who: Actor, site_id: str, words: Words) -> dict[str,
             "todo": todo(site, words),
             "path": _path(fleet, site.area),
             "meetings": _coming(session, site_id, now) if may_look else [],
-            "incidents": list_incidents(session, who, now, site=site_id),
+            "incidents": [
+                {**one, "what": what(one, words)} for one in list_incidents(session, who, now, site=site_id)
+            ],
             "history": _history(session, site_id, words) if may_look else [],
         }
 
