@@ -137,9 +137,8 @@ def rounds(
 
 def machine() -> dict[str, Any]:
     """What was measured on."""
-    model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").open() if "model name" in line), ""
-    )
+    processor = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in processor if "model name" in line), "")
     version = subprocess.run(["/usr/bin/chromium", "--version"], capture_output=True, text=True).stdout
     return {
         "cpu": model,

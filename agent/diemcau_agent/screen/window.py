@@ -45,7 +45,7 @@ class Window:
         core.SDL_SetHint(core.SDL_HINT_NO_SIGNAL_HANDLERS, b"1")
         core.SDL_SetHint(core.SDL_HINT_VIDEO_ALLOW_SCREENSAVER, b"0")
         if driver in ("x11", "wayland"):
-            # We draw in memory. SDL would still take a detour over OpenGL to show it, and where that is done in
+            # We draw in memory. SDL would take a detour over OpenGL to show it, and where that is done in
             # software it costs two and a half times the memory and the work (docs/benchmarks).
             core.SDL_SetHint(core.SDL_HINT_FRAMEBUFFER_ACCELERATION, b"0")
         os.environ["SDL_VIDEODRIVER"] = driver
