@@ -55,6 +55,7 @@ async def change_meeting(controller: Controller, who: Actor, meeting_id: str, pa
         meeting = changeable(session, who, meeting_id, patch.version)
         target = split(session, settings, now, meeting, patch.since, only=patch.only)
         before = meeting_settings(target)
+        invited_before = target.site_ids
         _apply(session, settings, now, who, target, patch)
         target.version = meeting.version = meeting.version + 1
         session.flush()
@@ -67,7 +68,7 @@ async def change_meeting(controller: Controller, who: Actor, meeting_id: str, pa
             before={**before, "version": meeting.version - 1},
             after=meeting_settings(target),
         )
-        letters = fit_occurrences(session, settings, now, target)
+        letters = fit_occurrences(session, settings, now, target, left=invited_before)
         if target is not meeting:
             letters += fit_occurrences(session, settings, now, meeting)
         return target.id, letters

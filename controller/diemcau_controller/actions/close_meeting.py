@@ -12,7 +12,7 @@ from ..rules.refusals import Conflict
 from ..store.tables import MeetingException, Occurrence
 from .audit import record
 from .controller import Controller, Letter
-from .desired import renew_schedule
+from .desired import renew_schedule, units_at
 from .find_occurrence import find_occurrence
 from .occurrences import original_of
 from .scope import meeting_for, need_main_site, need_whole_meeting
@@ -39,7 +39,8 @@ async def close_meeting(controller: Controller, who: Actor, occurrence_id: str) 
         occurrence.closed_at = occurrence.finished_at = now
         session.flush()
         record(session, who, now, "meeting.close", f"meeting:{occurrence.id}", after={"closed": True})
-        return occurrence.id, renew_schedule(session, controller.settings, now)
+        units = units_at(session, occurrence.meeting.site_ids)
+        return occurrence.id, renew_schedule(session, controller.settings, now, units)
 
     closed, letters = await controller.write(change)
     controller.send(letters)
@@ -83,7 +84,7 @@ async def cancel_meeting(controller: Controller, who: Actor, meeting_id: str) ->
         session.flush()
         title = {"title": meeting.title}
         record(session, who, now, "meeting.cancel", f"meeting:{meeting_id}", before=title)
-        return renew_schedule(session, controller.settings, now)
+        return renew_schedule(session, controller.settings, now, units_at(session, meeting.site_ids))
 
     controller.send(await controller.write(change))
     controller.news.tell("schedule", meeting=meeting_id)

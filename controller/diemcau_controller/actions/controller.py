@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Protocol, TypeVar
 
 from diemcau_wire.messages import Ack, Message
@@ -52,7 +52,8 @@ class Controller:
     """The parts of one running controller.
 
     `fleet` is every site as it stands, in memory. `acks` holds who waits for the answer to which command;
-    `refused` counts, by reason, messages that passed the border and changed nothing.
+    `refused` counts, by reason, messages that passed the border and changed nothing. `schedules_until` is the
+    day up to which every unit has its schedule (None: not known yet).
     """
 
     settings: Settings
@@ -65,6 +66,7 @@ class Controller:
     janus_reached: Callable[[], bool] = lambda: False
     acks: dict[str, asyncio.Future[Ack]] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
+    schedules_until: date | None = None
     in_room: dict[str, set[str]] = field(default_factory=dict)
     door: Doorkeeper = field(default_factory=Doorkeeper)
     fleet: FleetView = field(init=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from diemcau_wire import MAX_BYTES, encode
@@ -27,17 +28,18 @@ from diemcau_wire.messages import (
 )
 from diemcau_wire.messages import Occurrence as OccurrenceMessage
 from diemcau_wire.topics import Channel
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, joinedload
 
 from ..config import Settings
 from ..rules.schedule import HORIZON
-from ..store.tables import Desired, Invitation, Occurrence, Site, Unit
+from ..store.tables import Desired, Invitation, Json, Occurrence, Site, Unit
 from .controller import Letter
 from .meeting_links import hall_address
 from .tokens import digest
 
 _ROOM_FOR_GROWTH = 2 * 1024
+_FEW = 500  # so many are named in a query; more are picked out of all
 CLOSED_KEPT = timedelta(hours=1)  # so long a closed meeting stays in the schedule, for units that were away
 
 
@@ -48,10 +50,7 @@ def renew_config(session: Session, settings: Settings, units: Iterable[Unit]) ->
         if unit.site is None:
             continue
         upload = _upload(session, settings, unit)
-        row = session.get(Desired, (unit.id, Channel.DESIRED_CONFIG.value))
-        letters += _store(
-            session, unit, row, Channel.DESIRED_CONFIG, _config(settings, unit, unit.site, upload)
-        )
+        letters += _store_config(session, unit, _config(settings, unit, unit.site, upload))
     return letters
 
 
@@ -60,37 +59,57 @@ def renew_schedule(
 ) -> list[Letter]:
     """Bring the desired schedule of these units (None: of all that serve a site) up to date."""
     if units is None:
-        units = session.scalars(select(Unit).where(Unit.site_id.is_not(None))).all()
+        units = session.scalars(select(Unit).where(Unit.site_id.is_not(None)))
+    units = list(units)
+    sites = {unit.site_id for unit in units if unit.site_id is not None}
+    of_site = _invited(session, now, sites)
     upcoming = session.scalars(
         select(Occurrence)
         .options(joinedload(Occurrence.meeting))
-        .where(Occurrence.cap_at > now)
-        .where(Occurrence.finished_at.is_(None) | (Occurrence.finished_at > now - CLOSED_KEPT))
+        .where(_told(now), Occurrence.meeting_id.in_({one for found in of_site.values() for one in found}))
         .order_by(Occurrence.starts_at)
     ).all()
-    of_site = _invited(session, {row.meeting_id for row in upcoming})
     mains = {row.meeting.main_site_id for row in upcoming}
-    names = {site: name for site, name in session.execute(select(Site.id, Site.name)) if site in mains}
-    entries = [_entry(row, names, settings) for row in upcoming]
+    names = dict(session.execute(select(Site.id, Site.name).where(Site.id.in_(mains))).tuples().all())
+    entries = [_Entry.of(row, _entry(row, names, settings)) for row in upcoming]
     numbers: dict[str, list[int]] = {}
     for number, row in enumerate(upcoming):
         numbers.setdefault(row.meeting_id, []).append(number)
     schedules = select(Desired).where(Desired.channel == Channel.DESIRED_SCHEDULE.value)
+    if len(units) < _FEW:
+        schedules = schedules.where(Desired.unit.in_([unit.id for unit in units]))
     stored = {row.unit: row for row in session.scalars(schedules)}
     letters = []
     for unit in units:
         site = unit.site_id or ""
-        mine = sorted(n for meeting in of_site.get(site, ()) for n in numbers[meeting])
-        own = [_for_hall(settings, upcoming[number], entries[number], site) for number in mine]
-        schedule = _schedule(unit, own, now)
-        letters += _store(session, unit, stored.get(unit.id), Channel.DESIRED_SCHEDULE, schedule)
+        mine = sorted(n for meeting in of_site.get(site, ()) for n in numbers.get(meeting, ()))
+        schedule = _schedule(settings, unit, [entries[number] for number in mine], now)
+        letters += _store_schedule(session, unit, stored.get(unit.id), schedule)
     return letters
 
 
-def _invited(session: Session, meetings: set[str]) -> dict[str, list[str]]:
-    """By site, which of these meetings it is invited to."""
+def units_at(session: Session, sites: Iterable[str]) -> list[Unit]:
+    """The units that serve these sites: whose schedules a change of a meeting touches."""
+    wanted = set(sites)
+    serving = select(Unit).where(Unit.site_id.is_not(None))
+    if len(wanted) < _FEW:
+        return list(session.scalars(serving.where(Unit.site_id.in_(wanted))))
+    return [unit for unit in session.scalars(serving) if unit.site_id in wanted]
+
+
+def _told(now: datetime) -> ColumnElement[bool]:
+    """Occurrences that units are told of."""
+    lately = Occurrence.finished_at.is_(None) | (Occurrence.finished_at > now - CLOSED_KEPT)
+    return (Occurrence.cap_at > now) & lately
+
+
+def _invited(session: Session, now: datetime, sites: set[str]) -> dict[str, list[str]]:
+    """By site, the meetings to be told of that it is invited to."""
+    told = select(Occurrence.meeting_id).where(_told(now)).distinct()
+    rows = select(Invitation.site_id, Invitation.meeting_id).where(Invitation.meeting_id.in_(told))
+    if len(sites) < _FEW:
+        rows = rows.where(Invitation.site_id.in_(sites))
     found: dict[str, list[str]] = {}
-    rows = select(Invitation.site_id, Invitation.meeting_id).where(Invitation.meeting_id.in_(meetings))
     for site, meeting in session.execute(rows):
         found.setdefault(site, []).append(meeting)
     return found
@@ -120,22 +139,17 @@ def _load(row: Desired) -> Message:
     return model.model_validate(row.document)
 
 
-def _store(
-    session: Session,
-    unit: Unit,
-    row: Desired | None,
-    channel: Channel,
-    message: DesiredConfig | DesiredSchedule,
-) -> list[Letter]:
+def _store_config(session: Session, unit: Unit, message: DesiredConfig) -> list[Letter]:
+    row = session.get(Desired, (unit.id, Channel.DESIRED_CONFIG.value))
     document = message.model_dump(mode="json", exclude_none=True)
     if row is None:
-        row = Desired(unit=unit.id, channel=channel.value, rev=0, document={})
+        row = Desired(unit=unit.id, channel=Channel.DESIRED_CONFIG.value, rev=0, document={})
         session.add(row)
     elif {**row.document, "rev": 0} == {**document, "rev": 0}:
         return []
     row.rev += 1
     row.document = {**document, "rev": row.rev}
-    return [Letter(message.model_copy(update={"rev": row.rev}), channel)]
+    return [Letter(message.model_copy(update={"rev": row.rev}), Channel.DESIRED_CONFIG)]
 
 
 def _config(settings: Settings, unit: Unit, site: Site, upload: Upload) -> DesiredConfig:
@@ -167,19 +181,72 @@ def _upload(session: Session, settings: Settings, unit: Unit) -> Upload:
     return Upload(url=url, token=token)
 
 
-def _schedule(unit: Unit, entries: list[OccurrenceMessage], now: datetime) -> DesiredSchedule:
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An occurrence as it is told to every hall: its document is made once, for a fleet of thousands."""
+
+    row: Occurrence
+    message: OccurrenceMessage
+    document: Json
+    size: int
+
+    @classmethod
+    def of(cls, row: Occurrence, message: OccurrenceMessage) -> _Entry:
+        document = message.model_dump(mode="json", exclude_none=True)
+        return cls(row, message, document, len(message.model_dump_json().encode()) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Schedule:
+    """A unit's schedule: what is stored, and what it is made of should it have to be sent."""
+
+    message: DesiredSchedule
+    entries: list[OccurrenceMessage]
+    document: Json
+
+
+def _schedule(settings: Settings, unit: Unit, entries: list[_Entry], now: datetime) -> _Schedule:
     """The next meetings, as many whole ones as fit into a message, nearest first."""
     until = (now + HORIZON).replace(hour=0, minute=0, second=0, microsecond=0)
     message = DesiredSchedule(unit=unit.id, epoch=unit.epoch, rev=0, until=until, meetings=[])
     room = MAX_BYTES - _ROOM_FOR_GROWTH - len(encode(message))
-    fitting: list[OccurrenceMessage] = []
+    fitting: list[tuple[_Entry, str | None]] = []
     for entry in entries[:500]:
-        room -= len(entry.model_dump_json().encode()) + 1
+        phone = _phone(settings, entry, unit.site_id or "")
+        room -= entry.size + len(phone or "")
         if room < 0:
-            until = entry.starts_at
+            until = entry.row.starts_at
             break
-        fitting.append(entry)
-    return message.model_copy(update={"meetings": fitting, "until": until})
+        fitting.append((entry, phone))
+    message = message.model_copy(update={"until": until})
+    return _Schedule(
+        message,
+        [entry.message.model_copy(update={"phone": phone}) for entry, phone in fitting],
+        {
+            **message.model_dump(mode="json", exclude_none=True),
+            "meetings": [
+                entry.document if phone is None else {**entry.document, "phone": phone}
+                for entry, phone in fitting
+            ],
+        },
+    )
+
+
+def _store_schedule(session: Session, unit: Unit, row: Desired | None, schedule: _Schedule) -> list[Letter]:
+    if row is not None and {**row.document, "rev": 0} == schedule.document:
+        return []
+    if row is None:
+        row = Desired(unit=unit.id, channel=Channel.DESIRED_SCHEDULE.value, rev=0, document={})
+        session.add(row)
+    row.rev += 1
+    row.document = {**schedule.document, "rev": row.rev}
+    sent = {"rev": row.rev, "meetings": schedule.entries}
+    return [Letter(schedule.message.model_copy(update=sent), Channel.DESIRED_SCHEDULE)]
+
+
+def _phone(settings: Settings, entry: _Entry, site: str) -> str | None:
+    """The address of this hall's own page about it; one that is not held here has none."""
+    return hall_address(settings, entry.row, site) if entry.message.mode is Mode.HERE else None
 
 
 def _entry(row: Occurrence, names: dict[str, str], settings: Settings) -> OccurrenceMessage:
@@ -199,10 +266,3 @@ def _entry(row: Occurrence, names: dict[str, str], settings: Settings) -> Occurr
         urgent=meeting.urgent,
         closed=row.closed_at is not None,
     )
-
-
-def _for_hall(settings: Settings, row: Occurrence, entry: OccurrenceMessage, site: str) -> OccurrenceMessage:
-    """The entry with the address of this hall's own page; one that is not held here has none."""
-    if entry.mode is not Mode.HERE:
-        return entry
-    return entry.model_copy(update={"phone": hall_address(settings, row, site)})

@@ -14,7 +14,7 @@ from ..store.tables import Invitation, Meeting, Occurrence
 from .audit import record
 from .change_floor import need_open
 from .controller import Controller, Letter
-from .desired import renew_schedule
+from .desired import renew_schedule, units_at
 from .find_occurrence import find_occurrence
 from .scope import need_main_site
 
@@ -61,7 +61,8 @@ async def extend_meeting(controller: Controller, who: Actor, occurrence_id: str,
             after={"ends_at": after.isoformat()},
         )
         session.flush()
-        return occurrence, renew_schedule(session, controller.settings, now)
+        units = units_at(session, occurrence.meeting.site_ids)
+        return occurrence, renew_schedule(session, controller.settings, now, units)
 
     occurrence, letters = await controller.write(change)
     controller.send(letters)

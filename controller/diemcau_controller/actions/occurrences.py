@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta, tzinfo
 
 from sqlalchemy import select
@@ -13,14 +14,17 @@ from ..rules import floor
 from ..rules.schedule import HORIZON, Times, expand
 from ..store.tables import Meeting, Occurrence
 from .controller import Letter
-from .desired import renew_schedule
+from .desired import renew_schedule, units_at
 from .plan_of import plan_of
 
 
-def fit_occurrences(session: Session, settings: Settings, now: datetime, meeting: Meeting) -> list[Letter]:
-    """Make, move, call off and revive dates of a meeting until they are what it announces.
+def fit_occurrences(
+    session: Session, settings: Settings, now: datetime, meeting: Meeting, left: Iterable[str] = ()
+) -> list[Letter]:
+    """Make, move, call off and revive dates of a meeting until they are what it announces; tell its units.
 
-    What has opened is left alone; it changes only by the hand of whoever runs it.
+    What has opened is left alone; it changes only by the hand of whoever runs it. `left` are sites that are
+    no longer invited.
     """
     session.flush()
     wanted: dict[str, Times] = {}
@@ -45,7 +49,7 @@ def fit_occurrences(session: Session, settings: Settings, now: datetime, meeting
             if known.floor_seq == 0:
                 known.floor_speakers = list(floor.default(meeting.main_site_id).speakers)
         session.flush()
-    return renew_schedule(session, settings, now)
+    return renew_schedule(session, settings, now, units_at(session, [*meeting.site_ids, *left]))
 
 
 def new_occurrence(meeting: Meeting, time: Times) -> Occurrence:
