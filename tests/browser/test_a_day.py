@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from diemcau_controller.demo.halls import MAIN, SITES
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.office_page import Day, a_day
 from tests.system.staged_meeting import DIEMCAU
@@ -93,7 +93,8 @@ def test_sites_come_from_a_table_that_had_a_mistake(day: Day) -> None:
 
 
 def hand_in(page: Page, name: str, text: str) -> None:
-    page.set_input_files("#file", files=[{"name": name, "mimeType": "text/csv", "buffer": text.encode()}])
+    file: FilePayload = {"name": name, "mimeType": "text/csv", "buffer": text.encode()}
+    page.set_input_files("#file", files=[file])
     page.get_by_role("button", name="Xem trước").click()
 
 
