@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from diemcau_wire import is_unit_id
 from diemcau_wire.messages import SiteId
@@ -14,15 +14,15 @@ from ..actions.scope import unit_for
 from ..actions.thumbnail import thumbnail
 from ..rules.refusals import NotFound
 from .access import Contractor, Core, Viewer
+from .answers import answers
 from .views import View, area_view, site_view, text
 
 router = APIRouter(tags=["board"])
 
-_NOT_THERE: dict[int | str, dict[str, Any]] = {404: {"description": "Not there, or not for whoever asks"}}
 _FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # asked for with the picture's time
 
 
-@router.get("/board", responses=_NOT_THERE)
+@router.get("/board", responses=answers(404))
 def get_board(
     core: Core,
     who: Viewer,
@@ -48,7 +48,7 @@ def get_board(
 @router.get(
     "/units/{unit}/thumbnail",
     response_class=FileResponse,
-    responses={**_NOT_THERE, 200: {"content": {"image/webp": {}}}},
+    responses={**answers(404), 200: {"content": {"image/webp": {}}}},
 )
 def get_thumbnail(core: Core, who: Contractor, unit: str) -> FileResponse:
     """A small copy (WebP, at most 320 by 180) of the newest picture of the unit's screen."""

@@ -18,9 +18,18 @@ from ..actions.send_command import send_command
 from ..rules.actor import SYSTEM
 from ..rules.refusals import Invalid, NotFound
 from .access import Contractor, Core, Operator, bearer
+from .answers import answers
 from .views import View, unit_views
 
 router = APIRouter(tags=["units"])
+
+
+_PNG: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 class Binding(BaseModel):
@@ -47,7 +56,7 @@ def list_units(core: Core, who: Contractor) -> list[View]:
         return unit_views(session, who)
 
 
-@router.post("/units", status_code=201)
+@router.post("/units", status_code=201, responses=answers(404, 409))
 async def post_unit(core: Core, who: Operator, binding: Binding) -> View:
     """Let a unit serve a site; the one that did before serves none then."""
     await bind_unit(core, who, binding.id, binding.site)
@@ -55,7 +64,7 @@ async def post_unit(core: Core, who: Operator, binding: Binding) -> View:
         return one_unit(session, binding.id)
 
 
-@router.get("/units/{unit}")
+@router.get("/units/{unit}", responses=answers(404))
 def get_unit(core: Core, who: Contractor, unit: str) -> View:
     """One unit."""
     with core.database.read() as session:
@@ -63,14 +72,14 @@ def get_unit(core: Core, who: Contractor, unit: str) -> View:
         return one_unit(session, unit)
 
 
-@router.post("/units/{unit}/commands")
+@router.post("/units/{unit}/commands", responses=answers(404, 409))
 async def post_command(core: Core, who: Operator, unit: str, spec: CommandSpec) -> View:
     """Send a command and give the unit's answer."""
     ack = await send_command(core, who, unit, spec.verb, spec.args, spec.timeout_s)
     return ack.model_dump(mode="json", exclude={"v"})
 
 
-@router.put("/units/{unit}/picture", status_code=204)
+@router.put("/units/{unit}/picture", status_code=204, responses=answers(404), openapi_extra=_PNG)
 async def put_picture(core: Core, request: Request, unit: str) -> None:
     """A unit puts a PNG of its screen, with its upload token."""
     if not is_unit_id(unit):
@@ -84,7 +93,11 @@ async def put_picture(core: Core, request: Request, unit: str) -> None:
     await receive_picture(core, unit, bytes(data))
 
 
-@router.get("/units/{unit}/picture")
+@router.get(
+    "/units/{unit}/picture",
+    response_class=FileResponse,
+    responses={**answers(404), 200: {"content": {"image/png": {}}}},
+)
 def get_picture(core: Core, who: Contractor, unit: str) -> FileResponse:
     """The newest picture of the unit's screen."""
     with core.database.read() as session:
