@@ -58,7 +58,7 @@ class Watched:
         assert keys == [], f"keys instead of texts: {keys}"
         if axe:
             page.evaluate(AXE.read_text(encoding="utf-8"))
-            found = page.evaluate("axe.run()")["violations"]
+            found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
             serious = [
                 (one["id"], [node["html"][:120] for node in one["nodes"]][:3])
                 for one in found

@@ -5,9 +5,10 @@ The list of pages is the app's own: a new page without an address here fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -156,9 +157,14 @@ def browser(offices: dict[int, ServedOffice]) -> Iterator[Browser]:
         yield opened
 
 
-@pytest.fixture(scope="module", params=[3, 168])
-def prepared(request: pytest.FixtureRequest, offices: dict[int, ServedOffice], browser: Browser) -> Prepared:
-    return Prepared(offices[request.param], browser)
+@pytest.fixture(scope="module")
+def of_size(offices: dict[int, ServedOffice], browser: Browser) -> Callable[[int], Prepared]:
+    return cache(lambda count: Prepared(offices[count], browser))
+
+
+@pytest.fixture(params=[3, 168])
+def prepared(request: pytest.FixtureRequest, of_size: Callable[[int], Prepared]) -> Prepared:
+    return of_size(request.param)
 
 
 @contextmanager
@@ -180,8 +186,8 @@ def faults(opened: Watched, where: str, *, axe: bool) -> Iterator[str]:
         opened.wrong.clear()
 
 
-def test_the_list_of_pages_is_whole(prepared: Prepared) -> None:
-    routes = (route.split() for route in walk(prepared.office.nobody.app.routes))  # type: ignore[attr-defined]
+def test_the_list_of_pages_is_whole(offices: dict[int, ServedOffice]) -> None:
+    routes = (route.split() for route in walk(offices[3].nobody.app.routes))  # type: ignore[attr-defined]
     there = {address for method, address in routes if method == "GET" and not address.startswith("/api/")}
     assert there - NO_PAGES - PAGES.keys() == set(), "write an address of these pages into PAGES"
     assert (PAGES.keys() | NO_PAGES) - there == set(), "these are gone"
@@ -204,10 +210,9 @@ def test_every_page_at_every_width(prepared: Prepared, browser: Browser) -> None
     assert found == [], "\n".join(found)
 
 
-def test_every_page_in_english(prepared: Prepared, browser: Browser) -> None:
-    if prepared.office.count != 3:
-        return  # the same texts
-    office, found = prepared.office, list[str]()
+def test_every_page_in_english(of_size: Callable[[int], Prepared], browser: Browser) -> None:
+    prepared, found = of_size(3), list[str]()
+    office = prepared.office
     with window(browser, office.url, office.token, 1366) as opened:
         opened.page.goto(f"{office.url}/account?lang=en")
         for address in (one for addresses in PAGES.values() for one in addresses if one[0] != "!"):
