@@ -40,7 +40,7 @@ lab: ## both README commands in a clean Debian root (root, mmdebstrap; about 20 
 
 pictures: setup ## the pictures in docs/pictures: every hall screen, the page
 	@tools/debian-packages.sh test
-	@$(IN_NAMESPACE) $(BIN)/python tests/lab/pictures.py docs/pictures
+	@$(IN_NAMESPACE) $(BIN)/python -m tests.lab.pictures docs/pictures
 
 clean: ## remove what setup and the demo made in this folder
 	rm -rf .venv .demo controller/frontend/node_modules controller/diemcau_controller/web/static/built
