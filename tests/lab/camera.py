@@ -38,7 +38,10 @@ class Camera:
     def _window(self, size: str) -> Page:
         width, height, scale = SIZES[size]
         context = self._browser.new_context(
-            viewport={"width": width, "height": height}, device_scale_factor=scale, ignore_https_errors=True
+            viewport={"width": width, "height": height},
+            device_scale_factor=scale,
+            ignore_https_errors=True,
+            locale="vi-VN",
         )
         self._contexts.append(context)
         return context.new_page()

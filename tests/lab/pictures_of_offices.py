@@ -93,7 +93,7 @@ def _week(office: ServedOffice) -> str:
         0,
         8,
         "Giao ban tuần",
-        rrule="FREQ=WEEKLY",
+        rrule="FREQ=WEEKLY;BYDAY=MO",
         chair=chair,
         notes="Các xã báo cáo tiến độ.",
     )
