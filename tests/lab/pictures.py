@@ -37,7 +37,7 @@ def make_small(path: Path) -> None:
     """Few colours, and if that is not enough fewer points: every clone of the repository carries it."""
     with Image.open(path) as opened:
         whole = opened.convert("RGB")
-    for width, colours in ((1, 256), (1, 96), (0.75, 96), (0.5, 96), (0.375, 64)):
+    for width, colours in ((1, 256), (1, 96), (0.75, 96), (0.5, 96), (0.375, 48)):
         size = (round(whole.width * width), round(whole.height * width))
         picture = whole if width == 1 else whole.resize(size, Image.Resampling.LANCZOS)
         picture.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
