@@ -70,7 +70,8 @@ def renew_schedule(
         .order_by(Occurrence.starts_at)
     ).all()
     mains = {row.meeting.main_site_id for row in upcoming}
-    names = dict(session.execute(select(Site.id, Site.name).where(Site.id.in_(mains))).tuples().all())
+    main_sites = select(Site.id, Site.name).where(Site.id.in_(mains))
+    names = {site: name for site, name in session.execute(main_sites)}
     entries = [_Entry.of(row, _entry(row, names, settings)) for row in upcoming]
     numbers: dict[str, list[int]] = {}
     for number, row in enumerate(upcoming):

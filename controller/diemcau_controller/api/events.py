@@ -78,7 +78,8 @@ async def _items(news: News, request: Request, who: Actor) -> AsyncIterator[str]
         yield "retry: 2000\n\n"
         while True:
             try:
-                item = await asyncio.wait_for(queue.get(), max(0.0, look_at - clock()))
+                async with asyncio.timeout(max(0.0, look_at - clock())):
+                    item = await queue.get()
             except TimeoutError:
                 known = await asyncio.to_thread(identify, request)
                 if known is None or not known.who.may(Role.VIEWER):

@@ -110,7 +110,9 @@ class _Room:
     async def _follow(self, news: asyncio.Queue[Item]) -> None:
         while True:
             try:
-                item = await asyncio.wait_for(news.get(), REPEAT_S)
+                # Not wait_for: when news come in the instant of a cancellation, that would be swallowed.
+                async with asyncio.timeout(REPEAT_S):
+                    item = await news.get()
             except TimeoutError:
                 await self._apply(set(self._muted))
             else:

@@ -144,7 +144,8 @@ async def _hints(news: News, topics: Iterable[Topic], welcome: Callable[[], bool
                 look = now + _SIGN_OF_LIFE_S
                 yield "event: alive\ndata: -\n\n"  # so that the page notices when it hears nothing any more
             try:
-                item = await asyncio.wait_for(queue.get(), max(0.0, min(look, *due.values()) - now))
+                async with asyncio.timeout(max(0.0, min(look, *due.values()) - now)):
+                    item = await queue.get()
             except TimeoutError:
                 continue
             for topic in due:
