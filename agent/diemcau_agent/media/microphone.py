@@ -73,7 +73,8 @@ class MicrophoneFeed:
 
     async def _wait(self, timeout_s: float | None) -> None:
         try:
-            await asyncio.wait_for(self._changed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
         except TimeoutError:
             return
         self._changed.clear()

@@ -64,7 +64,8 @@ async def send_command(
     controller.acks[command.id] = answer
     try:
         controller.post.publish(command, Channel.CMD)
-        return await asyncio.wait_for(answer, timeout_s)
+        async with asyncio.timeout(timeout_s):
+            return await answer
     except TimeoutError:
         raise NoAnswer(
             f"unit {unit_id} did not answer {verb} within {timeout_s:g} s: try again", code="units.silent"
