@@ -87,7 +87,7 @@ class Janus:
         self._waiting[transaction] = answer, ack_is_answer
         try:
             await self._socket.send(json.dumps({**message, "transaction": transaction}))
-            async with asyncio.timeout(timeout_s):  # wait_for may swallow a cancellation that meets the answer
+            async with asyncio.timeout(timeout_s):  # wait_for may swallow a cancellation at the answer
                 reply = await answer
         except TimeoutError:
             raise JanusLost(f"no answer to {message['janus']} in {timeout_s:g} s") from None
