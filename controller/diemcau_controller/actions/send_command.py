@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from typing import Any
 
 from diemcau_wire import Refused, decode_as, encode
 from diemcau_wire.messages import Ack, Command, Verb
 from diemcau_wire.topics import Channel
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from ..rules.actor import SYSTEM, Actor
 from ..rules.refusals import Conflict, Invalid
+from ..store.writer import WriterBusy
 from .audit import record
 from .controller import Controller
 from .scope import unit_for
+
+log = logging.getLogger(__name__)
 
 
 class NoAnswer(Conflict):
@@ -54,12 +59,7 @@ async def send_command(
     except Refused as error:
         raise Invalid(f"the command cannot be sent ({error}): give it smaller or simpler arguments") from None
     if who is not SYSTEM:  # what the controller asks by itself, every hour, would drown the rest
-
-        def note(session: Session) -> None:
-            after = {"verb": verb.value, "args": args}
-            record(session, who, command.at, "unit.command", f"unit:{unit_id}", after=after)
-
-        await controller.write(note)
+        await _note(controller, who, command)
     answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
     controller.acks[command.id] = answer
     try:
@@ -72,6 +72,22 @@ async def send_command(
         ) from None
     finally:
         del controller.acks[command.id]
+
+
+async def _note(controller: Controller, who: Actor, command: Command) -> None:
+    """Write it into the list of changes; a full disk does not keep it from the hall, then the log has it."""
+
+    def note(session: Session) -> None:
+        after = {"verb": command.verb.value, "args": command.args}
+        record(session, who, command.at, "unit.command", f"unit:{command.unit}", after=after)
+
+    try:
+        await controller.write(note)
+    except (OperationalError, WriterBusy) as error:
+        log.error(
+            "a command is not in the list of changes",
+            extra={"who": who.name, "unit": command.unit, "verb": command.verb.value, "error": str(error)},
+        )
 
 
 def take_ack(controller: Controller, ack: Ack) -> None:
