@@ -16,7 +16,7 @@ from diemcau_agent.media.janus import Handle, Janus, JanusRefused, Message
 from diemcau_agent.media.microphone import MicrophoneFeed
 from diemcau_agent.media.publish import Publication
 from diemcau_agent.media.room import Feed, Publishers, join_as_publisher
-from diemcau_agent.media.slots import PICTURES
+from diemcau_agent.media.slots import PICTURES, VOICES
 from diemcau_agent.media.subscribe import Subscription
 from diemcau_controller.demo.voices import Sound
 from diemcau_wire.messages import Join
@@ -93,7 +93,9 @@ class Eavesdropper:
 
     async def join(self, join: Join, ca: Path, at: Feed) -> Self:
         self._janus = await Janus.connect(join.url, str(ca))
-        self._subscription = await Subscription.open(self._janus, join, at, self)
+        self._subscription = await Subscription.open(
+            self._janus, join, at, [None] * (PICTURES + VOICES), self
+        )
         return self
 
     async def listen(self, feed: Feed, seconds: float) -> Sound:

@@ -30,7 +30,7 @@ def office(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 def run(*words: str) -> str:
     done = CliRunner().invoke(app, ["meeting", *words])
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout  # not what is logged beside it
 
 
 def as_json(*words: str) -> Any:

@@ -39,8 +39,8 @@ def test_what_is_no_topic_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "data", "touched"),
     [
-        ("unit", {"site": "ea-kiet", "unit": "u"}, {BOARD, HALL}),
-        ("unit", {"site": "ea-tar", "unit": "u"}, {BOARD}),
+        ("unit", {"site": "ea-kiet", "unit": "u"}, {BOARD, MEETING, HALL}),
+        ("unit", {"site": "ea-tar", "unit": "u"}, {BOARD, MEETING}),
         ("site", {}, {BOARD, MEETING}),
         ("floor", {"meeting": "giao-ban-20260302T013000"}, {BOARD, MEETING, HALL}),
         ("floor", {"meeting": "giao-ban-20260309T013000"}, {BOARD}),
@@ -71,7 +71,7 @@ def test_a_topic_is_said_at_once_and_then_at_most_once_a_second() -> None:
 
         taking = asyncio.create_task(take())
         for _ in range(12):
-            news.tell("unit", site="ea-kiet")
+            news.tell("floor", meeting="giao-ban-20260309T013000")
             await asyncio.sleep(0.1)
         await asyncio.sleep(1.2)
         taking.cancel()
