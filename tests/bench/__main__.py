@@ -101,9 +101,10 @@ def rounds(
         def run() -> Sample:
             with halls.unit(site) as pids:
                 time.sleep(SETTLE_S)
-                frames, began = halls.shown(site), time.monotonic()
+                frames, began = halls.shown_now(site)
                 costs = measure({role: [psutil.Process(pid)] for role, pid in pids.items()}, options.seconds)
-                fps = (halls.shown(site) - frames) / (time.monotonic() - began)
+                more, ended = halls.shown_now(site)
+            fps = (more - frames) / (ended - began)
             whole = sum(costs.values(), Cost(0, 0))
             return {"fps": fps, **asdict(whole), "roles": {role: asdict(one) for role, one in costs.items()}}
 

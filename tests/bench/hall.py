@@ -60,6 +60,13 @@ class Halls:
         finally:
             end_all([process])
 
+    def shown_now(self, site: str) -> tuple[int, float]:
+        """Frames drawn, and the moment (monotonic) at which the unit said so: it counts in steps."""
+        before = self.shown(site)
+        while (now := self.shown(site)) == before:
+            time.sleep(0.02)
+        return now, time.monotonic()
+
     def shown(self, site: str) -> int:
         """Frames of the main site its screen has drawn."""
         status = self._stage.unit_status(site)

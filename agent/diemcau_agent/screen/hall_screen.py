@@ -37,6 +37,7 @@ class HallScreen:
         self._changed = True
         self._snapshots: list[tuple[Peer, Line]] = []
         self._next_tick = time.monotonic()
+        self._next_look = 0.0
         self._live: tuple[bool, ...] = ()
         self._logged_refusals = 0
 
@@ -46,6 +47,8 @@ class HallScreen:
         for event in self._connections.wait(self._patience()):
             self._on_event(event)
         tick = time.monotonic() >= self._next_tick
+        # Counted from the look before, not from the end of drawing: else a slow drawing skips pictures.
+        self._next_look = max(self._next_look + POLL_S, time.monotonic())
         self._draw(tick=tick)
         for peer, line in self._snapshots:
             self._connections.send(peer, self._snapshot(line))
@@ -150,9 +153,9 @@ class HallScreen:
 
     def _patience(self) -> float:
         """Seconds to wait: until the next tick; in a meeting with pictures only until the next look."""
-        left = max(0.0, self._next_tick - time.monotonic())
         watching = self._show is not None and self._show.view is View.MEETING and self._pictures.connected
-        return min(left, POLL_S) if watching else left
+        until = min(self._next_tick, self._next_look) if watching else self._next_tick
+        return max(0.0, until - time.monotonic())
 
     # ── answers ──────────────────────────────────────────────────────────────────────────────────
 
