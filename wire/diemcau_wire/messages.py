@@ -119,7 +119,14 @@ class Health(Message):
 
 
 class EventKind(StrEnum):
-    """What can happen at a site. The list only grows."""
+    """What can happen at a site. The list only grows.
+
+    `verdict`: `data` has `verdict`, `instruction`, `findings` [{`what`, `text`, `remedy`, `mended`}],
+    `asked_by` (`before`, `morning`, `power`, `plugged`, `page`, `hall`) and `took_s`. `remedy`: one attempt,
+    with `remedy`, `what`, `done`, `text`. `device_added`, `device_removed`: `device` and `source` of a
+    :class:`FoundDevice`. `local_mute`, `local_stop`: somebody in the hall closed the microphone, or camera
+    and microphone (`on` true), or let them go again; nothing from outside undoes it.
+    """
 
     BOOTED = "booted"
     VERDICT = "verdict"
@@ -133,10 +140,20 @@ class EventKind(StrEnum):
     CAMERA_OPENED = "camera_opened"
     CAMERA_CLOSED = "camera_closed"
     CAMERA_LOST = "camera_lost"
+    MICROPHONE_OPENED = "microphone_opened"
+    MICROPHONE_CLOSED = "microphone_closed"
     MICROPHONE_LOST = "microphone_lost"
     PROCESS_ENDED = "process_ended"
     DISK_FULL = "disk_full"
     DECLINED = "declined"
+    REMEDY = "remedy"
+    CHECK_POSTPONED = "check_postponed"
+    DEVICE_ADDED = "device_added"
+    DEVICE_REMOVED = "device_removed"
+    HAND_RAISED = "hand_raised"
+    HAND_LOWERED = "hand_lowered"
+    LOCAL_MUTE = "local_mute"
+    LOCAL_STOP = "local_stop"
 
 
 class Event(Message):
@@ -167,7 +184,10 @@ class Verb(StrEnum):
     """What a unit can be asked to do at once. What should last is desired state, not a command.
 
     `decline` says no to the urgent meeting `args["meeting"]` while it rings; `ring` has the one that the
-    hall declined ring again.
+    hall declined ring again. `tone` plays one on the sound output `args["output"]` (none: the one of the
+    configuration) and says whether it could; `room_picture` takes one picture of camera `args["camera"]`
+    (same rule) and uploads it, where the site allows that; `postpone_check` puts off the check that is due
+    by 10 minutes; `find_devices` looks again what is plugged in.
     """
 
     PING = "ping"
@@ -177,6 +197,10 @@ class Verb(StrEnum):
     RESTART_SCREEN = "restart_screen"
     DECLINE = "decline"
     RING = "ring"
+    TONE = "tone"
+    ROOM_PICTURE = "room_picture"
+    POSTPONE_CHECK = "postpone_check"
+    FIND_DEVICES = "find_devices"
 
 
 class Ack(Message):
@@ -234,6 +258,34 @@ class ReportedSession(Message):
     at: Utc
 
 
+class Device(StrEnum):
+    """The kinds of devices in a hall."""
+
+    CAMERA = "camera"
+    MICROPHONE = "microphone"
+    SPEAKER = "speaker"
+    SCREEN = "screen"
+    TELEVISION = "television"
+    BUTTONS = "buttons"
+
+
+class FoundDevice(Part):
+    """A device a unit found by itself. `source` is what a configuration names it by, for as long as it
+    exists: made of a serial number, a USB path or an EDID, never of a number given in order of plugging."""
+
+    device: Device
+    source: Annotated[str, Field(min_length=1, max_length=500)]
+    name: Name
+    details: dict[Token, Any] = Field(default_factory=dict, max_length=24)
+
+
+class ReportedDevices(Message):
+    """What is plugged in now. Reported when it changes."""
+
+    devices: list[FoundDevice] = Field(default_factory=list, max_length=60)
+    at: Utc
+
+
 # ── to the unit ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -244,20 +296,67 @@ class Contact(Part):
     phone: Annotated[str, Field(max_length=40)] = ""
 
 
-class Source(Part):
-    """Where a picture or sound comes from.
+SourceText = Annotated[str, Field(min_length=1, max_length=500)]
 
-    Cameras: `synthetic`, `v4l2:/dev/…`, `rtsp://…`, `file:PATH`, `none`.
-    Microphones: `tone:HERTZ`, `file:PATH` (repeated), `none`.
+
+class Source(Part):
+    """Where a picture or sound comes from; the drivers' documents list what there is.
+
+    Cameras: `synthetic`, `v4l2:ID`, `rtsp://…`, `onvif://…`, `file:PATH`, `none`.
+    Microphones: `pulse:ID`, `tone:HERTZ`, `file:PATH` (repeated), `none`.
     """
 
-    source: Annotated[str, Field(min_length=1, max_length=500)] = "none"
+    source: SourceText = "none"
+
+
+class Camera(Source):
+    """A hall's camera. `small`: a smaller picture of the same camera (an RTSP sub-stream), for while the hall
+    only listens. `preset`: name of the ONVIF preset it turns to when the hall gets the floor; `onvif` is the
+    address of that service, where the source does not say it."""
+
+    small: SourceText | None = None
+    onvif: SourceText | None = None
+    preset: Annotated[str, Field(min_length=1, max_length=100), Nfc] | None = None
+
+
+class Microphone(Source):
+    """A hall's microphone. `echo_cancellation`: take out what the loudspeaker plays."""
+
+    echo_cancellation: bool = True
 
 
 class Sound(Part):
-    """Where the sound of the meeting goes: `none` or `file:PATH` (48 kHz mono s16le, appended)."""
+    """Where the sound of the meeting goes: `pulse:ID`, `none` or `file:PATH` (48 kHz mono s16le, appended);
+    `volume_percent` is set at the beginning of each meeting, None leaves it alone."""
 
-    output: Annotated[str, Field(min_length=1, max_length=500)] = "none"
+    output: SourceText = "none"
+    volume_percent: Annotated[int, Field(ge=0, le=100)] | None = None
+
+
+class Television(Part):
+    """How the television is switched: `cec` (the one this unit is plugged into), `cec:ID`, `none`."""
+
+    control: SourceText = "none"
+
+
+class Buttons(Part):
+    """The keypad or presenter: `auto` (the first one found), `evdev:ID`, `none`."""
+
+    source: SourceText = "auto"
+
+
+class Checks(Part):
+    """How the room is checked. `morning_at`: time of day at the hall, "07:00", None for no check then;
+    `tone`: the check may play one."""
+
+    morning_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = "07:00"
+    tone: bool = True
+
+
+class Privacy(Part):
+    """What may leave the hall outside a meeting. `room_pictures`: pictures of its cameras."""
+
+    room_pictures: bool = False
 
 
 class Video(Part):
@@ -298,9 +397,13 @@ class DesiredConfig(Message):
     rev: Rev
     site: SiteInfo
     coordinator: Contact = Contact()
-    camera: Source = Source()
-    microphone: Source = Source()
+    camera: Camera = Camera()
+    microphone: Microphone = Microphone()
     sound: Sound = Sound()
+    television: Television = Television()
+    buttons: Buttons = Buttons()
+    checks: Checks = Checks()
+    privacy: Privacy = Privacy()
     video: Video = Video()
     screen: Screen = Screen()
     language: Literal["vi", "en"] = "vi"
@@ -407,6 +510,7 @@ MODELS: dict[Channel, type[Message]] = {
     Channel.REPORTED_CONFIG: Reported,
     Channel.REPORTED_SCHEDULE: Reported,
     Channel.REPORTED_SESSION: ReportedSession,
+    Channel.REPORTED_DEVICES: ReportedDevices,
     Channel.DESIRED_CONFIG: DesiredConfig,
     Channel.DESIRED_SCHEDULE: DesiredSchedule,
     Channel.FLOOR: Floor,

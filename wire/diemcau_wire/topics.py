@@ -30,6 +30,7 @@ class Channel(StrEnum):
     REPORTED_CONFIG = "reported/config"
     REPORTED_SCHEDULE = "reported/schedule"
     REPORTED_SESSION = "reported/session"
+    REPORTED_DEVICES = "reported/devices"
     DESIRED_CONFIG = "desired/config"
     DESIRED_SCHEDULE = "desired/schedule"
     FLOOR = "floor"
@@ -46,6 +47,7 @@ FROM_UNIT = frozenset(
         Channel.REPORTED_CONFIG,
         Channel.REPORTED_SCHEDULE,
         Channel.REPORTED_SESSION,
+        Channel.REPORTED_DEVICES,
     }
 )
 TO_UNIT = frozenset(Channel) - FROM_UNIT
@@ -55,6 +57,7 @@ RETAINED = frozenset(
         Channel.REPORTED_CONFIG,
         Channel.REPORTED_SCHEDULE,
         Channel.REPORTED_SESSION,
+        Channel.REPORTED_DEVICES,
         Channel.DESIRED_CONFIG,
         Channel.DESIRED_SCHEDULE,
         Channel.FLOOR,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from diemcau_wire.messages import Join, Name, Part, SiteId, SiteInfo, Sound, Source, Token, Video
+from diemcau_wire.messages import Camera, Join, Microphone, Name, Part, SiteId, SiteInfo, Sound, Token, Video
 from pydantic import Field, TypeAdapter, ValidationError
 
 from diemcau_agent.ipc import Garbage, Line
@@ -21,8 +21,8 @@ class Start(Part):
     ca: _PathText
     site: SiteId
     name: Name
-    camera: Source
-    microphone: Source
+    camera: Camera
+    microphone: Microphone
     sound: Sound
     video: Video
     screen_socket: _PathText
@@ -49,8 +49,8 @@ class Check(Part):
     type: Literal["check"]
     ca: _PathText
     join: Join | None
-    camera: Source
-    microphone: Source
+    camera: Camera
+    microphone: Microphone
     video: Video
 
 

@@ -108,8 +108,11 @@ class Orders:
             self._answer(command.id, ok=False, error=error.word, text=error.text)
 
     async def _work(self, command: Command) -> tuple[NotDone | None, Result]:
+        verb = self._verbs.get(command.verb)
+        if verb is None:
+            return NotDone("unknown_verb"), {}
         try:
-            return None, await self._verbs[command.verb](command)
+            return None, await verb(command)
         except NotDone as error:
             log.warning("command not done", extra={"id": command.id, "error": error.word, "text": error.text})
             return error, {}

@@ -13,16 +13,17 @@ from datetime import datetime, timedelta
 
 from diemcau_wire import MAX_BYTES, encode
 from diemcau_wire.messages import (
+    Camera,
     Contact,
     DesiredConfig,
     DesiredSchedule,
     Join,
     Message,
+    Microphone,
     Mode,
     Screen,
     SiteInfo,
     Sound,
-    Source,
     Upload,
     Video,
 )
@@ -160,8 +161,8 @@ def _config(settings: Settings, unit: Unit, site: Site, upload: Upload) -> Desir
         rev=0,
         site=SiteInfo(id=site.id, name=site.name, area=site.area.name if site.area else ""),
         coordinator=Contact(name=settings.coordinator.name, phone=settings.coordinator.phone),
-        camera=Source(source=site.camera),
-        microphone=Source(source=site.microphone),
+        camera=Camera(source=site.camera),
+        microphone=Microphone(source=site.microphone),
         sound=Sound(output=site.sound),
         video=Video(width=site.width, height=site.height, fps=site.fps, bitrate_bps=site.bitrate_bps),
         screen=Screen(width=site.screen_width, height=site.screen_height),

@@ -18,6 +18,7 @@ from diemcau_wire.messages import (
     Message,
     Receipt,
     Reported,
+    ReportedDevices,
     ReportedSession,
     State,
 )
@@ -87,6 +88,9 @@ def ingest(session: Session, batch: Sequence[Taken], now: datetime) -> Told:
         elif isinstance(message, ReportedSession):
             _newest(session, message.unit, taken.channel, message.at, message)
             told.news.append(("session", {"unit": message.unit, "meeting": message.meeting}))
+        elif isinstance(message, ReportedDevices):
+            _newest(session, message.unit, taken.channel, message.at, message)
+            told.news.append(("devices", {"unit": message.unit}))
     if events:
         _events(session, events, now, told)
     del held
