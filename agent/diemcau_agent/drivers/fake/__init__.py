@@ -1,0 +1,1 @@
+"""Fake devices, chosen by configuration as `fake:PATH`: a small JSON file says what they do now."""
