@@ -390,8 +390,17 @@ class SiteInfo(Part):
     area: Annotated[str, Field(max_length=200), Nfc] = ""
 
 
+class Join(Part):
+    """The way into a meeting: Janus VideoRoom over a secure WebSocket."""
+
+    url: Annotated[str, Field(pattern=r"^wss?://", max_length=500)]
+    room: Token
+    pin: Annotated[str, Field(min_length=4, max_length=80)]
+
+
 class DesiredConfig(Message):
-    """How a unit shall be set up. Published retained; stored by the unit before it acts."""
+    """How a unit shall be set up. Published retained; stored by the unit before it acts. `check_room` is this
+    site's own room: a check joins it with a drawn picture and a tone, and wants both back."""
 
     epoch: Rev
     rev: Rev
@@ -409,14 +418,7 @@ class DesiredConfig(Message):
     language: Literal["vi", "en"] = "vi"
     health_interval_s: Annotated[float, Field(ge=1, le=3600)] = 10
     upload: Upload | None = None
-
-
-class Join(Part):
-    """The way into a meeting: Janus VideoRoom over a secure WebSocket."""
-
-    url: Annotated[str, Field(pattern=r"^wss?://", max_length=500)]
-    room: Token
-    pin: Annotated[str, Field(min_length=4, max_length=80)]
+    check_room: Join | None = None
 
 
 class Mode(StrEnum):
