@@ -23,6 +23,13 @@ _P = TypeVar("_P")
 _E = TypeVar("_E", bound=StrEnum)
 
 
+class Reason(StrEnum):
+    """What camera and microphone are opened for."""
+
+    CHECK = "check"
+    PICTURE = "picture"
+
+
 class View(StrEnum):
     """What fills the screen."""
 
@@ -99,8 +106,26 @@ class Meeting:
 
 
 @dataclass(frozen=True, slots=True)
+class Privacy:
+    """What is live outside the meeting's own account of it, and what the hall has shut. `opens_at`: camera
+    and microphone open then, for `reason`; None while nothing is announced."""
+
+    camera: bool = False
+    microphone: bool = False
+    muted: bool = False
+    stopped: bool = False
+    opens_at: datetime | None = None
+    reason: Reason = Reason.CHECK
+
+
+@dataclass(frozen=True, slots=True)
 class Show:
-    """One `show` line. `phone` is the address of the hall's phone page, "" while it is of no use."""
+    """One `show` line. `phone` is the address of the hall's phone page, "" while it is of no use.
+
+    `checking`: what is being checked now, a key of the texts. The check may be put off until
+    `postpone_until` at the latest; one that was put off comes at `postponed_to`. `whom` is to be called
+    about the instruction, None for the coordinator.
+    """
 
     view: View
     language: str
@@ -114,6 +139,12 @@ class Show:
     urgent: Urgent | None = None
     held: Held | None = None
     phone: str = ""
+    checking: str = ""
+    postpone_until: datetime | None = None
+    postponed_to: datetime | None = None
+    whom: Contact | None = None
+    privacy: Privacy = Privacy()
+    hand: bool = False
 
 
 def parse_show(line: Line) -> Show:
@@ -132,6 +163,12 @@ def parse_show(line: Line) -> Show:
         urgent=_part(line, "urgent", _urgent),
         held=_part(line, "held", _held),
         phone=_address(line, "phone"),
+        checking=_text(readiness, "checking_what", ""),
+        postpone_until=_time_or_none(readiness, "postpone_until"),
+        postponed_to=_time_or_none(readiness, "postponed_to"),
+        whom=_part(readiness, "whom", _contact),
+        privacy=_part(line, "privacy", _privacy) or Privacy(),
+        hand=_flag(line, "hand"),
     )
     if show.language not in LANGUAGES:
         raise Garbage(f"unknown language {show.language[:20]!r}")
@@ -169,6 +206,17 @@ def _held(part: Line) -> Held:
         mode=_choice(Mode, part, "mode"),
         starts_at=_time(part, "starts_at"),
         ends_at=_time(part, "ends_at"),
+    )
+
+
+def _privacy(part: Line) -> Privacy:
+    return Privacy(
+        camera=_flag(part, "camera"),
+        microphone=_flag(part, "microphone"),
+        muted=_flag(part, "muted"),
+        stopped=_flag(part, "stopped"),
+        opens_at=_time_or_none(part, "opens_at"),
+        reason=_choice(Reason, part, "reason", Reason.CHECK),
     )
 
 
@@ -244,6 +292,10 @@ def _time(part: Line, key: str) -> datetime:
         return at.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Garbage(f"{key}: {error}") from None
+
+
+def _time_or_none(part: Line, key: str) -> datetime | None:
+    return None if part.get(key) is None else _time(part, key)
 
 
 def _choice(kind: type[_E], part: Line, key: str, default: _E | None = None) -> _E:
