@@ -1,6 +1,7 @@
 """What the controller remembers, by subject."""
 
 from .base import Base, HealthBase, Json, Utc
+from .checks import CheckDay, FaultDay, Notice, SiteHour, Told
 from .incidents import Incident, IncidentEntry, IncidentSite
 from .meetings import (
     Attachment,
@@ -15,7 +16,7 @@ from .meetings import (
     ReportRow,
 )
 from .people import AuditRow, LoginLink, User, UserSite, UserToken, WebSession
-from .reports import VERDICT, Desired, EventRow, HealthRow, Newest, Stream
+from .reports import ROOM, VERDICT, Desired, EventRow, HealthRow, Newest, Stream
 from .sites import Area, Binding, Group, GroupMember, Site, Unit
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "AuditRow",
     "Base",
     "Binding",
+    "CheckDay",
     "Desired",
     "EventRow",
+    "FaultDay",
     "Group",
     "GroupMember",
     "Hand",
@@ -42,11 +45,15 @@ __all__ = [
     "Meeting",
     "MeetingException",
     "Newest",
+    "Notice",
     "Occurrence",
     "ReportNote",
     "ReportRow",
+    "ROOM",
     "Site",
+    "SiteHour",
     "Stream",
+    "Told",
     "Unit",
     "User",
     "UserSite",

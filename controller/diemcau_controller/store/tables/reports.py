@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from .base import Base, HealthBase, Json
 
 VERDICT = "verdict"  # stands where a channel does, for the newest self-check of a unit
+ROOM = "room"  # likewise, for what is open in its hall: :mod:`...rules.room`
 
 
 class EventRow(Base):
@@ -55,7 +56,8 @@ class Desired(Base):
 
 
 class Newest(Base):
-    """The newest message of a unit on a channel, and of a self-check (`channel` :data:`VERDICT`)."""
+    """The newest message of a unit on a channel, of a self-check (`channel` :data:`VERDICT`) and of what is
+    open in its hall (:data:`ROOM`)."""
 
     __tablename__ = "newest"
     unit: Mapped[str] = mapped_column(primary_key=True)

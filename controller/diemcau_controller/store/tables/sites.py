@@ -24,7 +24,9 @@ class Site(Base):
     """A place. It outlives its units; `epoch` counts them.
 
     `contacts` is whom to call, the first one first: `{"name", "phone", "task"}`. A removed site stays as a
-    row (`removed_at`), because reports and meetings that were held name it.
+    row (`removed_at`), because reports and meetings that were held name it. What its room has, and how it is
+    checked, is in the words of :class:`diemcau_wire.messages.DesiredConfig`; `check_room` is its own test
+    room, with PIN and secret; None until its unit is told of one.
     """
 
     __tablename__ = "site"
@@ -36,6 +38,19 @@ class Site(Base):
     camera: Mapped[str] = mapped_column(default="none")
     microphone: Mapped[str] = mapped_column(default="none")
     sound: Mapped[str] = mapped_column(default="none")
+    camera_small: Mapped[str | None]
+    camera_onvif: Mapped[str | None]
+    camera_preset: Mapped[str | None]
+    echo_cancellation: Mapped[bool] = mapped_column(default=True)
+    volume_percent: Mapped[int | None]
+    television: Mapped[str] = mapped_column(default="none")
+    buttons: Mapped[str] = mapped_column(default="auto")
+    morning_at: Mapped[str | None] = mapped_column(default="07:00")
+    check_tone: Mapped[bool] = mapped_column(default=True)
+    room_pictures: Mapped[bool] = mapped_column(default=False)
+    check_room: Mapped[str | None]
+    check_pin: Mapped[str | None]
+    check_secret: Mapped[str | None]
     width: Mapped[int] = mapped_column(default=1280)
     height: Mapped[int] = mapped_column(default=720)
     fps: Mapped[int] = mapped_column(default=30)
