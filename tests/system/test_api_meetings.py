@@ -105,6 +105,10 @@ def test_the_horizon_moves_on(office: Office) -> None:
     assert [f"{one.starts_at:%m-%d}" for one in schedule.meetings] == [
         "03-09", "03-16", "03-23", "03-30", "04-06",
     ]  # fmt: skip
+    phones = [one.phone is not None for one in schedule.meetings]
+    assert phones == [True, False, False, False, False], (
+        "the address of the hall's page comes when it is near"
+    )
     asyncio.run(refresh_horizon(office.controller))
     assert office.post.take(DesiredSchedule) == []
 

@@ -7,7 +7,7 @@ and give the letters to send after the commit.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,11 +36,12 @@ from ..config import Settings
 from ..rules.schedule import HORIZON
 from ..store.tables import Desired, Invitation, Json, Occurrence, Site, Unit
 from .controller import Letter
-from .meeting_links import hall_address
+from .meeting_links import hall_addresses
 from .tokens import digest
 
 _ROOM_FOR_GROWTH = 2 * 1024
 _FEW = 500  # so many are named in a query; more are picked out of all
+PHONE_AHEAD = timedelta(days=4)  # so near a meeting comes with the address of the hall's phone page
 CLOSED_KEPT = timedelta(hours=1)  # so long a closed meeting stays in the schedule, for units that were away
 
 
@@ -73,7 +74,7 @@ def renew_schedule(
     mains = {row.meeting.main_site_id for row in upcoming}
     main_sites = select(Site.id, Site.name).where(Site.id.in_(mains))
     names = {site: name for site, name in session.execute(main_sites)}
-    entries = [_Entry.of(row, _entry(row, names, settings)) for row in upcoming]
+    entries = [_Entry.of(row, _entry(row, names, settings), settings, now) for row in upcoming]
     numbers: dict[str, list[int]] = {}
     for number, row in enumerate(upcoming):
         numbers.setdefault(row.meeting_id, []).append(number)
@@ -85,7 +86,7 @@ def renew_schedule(
     for unit in units:
         site = unit.site_id or ""
         mine = sorted(n for meeting in of_site.get(site, ()) for n in numbers.get(meeting, ()))
-        schedule = _schedule(settings, unit, [entries[number] for number in mine], now)
+        schedule = _schedule(unit, [entries[number] for number in mine], now)
         letters += _store_schedule(session, unit, stored.get(unit.id), schedule)
     return letters
 
@@ -185,17 +186,31 @@ def _upload(session: Session, settings: Settings, unit: Unit) -> Upload:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An occurrence as it is told to every hall: its document is made once, for a fleet of thousands."""
+    """An occurrence as it is told to every hall: made once, for a fleet of thousands.
 
-    row: Occurrence
+    `phone` gives the address of a hall's own page about it. It has one when it is held here and near: each
+    hall's is another, and thousands of them for a month ahead are what announcing would take longest with.
+    """
+
+    starts_at: datetime
     message: OccurrenceMessage
     document: Json
     size: int
+    phone: Callable[[str], str] | None
 
     @classmethod
-    def of(cls, row: Occurrence, message: OccurrenceMessage) -> _Entry:
+    def of(cls, row: Occurrence, message: OccurrenceMessage, settings: Settings, now: datetime) -> _Entry:
         document = message.model_dump(mode="json", exclude_none=True)
-        return cls(row, message, document, len(message.model_dump_json().encode()) + 1)
+        near = message.mode is Mode.HERE and row.starts_at < _midnight(now) + PHONE_AHEAD
+        phone = hall_addresses(settings, row) if near else None
+        return cls(row.starts_at, message, document, len(message.model_dump_json().encode()) + 1, phone)
+
+    def at(self, site: str) -> tuple[OccurrenceMessage, Json]:
+        """As the hall of `site` is told, to send and to store."""
+        if self.phone is None:
+            return self.message, self.document
+        phone = self.phone(site)
+        return self.message.model_copy(update={"phone": phone}), {**self.document, "phone": phone}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,31 +222,30 @@ class _Schedule:
     document: Json
 
 
-def _schedule(settings: Settings, unit: Unit, entries: list[_Entry], now: datetime) -> _Schedule:
+def _schedule(unit: Unit, entries: list[_Entry], now: datetime) -> _Schedule:
     """The next meetings, as many whole ones as fit into a message, nearest first."""
-    until = (now + HORIZON).replace(hour=0, minute=0, second=0, microsecond=0)
+    until = _midnight(now) + HORIZON
     message = DesiredSchedule(unit=unit.id, epoch=unit.epoch, rev=0, until=until, meetings=[])
     room = MAX_BYTES - _ROOM_FOR_GROWTH - len(encode(message))
-    fitting: list[tuple[_Entry, str | None]] = []
+    fitting: list[tuple[OccurrenceMessage, Json]] = []
     for entry in entries[:500]:
-        phone = _phone(settings, entry, unit.site_id or "")
-        room -= entry.size + len(phone or "")
+        told = entry.at(unit.site_id or "")
+        room -= entry.size + len(told[0].phone or "")
         if room < 0:
-            until = entry.row.starts_at
+            message = message.model_copy(update={"until": entry.starts_at})
             break
-        fitting.append((entry, phone))
-    message = message.model_copy(update={"until": until})
+        fitting.append(told)
+    document = message.model_dump(mode="json", exclude_none=True)
     return _Schedule(
         message,
-        [entry.message.model_copy(update={"phone": phone}) for entry, phone in fitting],
-        {
-            **message.model_dump(mode="json", exclude_none=True),
-            "meetings": [
-                entry.document if phone is None else {**entry.document, "phone": phone}
-                for entry, phone in fitting
-            ],
-        },
+        [entry for entry, _ in fitting],
+        {**document, "meetings": [document for _, document in fitting]},
     )
+
+
+def _midnight(now: datetime) -> datetime:
+    """When the day began (UTC). What lies ahead is counted from here, so that all told on a day agrees."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _store_schedule(session: Session, unit: Unit, row: Desired | None, schedule: _Schedule) -> list[Letter]:
@@ -244,11 +258,6 @@ def _store_schedule(session: Session, unit: Unit, row: Desired | None, schedule:
     row.document = {**schedule.document, "rev": row.rev}
     sent = {"rev": row.rev, "meetings": schedule.entries}
     return [Letter(schedule.message.model_copy(update=sent), Channel.DESIRED_SCHEDULE)]
-
-
-def _phone(settings: Settings, entry: _Entry, site: str) -> str | None:
-    """The address of this hall's own page about it; one that is not held here has none."""
-    return hall_address(settings, entry.row, site) if entry.message.mode is Mode.HERE else None
 
 
 def _entry(row: Occurrence, names: dict[str, str], settings: Settings) -> OccurrenceMessage:
