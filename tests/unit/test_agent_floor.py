@@ -43,7 +43,7 @@ def test_slots_never_hold_oneself_nor_anybody_twice(me: str, speakers: list[str]
     assert me not in seen and me not in found.audio
     assert len(set(seen)) == len(seen)
     assert found.video[0] is not None or found.video[1] is None
-    assert found.mic is (me in speakers)
+    assert found.speaking is (me in speakers)
     assert me == "main" or "main" in seen
 
 
@@ -66,7 +66,7 @@ def test_names_are_kept_over_floor_messages() -> None:
     ("findings", "verdict", "instruction"),
     [
         ([], Verdict.READY, ""),
-        (["microphone_silent"], Verdict.REMARK, "microphone_silent"),
+        (["microphone_quiet"], Verdict.REMARK, "microphone_quiet"),
         (["microphone_silent", "camera_missing"], Verdict.NOT_READY, "camera_missing"),
         (["camera_black", "janus_unreachable"], Verdict.NOT_READY, "janus_unreachable"),
         (["check_incomplete"], Verdict.UNKNOWN, ""),

@@ -265,14 +265,14 @@ def test_the_floor() -> None:
 
     assert driver.session.slots(driver.now).video == ("main", None)
     say(1, "b")
-    assert driver.actions[-1] == SendFloor(driver.session.slots(driver.now))
+    assert driver.actions[-1] == SendFloor(driver.session.slots(driver.now), mic=False, camera=True)
     assert driver.session.slots(driver.now).video == ("b", "main")
     say(2, "a")
-    assert driver.session.slots(driver.now).mic and driver.kinds()[-1] == "floor_taken"
+    assert driver.session.slots(driver.now).speaking and driver.kinds()[-1] == "floor_taken"
     say(1, "b")
-    assert driver.session.slots(driver.now).mic, "an older message does not count"
+    assert driver.session.slots(driver.now).speaking, "an older message does not count"
     driver.until(-1.5)
-    assert driver.session.slots(driver.now).mic
+    assert driver.session.slots(driver.now).speaking
     driver.until(-1.3)
     assert driver.session.slots(driver.now).video == ("main", None), "30 s of silence: the default floor"
     assert driver.kinds()[-1] == "floor_left"
@@ -449,7 +449,7 @@ def test_a_lost_device_is_told_once_until_it_is_back() -> None:
     driver = Driver()
     for what, back in (
         (EventKind.CAMERA_LOST, lambda: driver.session.camera(True, "none", driver.now)),
-        (EventKind.MICROPHONE_LOST, driver.session.microphone_opened),
+        (EventKind.MICROPHONE_LOST, lambda: driver.session.microphone(True)),
     ):
         told = [emit.kind for _ in range(3) for emit in driver.session.device_lost(what, "unplugged")]
         assert told == [what]

@@ -5,9 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 log = logging.getLogger(__name__)
+
+
+async def let_go(name: str, within_s: float) -> bool:
+    """Wait until no opening of the device `name` is left; False when a driver still holds it after that."""
+    deadline = time.monotonic() + within_s
+    while any(thread.name == name for thread in threading.enumerate()):
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.05)
+    return True
 
 
 class DeviceThread:

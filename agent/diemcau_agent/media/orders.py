@@ -13,7 +13,8 @@ _PathText = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class Start(Part):
-    """Join a meeting, publish, subscribe. `previous_session` is a Janus session to destroy first."""
+    """Join a meeting, publish, subscribe. `previous_session` is a Janus session to destroy first; `stopped`:
+    the camera stays closed until a floor order lets it open."""
 
     type: Literal["start"]
     meeting: Token
@@ -25,6 +26,7 @@ class Start(Part):
     microphone: Microphone
     sound: Sound
     video: Video
+    stopped: bool = False
     screen_socket: _PathText
     previous_session: Annotated[int, Field(ge=1, le=2**53)] | None = None
 
@@ -35,12 +37,15 @@ class Start(Part):
 
 
 class Floor(Part):
-    """Whose picture goes into which slot, whose sound is mixed, and whether our microphone is open."""
+    """Whose picture goes into which slot, whose sound is mixed, whether this site has the floor, and whether
+    the hall lets microphone and camera be open (a local mute closes one, a local stop both)."""
 
     type: Literal["floor"]
     video: Annotated[list[SiteId | None], Field(min_length=2, max_length=2)]
     audio: Annotated[list[SiteId], Field(max_length=3)]
     mic: bool
+    speaking: bool = False
+    camera: bool = True
 
 
 class Check(Part):

@@ -12,6 +12,7 @@ import numpy as np
 from diemcau_agent.ipc import Line
 
 from .camera import CameraFeed
+from .device import let_go
 from .faults import Fault
 from .follow import Follower
 from .janus import Janus, JanusLost, JanusRefused
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 _WATCH_EVERY_S = 0.5
 _STATS_EVERY_S = 1.0
 _LEAVE_S = 1.5
+_LET_GO_S = 4.0  # a driver that holds a stopped device longer is ended with its process
 
 
 class Session:
@@ -41,14 +43,17 @@ class Session:
         self._pictures = Pictures(PICTURES)
         self._mixer = Mixer(start.sound.output, VOICES)
         self._watches = [PictureWatch() for _ in range(PICTURES)]
+        self._camera_free, self._camera_stopped = asyncio.Event(), asyncio.Event()
+        self._stop_camera(start.stopped)
         self._encoder = "none"
         self._floor: Floor | None = None
         self._janus: Janus | None = None
         self._follower: Follower | None = None
 
     def take_floor(self, floor: Floor) -> None:
-        """The floor has moved. Before we have joined it is remembered."""
+        """The floor has moved, or the hall has muted or stopped. Before we have joined it is remembered."""
         self._floor = floor
+        self._stop_camera(not floor.camera)
         if self._follower is None:
             return
         me = self._start.site
@@ -60,6 +65,11 @@ class Session:
         self._mixer.assign(self._follower.voices)
         self._microphone.set_open(floor.mic)
 
+    def _stop_camera(self, stopped: bool) -> None:
+        closed, open_ = self._camera_stopped, self._camera_free
+        (closed if stopped else open_).set()
+        (open_ if stopped else closed).clear()
+
     def chime(self, seconds: float) -> None:
         """Sound the chime of an urgent meeting in the room for so long."""
         self._mixer.chime.sound(seconds)
@@ -67,7 +77,6 @@ class Session:
     async def run(self) -> None:
         """Attend until cancelled. Raises exceptions that :func:`fault_in` understands."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._camera.run(), name="camera")
             tasks.create_task(self._pictures.hand_over(self._start.screen_socket), name="screen")
             tasks.create_task(self._mixer.run(), name="mixer")
             follower = await self._join(tasks)
@@ -75,6 +84,23 @@ class Session:
             tasks.create_task(self._microphone.run(), name="microphone")
             tasks.create_task(self._watch(follower), name="watchdog")
             tasks.create_task(self._report(), name="stats")
+
+    async def _keep_camera(self) -> None:
+        """Keep the camera running except while the hall has stopped it. Returns when there is none."""
+        while True:
+            await self._camera_free.wait()
+            feed = asyncio.create_task(self._camera.run(), name="camera feed")
+            stopping = asyncio.create_task(self._camera_stopped.wait(), name="camera stopped")
+            try:
+                await asyncio.wait({feed, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if feed.done():
+                    return feed.result()
+            finally:
+                for task in (feed, stopping):
+                    task.cancel()
+                await asyncio.wait({feed, stopping})
+            if not await let_go("camera", _LET_GO_S):
+                raise Fault("internal", "the camera is held by its driver although the hall stopped it")
 
     async def leave(self) -> None:
         """Hang up properly, within 1.5 s."""
@@ -101,6 +127,7 @@ class Session:
         publication = self._publication
         await publication.enter(janus, start.join, start.name, start.previous_session)
         tasks.create_task(self._until_hangup(publication), name="hangup")
+        tasks.create_task(self._keep_camera(), name="camera")  # not before the room has let us in
         follower = Follower(janus, start.join, publication.publishers, self._on_picture, self._on_voice)
         self._follower = follower
         if self._floor is not None:

@@ -26,9 +26,11 @@ class StopMedia:
 
 @dataclass(frozen=True, slots=True)
 class SendFloor:
-    """Tell the media process whom to show and play, and whether the microphone is open."""
+    """Tell the media process whom to show and play, and whether microphone and camera may be open."""
 
     slots: Slots
+    mic: bool
+    camera: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ SILENCE = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """What a site receives and gives: two pictures, at most three voices, its microphone open or not."""
+    """What the floor means for a site: two pictures, at most three voices, and whether it speaks itself."""
 
     video: tuple[str | None, str | None] = (None, None)
     audio: tuple[str, ...] = ()
-    mic: bool = False
+    speaking: bool = False
 
 
 @dataclass(frozen=True, slots=True)

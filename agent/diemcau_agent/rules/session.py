@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from diemcau_wire.messages import EventKind, Floor, Occurrence, SessionState
+from diemcau_wire.messages import Device, EventKind, Floor, Occurrence, SessionState
 
 from . import floor as floor_rules
 from . import schedule
@@ -34,7 +34,9 @@ from .actions import (
     StopChime,
     StopMedia,
 )
+from .controls import Control, Controls, Local
 from .floor import HeldFloor, Slots
+from .live import Live
 from .ringing import Ringing
 from .transitions import ATTENDING, TRANSITIONS, Cue
 from .verdict import CHECKING, Finding, Readiness, judge
@@ -77,7 +79,7 @@ class Session:
 
     `chance` gives numbers in [0, 1); `restart` False means a media process that ended stays ended for
     that meeting; `visit` is what an earlier run of this unit left unfinished, `declined` the urgent meetings
-    to which the hall said no.
+    to which the hall said no, `controls` what it muted and stopped.
     """
 
     def __init__(
@@ -87,15 +89,17 @@ class Session:
         restart: bool = True,
         visit: Visit | None = None,
         declined: Iterable[str] = (),
+        controls: Controls | None = None,
     ) -> None:
         self.state = S.IDLE
         self.meeting: Occurrence | None = None
         self.floor = HeldFloor()
         self.readiness = Readiness()
-        self.camera_open = False
+        self.live = Live()
         self.failures = 0
         self.over: list[str] = []
         self._ringing = Ringing(declined)
+        self._controls = controls or Controls()
         self._chance, self._restart = chance, restart
         self._me: str | None = None
         self._meetings: Sequence[Occurrence] = ()
@@ -110,9 +114,8 @@ class Session:
         self._heard_at: datetime | None = None
         self._leave_until: datetime | None = None
         self._main_seen_at: datetime | None = None
-        self._sent: Slots | None = None
+        self._sent: SendFloor | None = None
         self._speaking = False
-        self._lost: set[EventKind] = set()
         self._join_failed = False
         self._stopping = False
 
@@ -154,6 +157,15 @@ class Session:
         if self.meeting is None or self._me is None or not self.attending:
             return Slots()
         return floor_rules.slots(self._me, self.meeting.main_site, self.speakers(now))
+
+    @property
+    def local(self) -> Local:
+        """What the hall itself muted and stopped in its meeting, and whether its hand is up."""
+        return self._controls.of(self._meeting_id)
+
+    def mic_open(self, now: datetime) -> bool:
+        """True while this site has the floor and lets itself be heard."""
+        return self.slots(now).speaking and self.local.lets_hear
 
     def speakers(self, now: datetime) -> tuple[str, ...]:
         """Who has the floor of the meeting; nobody outside one."""
@@ -209,24 +221,23 @@ class Session:
 
     def camera(self, opened: bool, encoder: str, now: datetime) -> list[Action]:
         """The camera was opened or closed, for a meeting or a check."""
-        self._lost.discard(EventKind.CAMERA_LOST)
-        if opened == self.camera_open:
-            return []
-        self.camera_open = opened
-        kind = EventKind.CAMERA_OPENED if opened else EventKind.CAMERA_CLOSED
-        return [Emit(kind, self._meeting_id, {"encoder": encoder} if opened else {})]
+        return [*self.live.told(Device.CAMERA, opened, self._meeting_id, {"encoder": encoder})]
 
-    def microphone_opened(self) -> list[Action]:
-        """The microphone gives sound (again)."""
-        self._lost.discard(EventKind.MICROPHONE_LOST)
-        return []
+    def microphone(self, opened: bool) -> list[Action]:
+        """The microphone was opened or closed, for a meeting or a check."""
+        return [*self.live.told(Device.MICROPHONE, opened, self._meeting_id)]
 
     def device_lost(self, what: EventKind, text: str) -> list[Action]:
         """`CAMERA_LOST` or `MICROPHONE_LOST`: nothing comes from it any more; media goes on trying."""
-        if what in self._lost:
-            return []
-        self._lost.add(what)
-        return [Emit(what, self._meeting_id, {"text": text[:200]})]
+        return [*self.live.lost(what, text, self._meeting_id)]
+
+    def press(self, control: Control, on: bool | None, now: datetime) -> tuple[str | None, list[Action]]:
+        """Somebody in the hall mutes, stops or raises the hand (`on` None: the other way round): why it does
+        nothing (or None), and what follows. Muting and stopping work before a meeting, too."""
+        near = self.attending or (self.state is S.COUNTDOWN and control is not Control.HAND)
+        if self.meeting is None or not near:
+            return "no_meeting_near", []
+        return None, [*self._controls.press(control, on, self.meeting.id), *self.tick(now)]
 
     def ask_check(self, now: datetime) -> tuple[str | None, list[Action]]:
         """Somebody asks for a check: why not (or None), and what follows. One that runs serves him too."""
@@ -250,7 +261,7 @@ class Session:
             "instruction": self.readiness.instruction,
             "findings": [{"what": f.what, "text": f.text[:200]} for f in self.readiness.findings[:10]],
         }
-        gone = [] if self.attending else self._camera_gone()
+        gone = [] if self.attending else self._devices_gone()
         return [*gone, Emit(EventKind.VERDICT, self._meeting_id, data), *self.tick(now)]
 
     def restart_media(self, now: datetime) -> tuple[str | None, list[Action]]:
@@ -304,7 +315,7 @@ class Session:
             return actions
         if self._check_until is not None and now >= self._check_until + CHECK_GRACE:
             self._check_until = None
-            actions += [EndCheck(), *self._camera_gone()]
+            actions += [EndCheck(), *self._devices_gone()]
         actions += self._ring(now)
         if self.state is S.LEAVING and self._leave_until is not None and now >= self._leave_until:
             self._move(Cue.DONE)
@@ -327,7 +338,7 @@ class Session:
                 actions.append(self._hush())
             if self._check_until is not None:
                 self._check_until = None
-                actions += [EndCheck(), *self._camera_gone()]
+                actions += [EndCheck(), *self._devices_gone()]
             if self.calling is not None and self.calling[0].id == self._meeting_id:
                 self._join_at = self._time_to_join(self.calling[0], now)
             actions += self._chime(now)
@@ -385,7 +396,7 @@ class Session:
             if now < self._check_until:
                 return actions
             self._check_until = None
-            actions += [EndCheck(), *self._camera_gone()]
+            actions += [EndCheck(), *self._devices_gone()]
         self._move(Cue.OPEN)
         return actions + self._start_media(now)
 
@@ -451,16 +462,22 @@ class Session:
 
     def _follow_floor(self, now: datetime) -> list[Action]:
         slots, actions = self.slots(now), list[Action]()
-        if self._started_at is not None and slots != self._sent:
-            self._sent = slots
-            actions.append(SendFloor(slots))
-        return actions + self._tell_floor(slots.mic and self.state is S.IN_MEETING)
+        floor = SendFloor(slots, mic=self.mic_open(now), camera=not self.local.stopped)
+        if self._started_at is not None and floor != self._sent:
+            self._sent = floor
+            actions.append(floor)
+        return actions + self._tell_floor(slots.speaking and self.state is S.IN_MEETING)
 
     def _tell_floor(self, speaking: bool) -> list[Action]:
         if speaking == self._speaking:
             return []
         self._speaking = speaking
-        return [Emit(EventKind.FLOOR_TAKEN if speaking else EventKind.FLOOR_LEFT, self._meeting_id)]
+        told: list[Action] = [
+            Emit(EventKind.FLOOR_TAKEN if speaking else EventKind.FLOOR_LEFT, self._meeting_id)
+        ]
+        if speaking and self.meeting is not None:
+            told += self._controls.press(Control.HAND, False, self.meeting.id)
+        return told
 
     def _fault(self, why: str, text: str, now: datetime, *, anyway: bool = False) -> list[Action]:
         joined = self.state is S.IN_MEETING
@@ -472,7 +489,7 @@ class Session:
         self.failures += 1
         self._started_at = self._joined_at = None
         self._retry_at = now + timedelta(seconds=pause_s) if self._restart or anyway else None
-        actions: list[Action] = [StopMedia(politely=False), *self._tell_floor(False), *self._camera_gone()]
+        actions: list[Action] = [StopMedia(politely=False), *self._tell_floor(False), *self._devices_gone()]
         data = {"why": why, "text": text[:200]}
         if joined:
             self._visit = Visit(self._meeting_id or "", connected=False)
@@ -494,7 +511,7 @@ class Session:
         return [
             *self._tell_floor(False),
             StopMedia(politely=True),
-            *self._camera_gone(),
+            *self._devices_gone(),
             *self._close_visit(why),
             *([] if self._stopping else self._chime(now)),
         ]
@@ -503,13 +520,9 @@ class Session:
         visit, self._visit = self._visit, None
         return [] if visit is None else [Emit(EventKind.LEFT, visit.meeting, {"why": why})]
 
-    def _camera_gone(self) -> list[Action]:
-        """Media is gone, and the camera with it, whether it could still say so or not."""
-        self._lost.clear()
-        if not self.camera_open:
-            return []
-        self.camera_open = False
-        return [Emit(EventKind.CAMERA_CLOSED, self._meeting_id)]
+    def _devices_gone(self) -> list[Action]:
+        """Media is gone, and camera and microphone with it, whether it could still say so or not."""
+        return [*self.live.gone(self._meeting_id)]
 
     def _forget_meeting(self) -> None:
         self.meeting, self.floor, self.failures = None, HeldFloor(), 0

@@ -64,11 +64,26 @@ def show(
         "coordinator": coordinator,
         "link": link,
         "readiness": {"verdict": readiness.verdict.value, "instruction": readiness.instruction},
+        "privacy": _privacy(session),
+        "hand": session.local.hand,
         "next": _next(session, meetings, now),
         "meeting": _meeting(session, config, mic_open, now),
         "urgent": _urgent(session),
         "held": _held(session.holding(now)),
         "phone": _phone(session, meetings, now),
+    }
+
+
+def _privacy(session: Session) -> dict[str, Any]:
+    """What is open, what the hall itself has shut, and what will be opened when."""
+    local, live = session.local, session.live
+    return {
+        "camera": live.camera,
+        "microphone": live.microphone,
+        "muted": local.muted,
+        "stopped": local.stopped,
+        "opens_at": None,
+        "reason": "",
     }
 
 
@@ -138,7 +153,7 @@ def _meeting(
         "speaker": speaking[-1] if speaking else None,
         "slots": [{"site": s, "name": names.get(s, s)} if s else None for s in slots.video],
         "mic": "open" if mic_open else "closed",
-        "camera": session.camera_open,
+        "camera": session.live.camera,
     }
 
 

@@ -197,9 +197,17 @@ class Hall:
         match action:
             case StartMedia(meeting):
                 self._media.start(self._start_line(meeting))
-            case SendFloor(slots):
-                video, audio = list(slots.video), list(slots.audio)
-                self._media.send({"type": "floor", "video": video, "audio": audio, "mic": slots.mic})
+            case SendFloor(slots, mic, camera):
+                self._media.send(
+                    {
+                        "type": "floor",
+                        "video": list(slots.video),
+                        "audio": list(slots.audio),
+                        "speaking": slots.speaking,
+                        "mic": mic,
+                        "camera": camera,
+                    }
+                )
             case StopMedia(politely):
                 self._mic_heard = False
                 self._media.stop(politely=politely)
@@ -265,7 +273,7 @@ class Hall:
             case "fault":
                 return session.device_lost(EventKind(text(line, "what")), text(line, "text"))
             case "microphone":
-                return session.microphone_opened() if flag(line, "open") else []
+                return session.microphone(flag(line, "open"))
             case "left":
                 return []
             case other:
@@ -286,6 +294,7 @@ class Hall:
             "microphone": config.microphone.model_dump(),
             "sound": config.sound.model_dump(),
             "video": config.video.model_dump(),
+            "stopped": self._session.local.stopped,
             "screen_socket": str(self._folder.screen_socket.absolute()),
             "previous_session": self._previous_session(),
         }
@@ -340,7 +349,7 @@ class Hall:
             return None
 
     def _mic_open(self, now: datetime) -> bool:
-        speaking = self._session.state is SessionState.IN_MEETING and self._session.slots(now).mic
+        speaking = self._session.state is SessionState.IN_MEETING and self._session.mic_open(now)
         return speaking or self._mic_heard
 
     @property

@@ -148,6 +148,17 @@ class Outbox:
         self._try(lambda file: found.extend(row[0] for row in file.execute(query, (kind,))))
         return found
 
+    def local_controls(self) -> list[tuple[str, EventKind, bool]]:
+        """What this hall muted and stopped: meeting, kind, whether it was on; the last 40, oldest first."""
+        found: list[tuple[str, str, int]] = []
+        query = (
+            "SELECT meeting, kind, json_extract(data, '$.on') FROM event "
+            "WHERE kind IN (?, ?) AND meeting IS NOT NULL ORDER BY n DESC LIMIT 40"
+        )
+        kinds = (EventKind.LOCAL_MUTE, EventKind.LOCAL_STOP)
+        self._try(lambda file: found.extend(file.execute(query, kinds)))
+        return [(meeting, EventKind(kind), on == 1) for meeting, kind, on in reversed(found)]
+
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:

@@ -30,6 +30,7 @@ from diemcau_wire.messages import (
 )
 
 from diemcau_agent.ipc import Line
+from diemcau_agent.rules.controls import Controls
 from diemcau_agent.rules.session import Session, Visit
 
 from .commands import UnknownVerb
@@ -109,6 +110,7 @@ class Unit:
                 restart=restart,
                 visit=Visit(*visit) if visit else None,
                 declined=self._outbox.declined(),
+                controls=Controls(self._outbox.local_controls()),
             ),
             self._screen,
             self._media,
