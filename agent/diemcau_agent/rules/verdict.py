@@ -6,10 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from diemcau_agent.checks import FAULTS, Finding, Weight
+
+__all__ = ["CHECKING", "Finding", "Readiness", "Verdict", "judge"]
+
 
 class Verdict(StrEnum):
-    """ready: nothing found. remark: it will work, but …; not_ready: it will not; unknown: not checked, or
-    not to the end; checking: a check runs."""
+    """ready: nothing found, or all of it mended. remark: it will work, but …; not_ready: it will not;
+    unknown: not checked, or not to the end; checking: a check runs."""
 
     READY = "ready"
     REMARK = "remark"
@@ -19,16 +23,9 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing a check found: `what` is a stable word, `text` is for the technician."""
-
-    what: str
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Readiness:
-    """What the screen and the board show: the verdict and the key of the one instruction, or ""."""
+    """What the screen and the board show: the verdict and the key of the one instruction, or "". `findings`:
+    the worst first, what was mended last."""
 
     verdict: Verdict = Verdict.UNKNOWN
     instruction: str = ""
@@ -37,30 +34,30 @@ class Readiness:
 
 CHECKING = Readiness(Verdict.CHECKING)
 
-# Worst first: the first one found gives the instruction.
-_WEIGHT = {
-    "janus_unreachable": Verdict.NOT_READY,
-    "camera_missing": Verdict.NOT_READY,
-    "screen_missing": Verdict.NOT_READY,
-    "camera_frozen": Verdict.NOT_READY,
-    "microphone_missing": Verdict.NOT_READY,
-    "camera_black": Verdict.REMARK,
-    "microphone_silent": Verdict.REMARK,
-    "check_incomplete": Verdict.UNKNOWN,
-    "clock_wrong": Verdict.REMARK,
-    "disk_full": Verdict.REMARK,
+_VERDICTS = {
+    Weight.NOT_READY: Verdict.NOT_READY,
+    Weight.REMARK: Verdict.REMARK,
+    Weight.UNKNOWN: Verdict.UNKNOWN,
 }
-
-_NOTHING_TO_DO = frozenset({"check_incomplete"})
+_ORDER = list(Weight)
+_WORDS = list(FAULTS)
 
 
 def judge(findings: Iterable[Finding]) -> Readiness:
     """The readiness that follows from `findings`; a word not known here is a remark."""
-    order = list(_WEIGHT)
-    found = sorted(findings, key=lambda f: order.index(f.what) if f.what in _WEIGHT else len(order))
-    if not found:
-        return Readiness(Verdict.READY)
-    weights = [_WEIGHT.get(f.what, Verdict.REMARK) for f in found]
-    verdict = next(one for one in (Verdict.NOT_READY, Verdict.REMARK, Verdict.UNKNOWN) if one in weights)
-    instruction = next((f.what for f in found if f.what not in _NOTHING_TO_DO), "")
-    return Readiness(verdict, instruction, tuple(found))
+    found = tuple(sorted(findings, key=_worst_first))
+    open_ones = [finding for finding in found if not finding.mended]
+    if not open_ones:
+        return Readiness(Verdict.READY, "", found)
+    instruction = next((f.what for f in open_ones if _weight(f) is not Weight.UNKNOWN), "")
+    return Readiness(_VERDICTS[_weight(open_ones[0])], instruction, found)
+
+
+def _weight(finding: Finding) -> Weight:
+    fault = FAULTS.get(finding.what)
+    return fault.weight if fault is not None else Weight.REMARK
+
+
+def _worst_first(finding: Finding) -> tuple[bool, int, int]:
+    place = _WORDS.index(finding.what) if finding.what in FAULTS else len(_WORDS)
+    return finding.mended is True, _ORDER.index(_weight(finding)), place
