@@ -20,6 +20,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
     model_validator,
 )
 
@@ -351,6 +353,11 @@ class Checks(Part):
 
     morning_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = "07:00"
     tone: bool = True
+
+    @model_serializer(mode="wrap")
+    def _say_none(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is null is left out on the way, but without this one there would be a check at seven."""
+        return {"morning_at": None, **written(self)}
 
 
 class Privacy(Part):
