@@ -88,8 +88,9 @@ def test_a_meeting_from_check_to_goodbye(unit: UnitProcess, coordinator: Coordin
     in_state(coordinator, "leaving")
     in_state(coordinator, "idle")
     until(lambda: unit.pid("media") is None)
-    kinds = ["booted", "camera_opened", "camera_closed", "verdict", "camera_opened", "joined"]
-    until(lambda: coordinator.kinds() == [*kinds, "floor_taken", "floor_left", "camera_closed", "left"])
+    before = ["booted", "camera_opened", "camera_closed", "verdict", "camera_opened", "microphone_opened"]
+    after = ["camera_closed", "microphone_closed", "left"]
+    until(lambda: coordinator.kinds() == [*before, "joined", "floor_taken", "floor_left", *after])
     start = next(line for line in unit.told("media") if line["type"] == "start")
     assert start["join"]["room"] == "r1" and start["site"] == "tra-nam" and start["previous_session"] is None
     assert unit.told("media")[-1]["type"] == "stop"
