@@ -68,9 +68,14 @@ def open_television(control: str) -> Television | None:
 
     Raises :class:`TelevisionLost`, also for a control nobody knows.
     """
-    kind, _, rest = control.partition(":")
+    kind, colon, rest = control.partition(":")
     if control == "none":
         return None
+    if kind == "cec" and (rest or not colon):
+        from .cec import open_cec
+        from .cec_devices import node_of
+
+        return open_cec(node_of(rest))
     if kind == "fake" and rest:
         from .fake.television import FakeTelevision
 

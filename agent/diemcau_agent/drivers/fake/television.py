@@ -87,8 +87,11 @@ class FakeTelevision:
 
     def _effects(self) -> _Effects:
         try:
-            values = json.loads(self._path.read_text(encoding="utf-8"))
-            effects = _Effects(**values)
+            effects = _Effects(**json.loads(self._path.read_text(encoding="utf-8")))
+            for key, good in asdict(_Effects()).items():
+                value = getattr(effects, key)
+                if not isinstance(value, (float, int) if isinstance(good, float) else type(good)):
+                    raise TypeError(f"{key}: {value!r}")
             time.sleep(effects.hang_s)
         except (OSError, ValueError, TypeError) as error:
             raise TelevisionLost(f"{self._path}: {error}", "missing") from error
