@@ -1,0 +1,52 @@
+"""A guest to work in: `python -m tests.lab.vm build|start|run COMMAND…|shell|screen FILE|stop`.
+
+`run` prints what the command prints and ends as it ends; the checkout is at /repo in the guest.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from .guest import FOLDER, PYTHON, Guest, GuestFailed
+
+PORT = 2222
+# the checkout is read-only in the guest, and always what it is outside at this moment
+_ENVIRONMENT = (
+    "cd /repo && export PYTHONPATH=/repo/wire:/repo/agent:/repo/controller PYTHONPYCACHEPREFIX=/var/cache/pyc "
+    f"PATH={os.path.dirname(PYTHON)}:$PATH && "  # noqa: PTH120
+)
+
+
+def main() -> int:
+    what, more = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
+    guest = Guest(FOLDER / "workbench", port=PORT)
+    match what:
+        case "build":
+            return subprocess.run([Path(__file__).with_name("build.sh"), FOLDER], check=False).returncode
+        case "start":
+            guest.start()
+        case "run":
+            command = more[0] if len(more) == 1 else shlex.join(more)
+            return subprocess.run([*guest.ssh(), _ENVIRONMENT + command], check=False).returncode
+        case "shell":
+            return subprocess.run([*guest.ssh("-t"), _ENVIRONMENT + "exec bash"], check=False).returncode
+        case "screen":
+            print(guest.screendump(Path(more[0])))  # noqa: T201
+        case "stop":
+            guest.stop()
+        case _:
+            print(__doc__, file=sys.stderr)  # noqa: T201
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except GuestFailed as error:
+        print(f"lab: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
