@@ -10,7 +10,8 @@ from ..rules.refusals import Conflict, Invalid
 from ..store.tables import Binding, Unit
 from .audit import record
 from .controller import Controller, Letter
-from .desired import renew_config, renew_schedule
+from .desired import renew_schedule
+from .desired_config import renew_config
 from .scope import site_for
 
 

@@ -15,7 +15,7 @@ from ..rules.refusals import Conflict, Invalid, NotFound
 from ..store.tables import Area, Site, User
 from .audit import Known, record
 from .controller import Controller, Letter
-from .desired import renew_config
+from .desired_config import renew_config
 from .scope import need_area
 
 

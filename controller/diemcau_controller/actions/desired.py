@@ -1,31 +1,22 @@
-"""Desired documents: what a unit should last be, made from the database and published only when changed.
+"""Desired documents: what a unit should last be; and `desired/schedule`, made from the meetings.
 
-Both functions run inside a transaction, raise the revision where the document differs from the stored one,
-and give the letters to send after the commit.
+What renews one (here, and :mod:`.desired_config`) runs inside a transaction, raises the revision where the
+document differs from the stored one, and gives the letters to send after the commit.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from diemcau_wire import MAX_BYTES, encode
 from diemcau_wire.messages import (
-    Camera,
-    Contact,
     DesiredConfig,
     DesiredSchedule,
     Join,
     Message,
-    Microphone,
     Mode,
-    Screen,
-    SiteInfo,
-    Sound,
-    Upload,
-    Video,
 )
 from diemcau_wire.messages import Occurrence as OccurrenceMessage
 from diemcau_wire.topics import Channel
@@ -37,23 +28,11 @@ from ..rules.schedule import HORIZON
 from ..store.tables import Desired, Invitation, Json, Occurrence, Site, Unit
 from .controller import Letter
 from .meeting_links import hall_addresses
-from .tokens import digest
 
 _ROOM_FOR_GROWTH = 2 * 1024
 _FEW = 500  # so many are named in a query; more are picked out of all
 PHONE_AHEAD = timedelta(days=4)  # so near a meeting comes with the address of the hall's phone page
 CLOSED_KEPT = timedelta(hours=1)  # so long a closed meeting stays in the schedule, for units that were away
-
-
-def renew_config(session: Session, settings: Settings, units: Iterable[Unit]) -> list[Letter]:
-    """Bring the desired configuration of these units up to date."""
-    letters = []
-    for unit in units:
-        if unit.site is None:
-            continue
-        upload = _upload(session, settings, unit)
-        letters += _store_config(session, unit, _config(settings, unit, unit.site, upload))
-    return letters
 
 
 def renew_schedule(
@@ -140,48 +119,6 @@ def overtake(session: Session, unit: str, channel: Channel, reported_rev: int) -
 def _load(row: Desired) -> Message:
     model = DesiredConfig if row.channel == Channel.DESIRED_CONFIG else DesiredSchedule
     return model.model_validate(row.document)
-
-
-def _store_config(session: Session, unit: Unit, message: DesiredConfig) -> list[Letter]:
-    row = session.get(Desired, (unit.id, Channel.DESIRED_CONFIG.value))
-    document = message.model_dump(mode="json", exclude_none=True)
-    if row is None:
-        row = Desired(unit=unit.id, channel=Channel.DESIRED_CONFIG.value, rev=0, document={})
-        session.add(row)
-    elif {**row.document, "rev": 0} == {**document, "rev": 0}:
-        return []
-    row.rev += 1
-    row.document = {**document, "rev": row.rev}
-    return [Letter(message.model_copy(update={"rev": row.rev}), Channel.DESIRED_CONFIG)]
-
-
-def _config(settings: Settings, unit: Unit, site: Site, upload: Upload) -> DesiredConfig:
-    return DesiredConfig(
-        unit=unit.id,
-        epoch=unit.epoch,
-        rev=0,
-        site=SiteInfo(id=site.id, name=site.name, area=site.area.name if site.area else ""),
-        coordinator=Contact(name=settings.coordinator.name, phone=settings.coordinator.phone),
-        camera=Camera(source=site.camera),
-        microphone=Microphone(source=site.microphone),
-        sound=Sound(output=site.sound),
-        video=Video(width=site.width, height=site.height, fps=site.fps, bitrate_bps=site.bitrate_bps),
-        screen=Screen(width=site.screen_width, height=site.screen_height),
-        language="en" if site.language == "en" else "vi",
-        health_interval_s=settings.health_interval_s,
-        upload=upload,
-    )
-
-
-def _upload(session: Session, settings: Settings, unit: Unit) -> Upload:
-    """Where the unit puts pictures; its token lives in its own desired document, here only as a digest."""
-    url = f"{settings.web_url}/api/v1/units/{unit.id}/picture"
-    row = session.get(Desired, (unit.id, Channel.DESIRED_CONFIG.value))
-    token = str(row.document.get("upload", {}).get("token", "")) if row else ""
-    if not token or digest(token) != unit.upload_token_hash:
-        token = secrets.token_urlsafe(24)
-        unit.upload_token_hash = digest(token)
-    return Upload(url=url, token=token)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..adapters.table_file import write_workbook
-from ..rules.actor import Actor
+from ..rules.actor import Actor, Role
 from ..rules.csv_table import csv_table
 from ..rules.naming import plain
 from ..rules.site_table import TEMPLATE, table_of
+from ..rules.sources import masked_all
 from ..store.tables import Site
-from .add_site import site_settings
 from .change_area import tree_of
+from .site_spec import site_settings
 
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -21,7 +22,7 @@ MEDIA_TYPES = {
 
 
 def sites_table(session: Session, who: Actor) -> list[list[str]]:
-    """Heading and lines: every site in scope, by area and name."""
+    """Heading and lines: every site in scope, by area and name; passwords for who may set them only."""
     tree = tree_of(session)
     paths = {area: tree.path_text(area) for area in tree.nodes}
     sites = [
@@ -29,6 +30,8 @@ def sites_table(session: Session, who: Actor) -> list[list[str]]:
         for site in session.scalars(select(Site).where(Site.removed_at.is_(None)))
         if who.sees(site.id)
     ]
+    if not who.may(Role.OPERATOR):
+        sites = [masked_all(site) for site in sites]
     return table_of(sorted(sites, key=lambda site: (plain(site["area"]), plain(site["name"]))))
 
 

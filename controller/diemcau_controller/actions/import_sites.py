@@ -19,13 +19,15 @@ from ..rules.areas import SEPARATOR, USUAL_TIERS, guess_tier, split_path
 from ..rules.naming import plain, slug
 from ..rules.refusals import Invalid
 from ..rules.site_table import Row, fields_of
+from ..rules.sources import masked_all
 from ..rules.wrong_site import Wrong, wrong_of
 from ..store.tables import Area, Site
-from .add_site import RESERVED_IDS, SiteSpec, new_site, site_settings
+from .add_site import RESERVED_IDS
 from .audit import record
 from .change_area import tree_of
 from .controller import Controller
 from .scope import need_area
+from .site_spec import SiteSpec, new_site, site_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ async def import_sites(
         session.add_all(sites)
         session.flush()
         for site in sites:
-            record(session, who, now, "site.add", f"site:{site.id}", after=site_settings(site))
+            record(session, who, now, "site.add", f"site:{site.id}", after=masked_all(site_settings(site)))
         return plan
 
     plan = await controller.write(change)

@@ -29,6 +29,7 @@ from sqlalchemy.orm import Session, aliased
 
 from ..rules import presence
 from ..rules.board import line_of
+from ..rules.sources import masked_all
 from ..store.tables import VERDICT, Binding, EventRow, HealthRow, Newest, Occurrence, Stream, Unit
 from .controller import Letter
 from .desired import overtake
@@ -156,7 +157,8 @@ def _newest(session: Session, unit: str, channel: str, at: datetime, message: Me
 
 
 def _document(message: Message) -> dict[str, Any]:
-    return message.model_dump(mode="json", exclude={"v", "unit"})
+    document = message.model_dump(mode="json", exclude={"v", "unit"})
+    return document if isinstance(message, Health) else dict(masked_all(document))
 
 
 def _events(session: Session, events: list[Event], now: datetime, told: Told) -> None:
@@ -166,6 +168,7 @@ def _events(session: Session, events: list[Event], now: datetime, told: Told) ->
     rows = [
         {
             **event.model_dump(exclude={"v"}),
+            "data": masked_all(event.data),
             "kind": event.kind.value,
             "site": event.site if (event.unit, event.site) in served else None,
             "received_at": now,

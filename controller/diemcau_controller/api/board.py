@@ -41,7 +41,7 @@ def get_board(
         "areas": [_area(one) for one in board.areas],
         "meetings": [_meeting(one) for one in board.meetings],
         "total": len(board.sites),
-        "sites": [site_view(site) for site in board.sites[offset : offset + limit]],
+        "sites": [site_view(site, who) for site in board.sites[offset : offset + limit]],
     }
 
 

@@ -10,12 +10,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from ..actions.add_site import SiteChange, SiteSpec, add_site, change_site
+from ..actions.add_site import add_site, change_site
 from ..actions.controller import Controller
 from ..actions.export_sites import MEDIA_TYPES, sites_table, table_as
 from ..actions.import_sites import ImportPlan, NewAreas, import_sites, plan_import
 from ..actions.remove_site import remove_site, restore_site
 from ..actions.scope import site_for
+from ..actions.site_spec import SiteChange, SiteSpec
 from ..adapters.table_file import read_table
 from ..rules.actor import SYSTEM, Actor
 from ..rules.site_table import Row, read_rows
@@ -99,7 +100,7 @@ def get_site(core: Core, who: Contractor, site: str) -> View:
     """One site."""
     with core.database.read() as session:
         site_for(session, who, site)
-        return one_site(session, site)
+        return site_views(session, who, [site])[0]
 
 
 @router.patch("/{site}", responses=answers(404, 422))

@@ -16,11 +16,13 @@ from sqlalchemy.orm import Session
 from ..actions.add_meeting import meeting_settings
 from ..actions.attendance import attendance_of
 from ..actions.fleet import Document, SiteNow, read_documents, read_sites
+from ..actions.site_spec import device_settings
 from ..config import Settings
-from ..rules.actor import Actor
+from ..rules.actor import Actor, Role
 from ..rules.attendance import Attendance
 from ..rules.gate import Mode
 from ..rules.refusals import Conflict
+from ..rules.sources import masked_all
 from ..store.tables import VERDICT, Area, Attachment, Meeting, Occurrence, Unit
 
 View = dict[str, Any]
@@ -38,7 +40,9 @@ def area_view(area: Area) -> View:
 def site_views(session: Session, who: Actor, site_ids: Iterable[str] | None = None) -> list[View]:
     """These sites (None: all that are not removed) with their units, as far as in scope, by name."""
     ids = who.sites if site_ids is None else {site for site in site_ids if who.sees(site)}
-    return [site_view(site) for site in read_sites(session, ids) if site_ids is not None or not site.removed]
+    return [
+        site_view(site, who) for site in read_sites(session, ids) if site_ids is not None or not site.removed
+    ]
 
 
 def unit_views(session: Session, who: Actor, unit_id: str | None = None) -> list[View]:
@@ -133,18 +137,17 @@ def join_info(row: Occurrence, settings: Settings) -> View:
     }
 
 
-def site_view(now: SiteNow) -> View:
-    """A site with its unit and what is known of it."""
+def site_view(now: SiteNow, who: Actor) -> View:
+    """A site with its unit and what is known of it. Passwords of its cameras are for who may set them."""
     site = now.row
+    devices = device_settings(site)
     return {
         "id": site.id,
         "name": site.name,
         "area": area_view(now.area) if now.area is not None else None,
         "is_centre": site.is_centre,
         "contacts": site.contacts,
-        "camera": site.camera,
-        "microphone": site.microphone,
-        "sound": site.sound,
+        **(devices if who.may(Role.OPERATOR) else masked_all(devices)),
         "video": {
             "width": site.width,
             "height": site.height,

@@ -12,10 +12,11 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import ValidationError
 
-from ..actions.add_site import SiteChange, SiteSpec, add_site, change_site, site_settings
+from ..actions.add_site import add_site, change_site
 from ..actions.change_area import tree_of
 from ..actions.controller import Controller
 from ..actions.scope import site_for
+from ..actions.site_spec import SiteChange, SiteSpec, site_settings
 from ..api.access import Core
 from ..rules.actor import Actor
 from ..rules.areas import Tree
