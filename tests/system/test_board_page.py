@@ -184,6 +184,17 @@ def test_who_is_bound_sees_only_that(office: Office) -> None:
     assert "Chưa có điểm cầu nào" in bound.get("/").text
 
 
+def test_a_command_is_told_to_who_may_give_it(office: Office, page: TestClient) -> None:
+    office.add("sites", id="moi", name="Xã Mới")
+    viewer = somebody(office, "xem", role="viewer", display_name="Trần Thị Xem")
+    seen = viewer.get("/?q=xa+moi&lang=vi")
+    assert "diemcau unit" not in seen.text and "Báo cán bộ kỹ thuật" in seen.text
+    assert "diemcau unit add moi" in page.get("/?q=xa+moi").text
+    assert "Trần Thị Xem" in seen.text, "who one is, by name"
+    assert 'href="?q=xa+moi&amp;lang=en"' in seen.text, "the other language shows the same sites"
+    office.http.delete("/api/v1/sites/moi")
+
+
 def test_contractors_have_their_incidents(office: Office) -> None:
     contractor = somebody(office, "tho", role="contractor")
     answer = contractor.get("/", follow_redirects=False)

@@ -278,6 +278,15 @@ def test_a_rule_beyond_the_choices_is_kept_as_it_is(rule: str) -> None:
     assert simple(rule) is None
 
 
+def test_a_rule_that_names_no_day_has_that_of_its_first_date() -> None:
+    tuesday = date(2026, 3, 31)
+    assert simple("FREQ=WEEKLY;INTERVAL=2;COUNT=3", tuesday) == SimpleRepeat(
+        Every.WEEK, days=("TU",), every_weeks=2, count=3
+    )
+    assert simple("FREQ=MONTHLY", tuesday) == SimpleRepeat(Every.MONTH_DAY, month_day=31)
+    assert simple("FREQ=DAILY", tuesday) is None
+
+
 def test_a_series_cut_in_two() -> None:
     day = datetime.fromisoformat("2026-03-16T08:30")
     rule = "FREQ=WEEKLY;BYDAY=MO;COUNT=5"

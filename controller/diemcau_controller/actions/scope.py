@@ -20,10 +20,10 @@ def actor_of(session: Session, user: User) -> Actor:
     if user.area_id is not None:
         areas = area_and_below(session, user.area_id)
         sites = frozenset(session.scalars(select(Site.id).where(Site.area_id.in_(areas))))
-        return Actor(user.name, role, sites | assigned, areas)
-    if user.sites or role is Role.CONTRACTOR:
-        return Actor(user.name, role, frozenset(row.site_id for row in user.sites) | assigned)
-    return Actor(user.name, role)
+        return Actor(user.name, role, sites | assigned, areas, user.display_name)
+    sites = frozenset(row.site_id for row in user.sites) | assigned
+    bound = bool(user.sites) or role is Role.CONTRACTOR
+    return Actor(user.name, role, sites if bound else None, display_name=user.display_name)
 
 
 def _assigned(session: Session, user: User) -> frozenset[str]:

@@ -31,12 +31,16 @@ _ORDER = {role: place for place, role in enumerate(Role)}
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`sites` is what the actor is bound to (None: every site), `areas` the areas these sites come from."""
+    """`sites` is what the actor is bound to (None: every site), `areas` the areas these sites come from.
+
+    `name` is what one logs in with and what is written down; `display_name`, where there is one, is for people.
+    """
 
     name: str
     role: Role
     sites: frozenset[str] | None = None
     areas: frozenset[str] = frozenset()
+    display_name: str = ""
 
     def may(self, needed: Role) -> bool:
         """True if the role includes `needed`."""

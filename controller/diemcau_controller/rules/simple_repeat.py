@@ -52,8 +52,11 @@ class SimpleRepeat:
         return text
 
 
-def simple(rule: str) -> SimpleRepeat | None:
-    """The choice that a (valid) RRULE is; None when it is more than the form offers."""
+def simple(rule: str, first: date | None = None) -> SimpleRepeat | None:
+    """The choice that a (valid) RRULE is; None when it is more than the form offers.
+
+    A rule that does not say on which day repeats on that of the `first` date (RFC 5545, 3.3.10).
+    """
     parts = dict(part.split("=", 1) for part in rule.upper().removeprefix("RRULE:").split(";") if "=" in part)
     frequency = parts.pop("FREQ", "")
     parts.pop("WKST", None)
@@ -65,6 +68,9 @@ def simple(rule: str) -> SimpleRepeat | None:
     times = int(count) if count else None
     interval = parts.pop("INTERVAL", "1")
     by_day = parts.get("BYDAY", "")
+    if first is not None and not parts and frequency in ("WEEKLY", "MONTHLY"):
+        by_day = WEEKDAYS[first.weekday()]
+        parts = {"BYDAY": by_day} if frequency == "WEEKLY" else {"BYMONTHDAY": str(first.day)}
     if frequency == "WEEKLY" and parts.keys() == {"BYDAY"} and interval in ("1", "2"):
         days = tuple(by_day.split(","))
         if all(day in WEEKDAYS for day in days):

@@ -166,7 +166,7 @@ def _page(
             meeting=meeting,
             start=start,
             kind=kind_text(words, meeting.kind),
-            repeats=repeat_text(words, meeting.rrule),
+            repeats=repeat_text(words, meeting.rrule, starts_local(meeting)),
             main=main,
             names=others[:_NAMES],
             more=max(0, len(others) - _NAMES),

@@ -77,10 +77,12 @@ def strips(
     return [_strip(one, board, sites, who, words, now) for one in board.meetings]
 
 
-def todo(site: SiteNow, words: Words) -> str:
-    """The one thing to do at a site, or nothing."""
+def todo(site: SiteNow, who: Actor, words: Words) -> str:
+    """The one thing to do at a site, or nothing. A command is told only to who may give it."""
     if site.state in ("not_ready", "remark"):
         return words.known("instruction", site.instruction, "other") if site.instruction else ""
+    if site.state == "no_unit" and not who.may(Role.OPERATOR):
+        return words("instruction_by_state.no_unit_ask")
     if site.state in _ABSENT:
         return words(f"instruction_by_state.{site.state}", site=site.id)
     return ""
@@ -95,7 +97,7 @@ def _tile(site: SiteNow, board: Board, who: Actor, words: Words, dense: str) -> 
         name=site.name,
         tone=tone,
         state=site.state,
-        todo=todo(site, words),
+        todo=todo(site, who, words),
         slim=dense != "few" and (fine or (dense == "many" and tone == "none")),
         main=site.id in board.main_sites,
         speaking=site.state == "in_meeting" and site.id in board.speaking,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -33,7 +33,8 @@ _HEADERS = {
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A page, or a part of one, from its template.
 
-    Templates get `words`, `office`, `actor` (None: nobody is logged in), `csrf`, `messages` and the values.
+    Templates get `words`, `office`, `actor` (None: nobody is logged in), `csrf`, `messages`, `other_language`
+    and the values.
     """
     core, words, known = controller_of(request), words_of(request), known_to(request)
     whole = not for_htmx(request)
@@ -44,6 +45,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         actor=known.who if known else None,
         csrf=known.csrf if known else "",
         messages=messages,
+        other_language=_in_other_language(request, words),
         **values,
     )
     answer = HTMLResponse(text, status, _HEADERS)
@@ -81,6 +83,12 @@ def words_of(request: Request) -> Words:
 def remember_language(answer: Response, language: str) -> None:
     """Have this browser be spoken to in that language from now on."""
     answer.set_cookie(LANGUAGE_COOKIE, language, max_age=_YEAR_S, samesite="lax", secure=True)
+
+
+def _in_other_language(request: Request, words: Words) -> str:
+    """The address of the same view in the other language: with its filters, on the wall as on a desk."""
+    query = [(name, text) for name, text in request.query_params.multi_items() if name != "lang"]
+    return f"?{urlencode([*query, ('lang', words('page.other_code'))])}"
 
 
 def for_htmx(request: Request) -> bool:

@@ -206,14 +206,14 @@ def _remarks(site: View, words: Words, final: bool) -> list[str]:
     return remarks + [words.n(f"report.fault_{kind}", count) for kind, count in site["faults"].items()]
 
 
-def _spans(site: View, words: Words) -> str:
-    """When it was present, if not all along: `08:31–08:36, 08:38–08:48`."""
+def _spans(site: View, words: Words) -> list[str]:
+    """When it was present, if not all along: `08:31–08:36` and so on."""
     if len(site["intervals"]) < 2:
-        return ""
-    return ", ".join(
+        return []
+    return [
         f"{words.time(one['since'])}–{words.time(one['until']) if one['until'] else ''}"
         for one in site["intervals"]
-    )
+    ]
 
 
 def _people_total(report: Report, words: Words) -> str:

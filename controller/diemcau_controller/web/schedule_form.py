@@ -52,7 +52,7 @@ def blank(start: datetime, main_site: str) -> Values:
         "overrun_s": "1800",
         "scope": "from",
     }
-    return values | _repeat(None, start)
+    return values | _repeat(None, start, start)
 
 
 def stored(known: Mapping[str, Any], start: datetime, invite: Iterable[str]) -> Values:
@@ -62,7 +62,7 @@ def stored(known: Mapping[str, Any], start: datetime, invite: Iterable[str]) -> 
     values["end"] = f"{start + timedelta(seconds=int(known['duration_s'])):%H:%M}"
     values["security_subject"] = "yes" if known["security_subject"] else ""
     values["invite"] = list(invite)
-    return values | _repeat(known["rrule"], start)
+    return values | _repeat(known["rrule"], start, datetime.fromisoformat(known["starts_local"]))
 
 
 def typed(sent: Form) -> Values:
@@ -162,8 +162,8 @@ def moved(values: Values, start: datetime) -> Values:
     }
 
 
-def _repeat(rrule: str | None, start: datetime) -> Values:
-    choice = simple(rrule) if rrule else None
+def _repeat(rrule: str | None, start: datetime, first: datetime) -> Values:
+    choice = simple(rrule, first) if rrule else None
     values: Values = {
         "repeat": "rule" if rrule else "once",
         "rule": rrule or "",

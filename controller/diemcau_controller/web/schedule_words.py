@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from ..actions.change_meeting import ChangedMeanwhile
@@ -32,11 +32,14 @@ def kind_text(words: Words, kind: str) -> str:
     return words(f"schedule.kind_{kind}") if words.has(f"schedule.kind_{kind}") else kind
 
 
-def repeat_text(words: Words, rrule: str | None) -> str:
-    """`Hằng tuần vào thứ Hai, đến 31/12/2026`; a rule beyond the form's choices as it is written."""
+def repeat_text(words: Words, rrule: str | None, first: date | None = None) -> str:
+    """`Hằng tuần vào thứ Hai, đến 31/12/2026`; a rule beyond the form's choices as it is written.
+
+    `first` is the first date, which says on which day when the rule does not.
+    """
     if not rrule:
         return words("schedule.once")
-    choice = simple(rrule)
+    choice = simple(rrule, first)
     if choice is None:
         return words("schedule.by_rule", rule=rrule)
     if choice.every is Every.WEEK:

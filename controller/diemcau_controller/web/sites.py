@@ -199,7 +199,7 @@ def _site(core: Controller, who: Actor, site_id: str, words: Words) -> dict[str,
         return {
             "site": site,
             "tone": TONES[site.state],
-            "todo": todo(site, words),
+            "todo": todo(site, who, words),
             "path": _path(fleet, site.area),
             "meetings": _coming(session, site_id, now) if may_look else [],
             "incidents": [
