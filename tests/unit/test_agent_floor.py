@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from diemcau_agent.checks import Finding
 from diemcau_agent.rules.floor import HeldFloor, Slots, hold, refusal, slots
-from diemcau_agent.rules.verdict import Finding, Verdict, judge
+from diemcau_agent.rules.verdict import Verdict, judge
 from diemcau_wire.messages import Floor
 from hypothesis import given
 from hypothesis import strategies as st

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from diemcau_agent.checks import Finding
 from diemcau_agent.rules.actions import (
     Action,
     Emit,
@@ -18,7 +19,7 @@ from diemcau_agent.rules.actions import (
 )
 from diemcau_agent.rules.session import Session, Visit
 from diemcau_agent.rules.transitions import TRANSITIONS, Cue
-from diemcau_agent.rules.verdict import Finding, Verdict
+from diemcau_agent.rules.verdict import Verdict
 from diemcau_agent.rules.view import show
 from diemcau_wire.messages import EventKind, Floor, Occurrence, SessionState
 from hypothesis import given, settings
@@ -51,12 +52,16 @@ def meeting(id: str = "m", starts: float = 0, ends: float = 60, opens: float = 2
 
 
 class Driver:
-    """Obeys a session and writes down what it was told."""
+    """Obeys a session and writes down what it was told. With `checks` a check finds nothing, at once."""
 
-    def __init__(self, *meetings: Occurrence, me: str = "a", start: float = -60, **more: Any) -> None:
+    def __init__(
+        self, *meetings: Occurrence, me: str = "a", start: float = -60, checks: bool = True, **more: Any
+    ) -> None:
         self.session = Session(chance=lambda: 0.5, **more)
         self.now = at(start)
+        self.checks = checks
         self.events: list[tuple[str, str | None]] = []
+        self.verdicts: list[str] = []
         self.actions: list[Action] = []
         self.media = False
         self.check = False
@@ -67,6 +72,8 @@ class Driver:
     def take(self, actions: list[Action]) -> list[Action]:
         for action in actions:
             match action:
+                case Emit(EventKind.VERDICT, _, data):
+                    self.verdicts.append(data["verdict"])
                 case Emit(kind, of, _):
                     self.events.append((kind.value, of))
                 case StartMedia():
@@ -96,6 +103,8 @@ class Driver:
             self.tick()
 
     def tick(self) -> list[Action]:
+        if self.check and self.checks:
+            self.checked()
         if self.session.state is S.IN_MEETING and self.media:
             self.take(self.session.media_stats([("main", 100)], self.now))
         return self.take(self.session.tick(self.now))
@@ -115,7 +124,6 @@ class Driver:
 def in_meeting(*meetings: Occurrence, **more: Any) -> Driver:
     driver = Driver(*(meetings or (meeting(),)), **more)
     driver.until(-2.9, 10)
-    driver.checked()
     driver.until(-1.9)
     driver.join()
     assert driver.session.state is S.IN_MEETING
@@ -141,9 +149,6 @@ def test_from_countdown_to_goodbye() -> None:
     assert driver.session.state is S.IDLE and view_of(driver)["view"] == "idle"
     driver.until(-15, 10)
     assert driver.session.state is S.COUNTDOWN and view_of(driver)["view"] == "countdown"
-    driver.until(-2.99)
-    assert driver.check
-    driver.checked()
     assert driver.session.readiness.verdict is Verdict.READY
     driver.until(-2.001)
     assert not driver.media
@@ -156,31 +161,29 @@ def test_from_countdown_to_goodbye() -> None:
     assert not driver.media and view_of(driver)["view"] == "goodbye"
     driver.until(10.2)
     assert driver.session.state is S.IDLE and view_of(driver)["view"] == "idle"
-    assert driver.kinds() == ["verdict", "joined", "left"]
+    assert driver.kinds() == ["joined", "left"]
 
 
-def test_a_meeting_that_begins_at_once_waits_five_seconds_for_the_check_and_no_longer() -> None:
-    driver = Driver(meeting(opens=0), start=0)
-    assert driver.check and not driver.media
-    driver.until(4.9 / 60)
-    assert not driver.media
-    driver.until(5.2 / 60)
+def test_a_meeting_that_begins_at_once_is_joined_without_a_check() -> None:
+    driver = Driver(meeting(opens=0), start=-0.1)
+    driver.until(0.05)
+    assert driver.media and not any(isinstance(action, StartCheck) for action in driver.actions)
+
+
+def test_a_check_that_runs_when_the_meeting_opens_gives_way() -> None:
+    driver = Driver(meeting(opens=0), start=-1, checks=False)
+    assert driver.check
+    driver.until(0.05)
     assert driver.media and not driver.check
-    assert any(isinstance(action, EndCheck) for action in driver.actions)
+    assert EndCheck(judge=True) in driver.actions
 
 
-def test_a_quick_check_is_waited_for_and_no_longer() -> None:
-    driver = Driver(meeting(opens=0), start=0)
-    driver.until(1 / 60)
-    driver.checked("camera_black")
-    assert driver.media
-
-
-def test_the_check_runs_once_per_meeting() -> None:
+def test_no_check_in_a_meeting_nor_between_its_faults() -> None:
     driver = in_meeting()
+    before = sum(isinstance(action, StartCheck) for action in driver.actions)
     driver.take(driver.session.media_ended("janus_lost", "", driver.now))
     driver.until(5, 1)
-    assert sum(isinstance(action, StartCheck) for action in driver.actions) == 1
+    assert sum(isinstance(action, StartCheck) for action in driver.actions) == before
 
 
 def test_a_fault_brings_fresh_media_until_the_end() -> None:
@@ -194,7 +197,7 @@ def test_a_fault_brings_fresh_media_until_the_end() -> None:
         driver.until((driver.now - T0) / MINUTE + 0.3)
         assert driver.media
     driver.join()
-    assert driver.kinds() == ["verdict", "joined", "dropped", "rejoined"]
+    assert driver.kinds() == ["joined", "dropped", "rejoined"]
 
 
 def test_media_that_falls_silent_or_never_joins_is_replaced() -> None:
@@ -215,7 +218,7 @@ def test_without_restart_media_that_ended_stays_ended() -> None:
     driver.until(5, 1)
     assert not driver.media and driver.session.state is S.RECONNECTING
     driver.take(driver.session.desired("a", [meeting(closed=True)], driver.now))
-    assert driver.kinds() == ["verdict", "joined", "dropped", "left"]
+    assert driver.kinds() == ["joined", "dropped", "left"]
 
 
 def test_overrun_is_not_cut_and_ends_at_the_cap() -> None:
@@ -295,12 +298,10 @@ def test_the_attended_meeting_is_finished_before_the_next() -> None:
     driver.until(40, 5)
     assert driver.session.meeting is not None and driver.session.meeting.id == "m"
     driver.take(driver.session.desired("a", [meeting("n", 30, 90)], driver.now))
-    driver.until(40.1)
-    assert driver.check
-    driver.checked()
+    driver.until(40.2)
     assert driver.media
     driver.join()
-    assert driver.events[-3:] == [("left", "m"), ("verdict", "n"), ("joined", "n")]
+    assert driver.events[-2:] == [("left", "m"), ("joined", "n")]
 
 
 def test_shutdown_leaves_the_meeting_and_starts_nothing_again() -> None:
@@ -311,20 +312,20 @@ def test_shutdown_leaves_the_meeting_and_starts_nothing_again() -> None:
 
 
 def test_a_check_somebody_asked_for() -> None:
-    driver = Driver(meeting())
+    driver = Driver(checks=False)
     refused, actions = driver.session.ask_check(driver.now)
     driver.take(actions)
     assert refused is None and driver.check
     assert driver.session.ask_check(driver.now) == (None, [])
-    driver.checked("microphone_silent")
-    assert driver.events == [("verdict", None)]
+    driver.checked("microphone_quiet")
+    assert driver.verdicts == ["remark"]
     assert in_meeting().session.ask_check(at(-1))[0] == "in_meeting"
 
 
 def test_a_check_that_never_answers_is_ended() -> None:
-    driver = Driver(meeting())
+    driver = Driver(checks=False)
     driver.take(driver.session.ask_check(driver.now)[1])
-    driver.until(-59, 1)
+    driver.until(-58, 1)
     assert not driver.check and not driver.session.checking
 
 
@@ -351,7 +352,7 @@ STEPS = st.lists(
         st.sampled_from(
             [
                 *("joined", "fault", "camera_on", "camera_off", "lost", "checked"),
-                *("restart", "preflight", "decline", "ring"),
+                *("restart", "preflight", "decline", "ring", "plugged", "postpone"),
             ]
         ).map(lambda what: (what, 0)),
         st.lists(st.sampled_from(["a", "b", "main"]), max_size=3, unique=True).map(lambda s: ("floor", s)),
@@ -387,7 +388,7 @@ FOLLOWS = {
 def test_whatever_happens_events_alternate_and_a_second_look_finds_nothing_to_do(
     steps: list[tuple[str, Any]], restart: bool
 ) -> None:
-    driver = Driver(meeting("m", 0, 20), meeting("n", 15, 40), start=-16, restart=restart)
+    driver = Driver(meeting("m", 0, 20), meeting("n", 15, 40), start=-16, restart=restart, checks=False)
     session, seq = driver.session, 0
     for what, value in steps:
         match what:
@@ -409,6 +410,10 @@ def test_whatever_happens_events_alternate_and_a_second_look_finds_nothing_to_do
                 driver.take(session.restart_media(driver.now)[1])
             case "preflight":
                 driver.take(session.ask_check(driver.now)[1])
+            case "plugged":
+                driver.take(session.plugged(driver.now))
+            case "postpone":
+                driver.take(session.postpone_check(driver.now)[1])
             case "decline":
                 driver.take(session.decline(None, driver.now)[1])
             case "ring":
@@ -440,7 +445,6 @@ def test_joining_is_spread_but_never_by_more_than_two_seconds(chance: float) -> 
     driver.session = Session(chance=lambda: chance)
     driver.take(driver.session.desired("a", [meeting()], driver.now))
     driver.until(-2.9, 10)
-    driver.checked()
     driver.until(-2 + 2 / 60)
     assert driver.media
 

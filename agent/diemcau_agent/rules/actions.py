@@ -35,7 +35,7 @@ class SendFloor:
 
 @dataclass(frozen=True, slots=True)
 class StartCheck:
-    """Check camera, microphone and the way into `meeting` (None: devices only), for at most `limit_s`."""
+    """Check the room, and the way into `meeting` if there is one, for at most `limit_s`."""
 
     meeting: Occurrence | None
     limit_s: float
@@ -43,7 +43,9 @@ class StartCheck:
 
 @dataclass(frozen=True, slots=True)
 class EndCheck:
-    """The check has no more time: judge by what is known."""
+    """The check ends now. `judge`: by what is known so far; otherwise it is forgotten."""
+
+    judge: bool = True
 
 
 @dataclass(frozen=True, slots=True)

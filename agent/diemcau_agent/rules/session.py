@@ -17,35 +17,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from diemcau_wire.messages import Device, EventKind, Floor, Occurrence, SessionState
+
+from diemcau_agent.checks import Finding
 
 from . import floor as floor_rules
 from . import schedule
 from .actions import (
     Action,
     Emit,
-    EndCheck,
     SendFloor,
-    StartCheck,
     StartChime,
     StartMedia,
     StopChime,
     StopMedia,
 )
+from .checking import AskedBy, Checking
 from .controls import Control, Controls, Local
 from .floor import HeldFloor, Slots
 from .live import Live
 from .ringing import Ringing
 from .transitions import ATTENDING, TRANSITIONS, Cue
-from .verdict import CHECKING, Finding, Readiness, judge
+from .verdict import Readiness
 
 COUNTDOWN = timedelta(minutes=15)
-CHECK_BEFORE = timedelta(seconds=60)
-CHECK_AT_LEAST = timedelta(seconds=5)  # a check may delay joining by this much, not more
-CHECK_ASKED = timedelta(seconds=20)  # a check somebody asked for
-CHECK_GRACE = timedelta(seconds=3)  # a check that did not even say that its time was over
 JITTER = timedelta(seconds=2)
 MAIN_GONE = timedelta(minutes=10)
 GOODBYE = timedelta(seconds=5)
@@ -55,7 +51,6 @@ STEADY = timedelta(seconds=30)  # a connection that held this long forgives earl
 FRESH_MS = 3000  # a picture at most this old is a living feed
 _OVER_KEPT = 200
 _INSTANTS = (
-    "_check_until",
     "_started_at",
     "_joined_at",
     "_retry_at",
@@ -94,7 +89,7 @@ class Session:
         self.state = S.IDLE
         self.meeting: Occurrence | None = None
         self.floor = HeldFloor()
-        self.readiness = Readiness()
+        self.checks = Checking()
         self.live = Live()
         self.failures = 0
         self.over: list[str] = []
@@ -105,8 +100,7 @@ class Session:
         self._meetings: Sequence[Occurrence] = ()
         self._here: Sequence[Occurrence] = ()  # of these, the ones this unit takes part in
         self._visit = visit
-        self._checked: str | None = visit.meeting if visit else None
-        self._check_until: datetime | None = None
+        self._morning_at: str | None = None
         self._join_at: datetime | None = None
         self._started_at: datetime | None = None
         self._joined_at: datetime | None = None
@@ -129,7 +123,12 @@ class Session:
     @property
     def checking(self) -> bool:
         """True while a check runs."""
-        return self._check_until is not None
+        return self.checks.running is not None
+
+    @property
+    def readiness(self) -> Readiness:
+        """What people are told of the room: the result of the last check, or that one runs."""
+        return self.checks.shown
 
     @property
     def calling(self) -> tuple[Occurrence, datetime] | None:
@@ -173,9 +172,17 @@ class Session:
 
     # ── inputs ───────────────────────────────────────────────────────────────────────────────────
 
-    def desired(self, me: str | None, meetings: Sequence[Occurrence], now: datetime) -> list[Action]:
-        """This unit serves site `me` (None: none yet), whose meetings are `meetings`."""
+    def desired(
+        self,
+        me: str | None,
+        meetings: Sequence[Occurrence],
+        now: datetime,
+        morning_at: str | None = None,
+    ) -> list[Action]:
+        """This unit serves site `me` (None: none yet), whose meetings are `meetings`; its room is checked
+        each day at `morning_at`, as "07:00"."""
         self._me, self._meetings = me, meetings if me is not None else ()
+        self._morning_at = morning_at
         self._here = schedule.here(self._meetings)
         if self.meeting is not None:
             self.meeting = next((m for m in self._meetings if m.id == self.meeting.id), self.meeting)
@@ -239,30 +246,29 @@ class Session:
             return "no_meeting_near", []
         return None, [*self._controls.press(control, on, self.meeting.id), *self.tick(now)]
 
-    def ask_check(self, now: datetime) -> tuple[str | None, list[Action]]:
-        """Somebody asks for a check: why not (or None), and what follows. One that runs serves him too."""
-        if self.attending or self.state is S.LEAVING:
-            return "in_meeting", []
-        if self.calling is not None:
-            return "ringing", []
-        if self.holding(now) is not None:
-            return "held", []
-        if self.checking:
-            return None, []
-        following = self.meeting or schedule.upcoming(self._here, now, over=self.over)
-        return None, self._start_check(following, now + CHECK_ASKED, now)
+    def ask_check(self, now: datetime, by: AskedBy = AskedBy.PAGE) -> tuple[str | None, list[Action]]:
+        """Somebody asks for a check: why not (or None), and what follows."""
+        refused = self._no_check(now)
+        return refused, [] if refused is not None else self.checks.ask(by, now, self._ahead(now))
+
+    def plugged(self, now: datetime) -> list[Action]:
+        """A device of the configuration was plugged in again."""
+        self.checks.plugged(now)
+        return self.tick(now)
+
+    def postpone_check(self, now: datetime) -> tuple[str | None, list[Action]]:
+        """Somebody in the hall wants no check for now: why not (or None), and what follows."""
+        refused = self._no_check(now)
+        if refused is not None:
+            return refused, []
+        refused, actions = self.checks.postpone(now, self._ahead(now))
+        gone = self._devices_gone() if actions else []
+        return refused, [*gone, *actions]
 
     def checked(self, findings: Sequence[Finding], now: datetime) -> list[Action]:
-        """The check is over; `findings` of media and of the unit itself together."""
-        self._check_until = None
-        self.readiness = judge(findings)
-        data: dict[str, Any] = {
-            "verdict": self.readiness.verdict.value,
-            "instruction": self.readiness.instruction,
-            "findings": [{"what": f.what, "text": f.text[:200]} for f in self.readiness.findings[:10]],
-        }
+        """The check is over; `findings` of everything that was looked at."""
         gone = [] if self.attending else self._devices_gone()
-        return [*gone, Emit(EventKind.VERDICT, self._meeting_id, data), *self.tick(now)]
+        return [*gone, *self.checks.checked(findings, now), *self.tick(now)]
 
     def restart_media(self, now: datetime) -> tuple[str | None, list[Action]]:
         """Somebody asks for a fresh media process: why not (or None), and what follows."""
@@ -291,7 +297,7 @@ class Session:
     def shutdown(self, now: datetime) -> list[Action]:
         """The unit process is told to end: leave at once."""
         self._stopping = True
-        self._check_until = None
+        self.checks.running = None
         return self._leave("shutdown", now) if self.attending else []
 
     def clock_stepped(self, by: timedelta) -> None:
@@ -303,6 +309,7 @@ class Session:
         if self.floor.heard_at is not None:
             self.floor = replace(self.floor, heard_at=self.floor.heard_at + by)
         self._ringing.clock_stepped(by)
+        self.checks.clock_stepped(by)
         self._join_at = None
 
     def tick(self, now: datetime) -> list[Action]:
@@ -313,9 +320,6 @@ class Session:
             self._visit = Visit(self._visit.meeting, connected=False)
         if self._stopping:
             return actions
-        if self._check_until is not None and now >= self._check_until + CHECK_GRACE:
-            self._check_until = None
-            actions += [EndCheck(), *self._devices_gone()]
         actions += self._ring(now)
         if self.state is S.LEAVING and self._leave_until is not None and now >= self._leave_until:
             self._move(Cue.DONE)
@@ -324,7 +328,31 @@ class Session:
             actions += self._wait(now)
         if self.attending:
             actions += self._attend(now)
-        return actions
+        return actions + self._check(now)
+
+    # ── the check ────────────────────────────────────────────────────────────────────────────────
+
+    def _check(self, now: datetime) -> list[Action]:
+        """Check the room when that is due; a check that runs when the hall is not free any more is ended."""
+        ran, free = self.checking, self._me is not None and self._no_check(now) is None
+        actions = self.checks.look(now, self._ahead(now), free=free, morning_at=self._morning_at)
+        return [*actions, *(self._devices_gone() if ran and not self.checking and not self.attending else [])]
+
+    def _end_check(self) -> list[Action]:
+        """Something goes before it."""
+        return [*self.checks.end(), *self._devices_gone()] if self.checking else []
+
+    def _no_check(self, now: datetime) -> str | None:
+        """Why the room cannot be checked now, as a stable word; None when it can."""
+        if self.attending or self.state is S.LEAVING:
+            return "in_meeting"
+        if self.calling is not None:
+            return "ringing"
+        return "held" if self.holding(now) is not None else None
+
+    def _ahead(self, now: datetime) -> list[Occurrence]:
+        """The meetings this unit will take part in."""
+        return [m for m in self._here if m.opens_at > now and not m.closed and m.id not in self.over]
 
     # ── an urgent meeting ────────────────────────────────────────────────────────────────────────
 
@@ -336,9 +364,7 @@ class Session:
         if self._ringing.look(self._here, now, answered.union(self.over)):
             if rang is not None:
                 actions.append(self._hush())
-            if self._check_until is not None:
-                self._check_until = None
-                actions += [EndCheck(), *self._devices_gone()]
+            actions += self._end_check()
             if self.calling is not None and self.calling[0].id == self._meeting_id:
                 self._join_at = self._time_to_join(self.calling[0], now)
             actions += self._chime(now)
@@ -384,19 +410,9 @@ class Session:
         self._move(Cue.NEAR)
         if self._must_wait(target, now):
             return actions
-        if not target.urgent and self._checked != target.id and now >= target.opens_at - CHECK_BEFORE:
-            self._checked = target.id
-            if not self.checking:
-                actions += self._start_check(target, max(target.opens_at, now + CHECK_AT_LEAST), now)
-        join_at = max(self._join_at or now, target.opens_at)
-        if now < join_at:
+        if now < max(self._join_at or now, target.opens_at):
             return actions
-        if self._check_until is not None:
-            self._check_until = min(self._check_until, join_at + CHECK_AT_LEAST)
-            if now < self._check_until:
-                return actions
-            self._check_until = None
-            actions += [EndCheck(), *self._devices_gone()]
+        actions += self._end_check()
         self._move(Cue.OPEN)
         return actions + self._start_media(now)
 
@@ -418,11 +434,6 @@ class Session:
         opens = max(meeting.opens_at, now)
         spread = min(JITTER, max(timedelta(seconds=0.2), (meeting.starts_at - opens) / 20))
         return opens + spread * self._chance()
-
-    def _start_check(self, meeting: Occurrence | None, until: datetime, now: datetime) -> list[Action]:
-        self._check_until = until
-        self.readiness = CHECKING
-        return [StartCheck(meeting, (until - now).total_seconds())]
 
     # ── in a meeting ─────────────────────────────────────────────────────────────────────────────
 

@@ -8,8 +8,6 @@ from enum import StrEnum
 
 from diemcau_agent.checks import FAULTS, Finding, Weight
 
-__all__ = ["CHECKING", "Finding", "Readiness", "Verdict", "judge"]
-
 
 class Verdict(StrEnum):
     """ready: nothing found, or all of it mended. remark: it will work, but …; not_ready: it will not;

@@ -86,6 +86,7 @@ TEXTS = {
     "unknown_verb": "This version of the unit does not know that verb.",
     "in_meeting": "Not during a meeting: the camera is in use.",
     "ringing": "Not while an urgent meeting calls.",
+    "too_late": "Less than five minutes before the meeting there is no time to put the check off.",
     "held": "Not now: another meeting has the hall.",
     "not_ringing": "No such urgent meeting calls this hall now.",
     "not_declined": "This hall has not declined that meeting.",

@@ -18,6 +18,7 @@ from diemcau_wire.messages import (
     SlotReport,
 )
 
+from diemcau_agent.checks import Finding
 from diemcau_agent.ipc import Garbage, Line
 from diemcau_agent.rules.actions import (
     Action,
@@ -30,8 +31,9 @@ from diemcau_agent.rules.actions import (
     StopChime,
     StopMedia,
 )
+from diemcau_agent.rules.checking import AskedBy
 from diemcau_agent.rules.session import Session
-from diemcau_agent.rules.verdict import Finding, Readiness
+from diemcau_agent.rules.verdict import Readiness
 from diemcau_agent.rules.view import show
 
 from .desired import Desired
@@ -120,7 +122,7 @@ class Hall:
         """Configuration or schedule are others now. Not in a meeting: then the screen stays as it is."""
         if not self._session.attending:
             self._screen.renew(only_if_changed=True)
-        self._do(self._session.desired(self._desired.site, self._desired.meetings, _now()))
+        self._do(self._session.desired(self._desired.site, self._desired.meetings, _now(), self._morning_at))
 
     def floor(self, message: Floor) -> None:
         """The controller says who is seen and heard."""
@@ -148,11 +150,21 @@ class Hall:
         """The screen process ended."""
         self._record(EventKind.PROCESS_ENDED, self._meeting_id, {"role": "screen", "code": code})
 
-    def ask_check(self) -> str | None:
+    def ask_check(self, by: AskedBy = AskedBy.PAGE) -> str | None:
         """Check now; gives why not, as a stable word, or None."""
-        refused, actions = self._session.ask_check(_now())
+        refused, actions = self._session.ask_check(_now(), by)
         self._do(actions)
         return refused
+
+    def postpone_check(self) -> str | None:
+        """No check for the next ten minutes; gives why not, as a stable word, or None."""
+        refused, actions = self._session.postpone_check(_now())
+        self._do(actions)
+        return refused
+
+    def plugged(self) -> None:
+        """A device of the configuration was plugged in again."""
+        self._do(self._session.plugged(_now()))
 
     async def check_done(self) -> Readiness:
         """Wait for the check that runs."""
@@ -214,10 +226,13 @@ class Hall:
             case StartCheck(meeting, limit_s):
                 self._check = asyncio.create_task(self._run_check(meeting, limit_s), name="check")
                 self._check.add_done_callback(_report)
-            case EndCheck():
+            case EndCheck(judge):
                 if self._check is not None:
                     self._check.cancel()
-                self._judge([Finding("check_incomplete", "the meeting began before the check was over")])
+                    self._check = None
+                if judge:
+                    self._judge([Finding("check_incomplete", "something else went before the check")])
+                self._checked.set()
             case StartChime(seconds, in_meeting):
                 self._chime(seconds, in_meeting=in_meeting)
             case StopChime(in_meeting):
@@ -351,6 +366,10 @@ class Hall:
     def _mic_open(self, now: datetime) -> bool:
         speaking = self._session.state is SessionState.IN_MEETING and self._session.mic_open(now)
         return speaking or self._mic_heard
+
+    @property
+    def _morning_at(self) -> str | None:
+        return self._desired.config.checks.morning_at if self._desired.config else None
 
     @property
     def _meeting_id(self) -> str | None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from diemcau_agent.checks import Finding
 from diemcau_agent.ipc import Garbage, Line
-from diemcau_agent.rules.verdict import Finding
 
 MAX_SLOTS = 4
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from diemcau_wire.messages import EventKind
 
+from diemcau_agent.checks import Finding
 from diemcau_agent.ipc import Garbage, Line
-from diemcau_agent.rules.verdict import Finding
 
-from .child import Child
+from .child import Begin, Child, Running
 from .lines import findings, text
 
 log = logging.getLogger(__name__)
@@ -36,12 +36,14 @@ class MediaProcess:
         *,
         heard: Callable[[Line], None],
         ended: Callable[[str, str], None],
+        begin: Begin = Child.start,
     ) -> None:
         self._command, self._path, self._heard, self._ended = command, path, heard, ended
+        self._begin = begin
         self._orders: asyncio.Queue[Callable[[], object] | Line | None] = asyncio.Queue()
         self._lock = asyncio.Lock()  # one coroutine at a time starts or ends a child
         self._listener: asyncio.Task[None] | None = None
-        self.child: Child | None = None
+        self.child: Running | None = None
         self.refused = 0
 
     async def run(self) -> None:
@@ -100,7 +102,7 @@ class MediaProcess:
 
     async def _check(self, check: Line) -> list[Finding]:
         await self._end(0)
-        child = self.child = await Child.start("media", self._command, self._path)
+        child = self.child = await self._begin("media", self._command, self._path)
         child.channel.send(check)
         async for line in child.channel.lines():
             if line["type"] == "checked":
@@ -120,7 +122,7 @@ class MediaProcess:
 
     async def _start(self, start: Line) -> None:
         try:
-            child = self.child = await Child.start("media", self._command, self._path)
+            child = self.child = await self._begin("media", self._command, self._path)
         except OSError as error:
             log.error("the media process cannot be started", extra={"error": str(error)})
             self._ended("not_started", str(error))
@@ -131,7 +133,7 @@ class MediaProcess:
             return
         self._listener = asyncio.create_task(self._listen(child), name="media")
 
-    async def _listen(self, child: Child) -> None:
+    async def _listen(self, child: Running) -> None:
         async for line in child.channel.lines():
             if line["type"] == "fault" and line.get("what") not in DEVICE_LOST:
                 try:
