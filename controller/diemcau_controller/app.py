@@ -36,7 +36,7 @@ from .actions.login_link import invite_first_administrator
 from .actions.news import News
 from .actions.refresh_horizon import refresh_horizon
 from .actions.remove_site import retire_removed_sites
-from .actions.sweep import drop_old_health, finish_meetings, sweep_presence
+from .actions.sweep import drop_old_history, finish_meetings, sweep_presence
 from .actions.write_report import write_due_reports
 from .adapters.ca import Authority, write_secret
 from .adapters.janus import VideoRooms
@@ -150,7 +150,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         "pictures": lambda: every(LOOK_S, pictures.look),
         "incident watch": lambda: every(INCIDENT_LOOK_S, incident_watch.look),
         "sweeper": lambda: every(2, sweep),
-        "health retention": lambda: every(3600, lambda: drop_old_health(controller)),
+        "retention": lambda: every(3600, lambda: drop_old_history(controller)),
     }
     tasks = [asyncio.create_task(supervise(name, run), name=name) for name, run in services.items()]
     link.start()

@@ -61,7 +61,8 @@ class Settings(_Section):
     timezone: str = "Asia/Ho_Chi_Minh"
     language: Literal["vi", "en"] = "vi"
     health_interval_s: Annotated[float, Field(ge=1, le=3600)] = 10
-    health_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    health_days: Annotated[int, Field(ge=1, le=3650)] = 7
+    history_days: Annotated[int, Field(ge=30, le=3650)] = 400
     web: Web = Web()
     mqtt: Mqtt = Mqtt()
     janus: Janus = Janus()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from diemcau_controller.actions.refresh_horizon import refresh_horizon
-from diemcau_controller.actions.sweep import drop_old_health, finish_meetings, sweep_presence
+from diemcau_controller.actions.sweep import drop_old_history, finish_meetings, sweep_presence
 from diemcau_controller.actions.write_report import write_due_reports
 from diemcau_controller.store.tables import HealthRow
 from diemcau_controller.web.report import report_file
@@ -234,10 +234,10 @@ def test_silence_and_old_history(office: Office) -> None:
         lambda session: session.add(HealthRow(unit=UNIT, at=office.time, document={})), urgent=True
     ).result()
     office.later(days=29)
-    asyncio.run(drop_old_health(office.controller))
+    asyncio.run(drop_old_history(office.controller))
     with office.database.read() as session:
         assert session.scalar(select(func.count()).select_from(HealthRow)) == 1
     office.later(days=2)
-    asyncio.run(drop_old_health(office.controller))
+    asyncio.run(drop_old_history(office.controller))
     with office.database.read() as session:
         assert session.scalar(select(func.count()).select_from(HealthRow)) == 0

@@ -20,8 +20,10 @@ from sqlalchemy.orm import Session, raiseload
 from ..rules.actor import Actor
 from ..rules.board import connected, line_of, state_of
 from ..rules.naming import plain
+from ..rules.room import Room, read_room
+from ..rules.verdicts import Verdict, read_verdict
 from ..store.database import Database
-from ..store.tables import VERDICT, Area, Desired, Newest, Site, Unit
+from ..store.tables import ROOM, VERDICT, Area, Desired, Newest, Site, Unit
 from ..store.touched import Touched
 
 Document = Mapping[str, Any]
@@ -57,9 +59,26 @@ class SiteNow:
         return None if self.line == "unknown" else self.newest[Channel.HEALTH]["link_rtt_ms"]
 
     @property
+    def verdict(self) -> Verdict:
+        """The newest check of its room."""
+        return read_verdict(self.newest.get(VERDICT, {}))
+
+    @property
     def instruction(self) -> str:
-        """The key of the one thing to do after the newest self-check, or nothing."""
-        return str(self.newest.get(VERDICT, {}).get("instruction", ""))
+        """The key of the one thing to do after the newest check, or nothing."""
+        return self.verdict.instruction
+
+    @property
+    def room(self) -> Room:
+        """What is open in its hall, as long as its unit is connected."""
+        here = self.unit is not None and connected(self.unit.status)
+        return read_room(self.newest.get(ROOM, {})) if here else Room()
+
+    @property
+    def devices(self) -> Sequence[Document]:
+        """What its unit found plugged in, as :class:`diemcau_wire.messages.FoundDevice`."""
+        found: Sequence[Document] = self.newest.get(Channel.REPORTED_DEVICES, {}).get("devices", ())
+        return found
 
     @property
     def phone(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from diemcau_wire.messages import (
@@ -27,12 +27,23 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session, aliased
 
-from ..rules import presence
+from ..rules import presence, room
 from ..rules.board import line_of
 from ..rules.sources import masked_all
-from ..store.tables import VERDICT, Binding, EventRow, HealthRow, Newest, Occurrence, Stream, Unit
+from ..store.tables import (
+    ROOM,
+    VERDICT,
+    Binding,
+    EventRow,
+    HealthRow,
+    Newest,
+    Occurrence,
+    Stream,
+    Unit,
+)
 from .controller import Letter
 from .desired import overtake
+from .note_check import held_hours, note_check, note_hour
 
 _GAP_GIVEN_UP = timedelta(hours=1)
 _ATTENDANCE = (EventKind.JOINED, EventKind.REJOINED, EventKind.DROPPED, EventKind.LEFT)
@@ -66,15 +77,15 @@ class Told:
         self.refused += other.refused
 
 
-def ingest(session: Session, batch: Sequence[Taken], now: datetime) -> Told:
-    """Take in a batch, inside a transaction."""
+def ingest(session: Session, batch: Sequence[Taken], now: datetime, zone: tzinfo = UTC) -> Told:
+    """Take in a batch, inside a transaction. Days of the history of checks are those of `zone`."""
     told = Told()
     speaking = {taken.message.unit for taken in batch}
     # Read once what every message would otherwise ask for; the session keeps it while we hold it.
-    held = [
-        session.scalars(select(Unit).where(Unit.id.in_(speaking))).all(),
-        session.scalars(select(Newest).where(Newest.unit.in_(speaking))).all(),
-    ]
+    units = session.scalars(select(Unit).where(Unit.id.in_(speaking))).all()
+    held = [units, session.scalars(select(Newest).where(Newest.unit.in_(speaking))).all()]
+    measured = {taken.message.unit for taken in batch if isinstance(taken.message, Health)}
+    hours = held_hours(session, [one.site_id for one in units if one.id in measured], now)
     events: list[Event] = []
     for taken in batch:
         message = taken.message
@@ -93,8 +104,8 @@ def ingest(session: Session, batch: Sequence[Taken], now: datetime) -> Told:
             _newest(session, message.unit, taken.channel, message.at, message)
             told.news.append(("devices", {"unit": message.unit}))
     if events:
-        _events(session, events, now, told)
-    del held
+        _events(session, events, now, zone, told)
+    del held, hours
     return told
 
 
@@ -131,6 +142,8 @@ def _health(session: Session, health: Health, now: datetime, told: Told) -> None
     line_before = line_of("online", newest.document.get("link_rtt_ms") if newest is not None else None)
     _newest(session, health.unit, Channel.HEALTH, now, health)
     session.add(HealthRow(unit=health.unit, at=now, document=_document(health)))
+    if unit.site_id is not None:
+        note_hour(session, unit.site_id, health, now)
     unit.last_seen = now
     back = unit.status == "silent"
     if back:
@@ -161,7 +174,7 @@ def _document(message: Message) -> dict[str, Any]:
     return document if isinstance(message, Health) else dict(masked_all(document))
 
 
-def _events(session: Session, events: list[Event], now: datetime, told: Told) -> None:
+def _events(session: Session, events: list[Event], now: datetime, zone: tzinfo, told: Told) -> None:
     speaking = {event.unit for event in events}
     bound = select(Binding.unit_id, Binding.site_id).where(Binding.unit_id.in_(speaking))
     served = {(unit, site) for unit, site in session.execute(bound)}
@@ -187,6 +200,9 @@ def _events(session: Session, events: list[Event], now: datetime, told: Told) ->
         _unit(session, row.unit)
         if row.kind == EventKind.VERDICT:
             _verdict(session, row)
+            note_check(session, row, now, zone)
+        elif row.kind in room.EVENTS:
+            _room(session, row)
         if row.kind in _ATTENDANCE and row.meeting is not None:
             occurrence = session.get(Occurrence, row.meeting)
             if occurrence is not None:
@@ -201,6 +217,17 @@ def _verdict(session: Session, row: EventRow) -> None:
         session.flush()
     elif row.at >= newest.at:
         newest.at, newest.document = row.at, row.data
+
+
+def _room(session: Session, row: EventRow) -> None:
+    known = session.get(Newest, (row.unit, ROOM))
+    before = known.document if known is not None else {}
+    document = room.room_after(before, row.kind, row.data, row.at.isoformat())
+    if known is not None:
+        known.at, known.document = row.at, document
+    elif document:
+        session.add(Newest(unit=row.unit, channel=ROOM, at=row.at, document=document))
+        session.flush()
 
 
 def _receipts(session: Session, events: list[Event], now: datetime) -> dict[tuple[str, str], int]:

@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from ..rules import presence
 from ..rules.gate import Mode
-from ..store.tables import HealthRow, Newest, Occurrence, Unit
+from ..store.tables import CheckDay, FaultDay, HealthRow, Newest, Notice, Occurrence, SiteHour, Unit
 from .attendance import attendance_of
 from .controller import Controller
 
+HOURS_KEPT = timedelta(days=35)  # a month is looked at
+NOTICES_KEPT = timedelta(days=90)
 _DEFAULT_INTERVAL_S = 10.0
 
 
@@ -56,10 +58,20 @@ async def finish_meetings(controller: Controller) -> None:
         controller.news.tell("schedule", meeting=occurrence_id)
 
 
-async def drop_old_health(controller: Controller) -> None:
-    """Delete measurements past the retention."""
-    limit = controller.now() - timedelta(days=controller.settings.health_days)
-    await controller.write(lambda session: session.execute(delete(HealthRow).where(HealthRow.at < limit)))
+async def drop_old_history(controller: Controller) -> None:
+    """Delete measurements, days of checks and notices past their retention."""
+    settings, now = controller.settings, controller.now()
+    measured = now - timedelta(days=settings.health_days)
+    first_day = (now.astimezone(settings.zone).date() - timedelta(days=settings.history_days)).isoformat()
+
+    def change(session: Session) -> None:
+        session.execute(delete(HealthRow).where(HealthRow.at < measured))
+        session.execute(delete(SiteHour).where(SiteHour.hour < now - HOURS_KEPT))
+        for table in (CheckDay, FaultDay):
+            session.execute(delete(table).where(table.day < first_day))
+        session.execute(delete(Notice).where(Notice.at < now - NOTICES_KEPT))
+
+    await controller.write(change)
 
 
 def _deserted(session: Session, occurrence: Occurrence) -> bool:

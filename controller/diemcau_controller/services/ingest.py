@@ -82,9 +82,10 @@ class Ingest:
     def _stored(self, taken: list[Taken]) -> Told:
         """Store a batch. A full disk is waited for; a message that breaks something is dropped alone."""
         writer, now = self._controller.writer, self._controller.now()
+        zone = self._controller.settings.zone
         while True:
             try:
-                return writer.submit(lambda session: ingest(session, taken, now)).result()
+                return writer.submit(lambda session: ingest(session, taken, now, zone)).result()
             except OperationalError as error:
                 log.error("cannot store what units say", extra={"error": str(error.orig)})
                 if self._stopping.wait(_AGAIN_S):
