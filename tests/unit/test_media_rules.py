@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from diemcau_agent.drivers.cameras import fit
-from diemcau_agent.drivers.rtsp import nal_types
+from diemcau_agent.drivers.coded_stream import nal_types
 from diemcau_agent.ipc import Garbage
 from diemcau_agent.media.check import judge_pictures, judge_sound
 from diemcau_agent.media.faults import Fault, fault_in

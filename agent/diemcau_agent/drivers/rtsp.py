@@ -3,73 +3,75 @@
 from __future__ import annotations
 
 import av
+from diemcau_wire.messages import Video
 
-from .cameras import CameraLost
+from .camera_lost import CameraLost
+from .cameras import Description
+from .coded_stream import CodedStream
+from .ffmpeg_errors import camera_lost
 
 _OPEN_S, _READ_S = 5.0, 3.0
-_IDR, _SPS = 5, 7
+_OPTIONS = {
+    "rtsp_transport": "tcp",
+    "allowed_media_types": "video",  # the camera's own microphone is none of ours
+    "fflags": "nobuffer",
+    "analyzeduration": "200000",
+}
 
 
 class RtspCamera:
     """Reads access units of the first video stream, which must be H.264."""
 
-    coded = True
-
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, video: Video) -> None:
+        self._name = without_password(url)
         try:
-            self._container = av.open(
-                url,
-                format="rtsp",
-                options={"rtsp_transport": "tcp", "fflags": "nobuffer", "analyzeduration": "1000000"},
-                timeout=(_OPEN_S, _READ_S),
-            )
-        except (av.FFmpegError, OSError) as error:
-            raise CameraLost(f"{_without_password(url)}: {error}") from error
-        self._name = _without_password(url)
+            self._container = av.open(url, format="rtsp", options=_OPTIONS, timeout=(_OPEN_S, _READ_S))
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise camera_lost(self._name, error, opening=True) from None
         streams = self._container.streams.video
-        if not streams or streams[0].codec_context.name != "h264":
+        codec = streams[0].codec_context if streams else None
+        if codec is None or codec.name != "h264":
             self._container.close()
-            raise CameraLost(f"{self._name}: gives no H.264")
-        self._sets: bytes = streams[0].codec_context.extradata or b""
+            given = f"sends {codec.name}" if codec is not None else "sends no video"
+            raise CameraLost(f"{self._name}: {given}; H.264 is needed", why="unsupported")
         self._packets = self._container.demux(streams[0])
+        self._stream = CodedStream(
+            self._name,
+            self._next,
+            video,
+            sets=codec.extradata or b"",
+            size=(codec.width, codec.height),
+        )
 
-    def read(self) -> av.Packet:
+    @property
+    def coded(self) -> bool:
+        """Whether its access units pass through."""
+        return self._stream.coded
+
+    def read(self) -> av.VideoFrame | av.Packet:
         """The next access unit; its pts may be missing or jump. Raises :class:`CameraLost`."""
-        try:
-            while True:
-                packet = next(self._packets)
-                if packet.size:
-                    return self._with_sets(packet)
-        except (av.FFmpegError, OSError, StopIteration) as error:
-            raise CameraLost(f"{self._name}: {str(error) or 'the camera ended the stream'}") from error
+        return self._stream.read()
+
+    def describe(self) -> Description:
+        """Size and pace of what has come."""
+        return self._stream.describe()
+
+    def request_key_frame(self) -> None:
+        """RTSP has no word for it."""
 
     def close(self) -> None:
         """Hang up."""
         self._container.close()
 
-    def _with_sets(self, packet: av.Packet) -> av.Packet:
-        """Put SPS and PPS before a key frame when the camera sends them in the SDP only."""
-        if not packet.is_keyframe or not self._sets.startswith((b"\0\0\1", b"\0\0\0\1")):
-            return packet
-        data = bytes(packet)
-        if _SPS in nal_types(data):
-            return packet
-        whole = av.Packet(self._sets + data)
-        whole.pts, whole.dts, whole.time_base = packet.pts, packet.dts, packet.time_base
-        whole.is_keyframe = True
-        return whole
+    def _next(self) -> av.Packet:
+        try:
+            return next(self._packets)
+        except (av.FFmpegError, OSError, StopIteration) as error:
+            raise camera_lost(self._name, error, opening=False) from None
 
 
-def nal_types(data: bytes) -> list[int]:
-    """Types of the NAL units of an access unit in annex B form (ITU-T H.264, table 7-1)."""
-    types = []
-    at = data.find(b"\0\0\1")
-    while at != -1 and at + 3 < len(data):
-        types.append(data[at + 3] & 0x1F)
-        at = data.find(b"\0\0\1", at + 3)
-    return types
-
-
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """The address as it may be logged and shown: without user and password, wherever makers put them."""
     scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    host, slash, path = rest.rpartition("@")[2].partition("?")[0].partition("/")
+    return f"{scheme}://{host}{slash}{path if '=' not in path else '…'}"

@@ -18,6 +18,8 @@ from diemcau_wire.messages import SiteInfo, Video
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from .cameras import Description
+from .pace import Pace
 from .pacing import Pacer
 
 _FONTS = Path("/usr/share/fonts/truetype/noto")
@@ -45,6 +47,7 @@ class SyntheticCamera:
         self._site = site.id
         self._width, self._height = video.width // 2 * 2, video.height // 2 * 2
         self._pacer = Pacer(1 / video.fps)
+        self._pace = Pace()
         self._count = 0
         self._version = _version(site.id)
         modules = 17 + 4 * self._version + 2 * _QUIET
@@ -60,7 +63,15 @@ class SyntheticCamera:
     def read(self) -> av.VideoFrame:
         """Wait for the frame's time and draw it."""
         self._pacer.wait()
+        self._pace.take(time.monotonic())
         return av.VideoFrame.from_ndarray(self.draw(time.time_ns() // 1_000_000), format="yuv420p")
+
+    def describe(self) -> Description:
+        """As asked for."""
+        return Description("drawn", self._width, self._height, self._pace.fps)
+
+    def request_key_frame(self) -> None:
+        """Its pictures are not coded."""
 
     def close(self) -> None:
         """Nothing to let go."""

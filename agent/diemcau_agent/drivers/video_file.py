@@ -8,7 +8,10 @@ from collections.abc import Generator
 import av
 from diemcau_wire.messages import Video
 
-from .cameras import CameraLost, fit
+from .camera_lost import CameraLost
+from .cameras import Description, fit
+from .ffmpeg_errors import camera_lost
+from .pace import Pace
 
 
 class VideoFileCamera:
@@ -18,15 +21,22 @@ class VideoFileCamera:
 
     def __init__(self, path: str, video: Video) -> None:
         self._path, self._video = path, video
+        self._pace, self._size = Pace(), (0, 0)
         self._frames = self._play()
         self._first: av.VideoFrame | None = self._next()
 
     def read(self) -> av.VideoFrame:
         """The next picture, at its time. Raises :class:`CameraLost` when the file cannot be decoded."""
-        if self._first is not None:
-            frame, self._first = self._first, None
-            return frame
-        return self._next()
+        frame, self._first = self._first or self._next(), None
+        self._pace.take(time.monotonic())
+        return frame
+
+    def describe(self) -> Description:
+        """Size and pace of what has come."""
+        return Description("file", *self._size, self._pace.fps)
+
+    def request_key_frame(self) -> None:
+        """Its pictures are not coded here."""
 
     def close(self) -> None:
         """Close the file."""
@@ -35,10 +45,10 @@ class VideoFileCamera:
     def _next(self) -> av.VideoFrame:
         try:
             return next(self._frames)
-        except (av.FFmpegError, OSError, IndexError) as error:
-            raise CameraLost(f"{self._path}: {error}") from error
-        except StopIteration:
-            raise CameraLost(f"{self._path}: no picture in it") from None
+        except (av.FFmpegError, OSError) as error:
+            raise camera_lost(self._path, error, opening=True) from None
+        except (StopIteration, IndexError):
+            raise CameraLost(f"{self._path}: no picture in it", why="unsupported") from None
 
     def _play(self) -> Generator[av.VideoFrame, None, None]:
         """Pictures of one round after another, each when it is due; ends when a round is empty."""
@@ -57,6 +67,7 @@ class VideoFileCamera:
                         continue
                     due = at
                     time.sleep(max(0.0, began + at - time.monotonic()))
+                    self._size = frame.width, frame.height
                     width, height = fit(frame.width, frame.height, self._video)
                     yield frame.reformat(width=width, height=height, format="yuv420p")
                     count += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 
 import av
 import numpy as np
@@ -37,11 +38,16 @@ class Session:
 
     def __init__(self, start: Start, tell: Callable[[Line], None]) -> None:
         self._start, self._tell = start, tell
-        self._camera = CameraFeed(start.camera.source, start.video, start.place, self)
-        self._microphone = MicrophoneFeed(start.microphone.source, self)
+        self._camera = CameraFeed(start.camera, start.video, start.place, self)
+        self._microphone = MicrophoneFeed(
+            start.microphone.source,
+            self,
+            echo_cancellation=start.microphone.echo_cancellation,
+            output=start.sound.output,
+        )
         self._publication = Publication(start.site, self._camera.request_key_frame, self._publishers_changed)
         self._pictures = Pictures(PICTURES)
-        self._mixer = Mixer(start.sound.output, VOICES)
+        self._mixer = Mixer(start.sound.output, VOICES, start.sound.volume_percent)
         self._watches = [PictureWatch() for _ in range(PICTURES)]
         self._camera_free, self._camera_stopped = asyncio.Event(), asyncio.Event()
         self._stop_camera(start.stopped)
@@ -54,6 +60,7 @@ class Session:
         """The floor has moved, or the hall has muted or stopped. Before we have joined it is remembered."""
         self._floor = floor
         self._stop_camera(not floor.camera)
+        self._camera.set_floor(floor.speaking)
         if self._follower is None:
             return
         me = self._start.site
@@ -172,6 +179,7 @@ class Session:
                         "frames": self._publication.frames,
                         "key_frames": self._publication.key_frames,
                         "encoder": self._encoder,
+                        **self._camera_stats(),
                     },
                     "slots": [
                         {
@@ -187,8 +195,23 @@ class Session:
                         if voice.site is not None
                     ],
                     "mic": self._microphone.opened,
+                    "microphone": {
+                        "level_db": self._microphone.level_db(),
+                        "muted": self._microphone.muted,
+                        "echo_cancelled": self._microphone.echo_cancelled,
+                    },
+                    "sound": {
+                        "working": self._mixer.working,
+                        "lost": self._mixer.lost[:200],
+                        "muted": self._mixer.muted,
+                    },
                 }
             )
+
+    def _camera_stats(self) -> Line:
+        """Which stream of the camera it is, and what was measured of it; nothing while none comes."""
+        described = self._camera.describe()
+        return {"stream": described[0], **asdict(described[1])} if described is not None else {}
 
     # what camera and microphone tell us
 
@@ -196,6 +219,10 @@ class Session:
         """Pictures come from the camera."""
         self._encoder = encoder
         self._tell({"type": "camera", "open": True, "encoder": encoder})
+
+    def camera_changed(self, encoder: str) -> None:
+        """The camera goes on with another stream, which is encoded here or is not."""
+        self._encoder = encoder
 
     def camera_closed(self) -> None:
         """The camera has been let go."""
@@ -241,4 +268,4 @@ class Session:
         samples = frame.to_ndarray()[0]
         if frame.layout.nb_channels == 2:  # aiortc decodes to interleaved stereo, both sides the same
             samples = samples[::2]
-        self._mixer.voices[index].push(np.ascontiguousarray(samples, dtype=np.int16))
+        self._mixer.voices[index].push(np.ascontiguousarray(samples, dtype=np.int16), frame.pts)
