@@ -5,33 +5,14 @@ All calls block, up to :data:`PATIENCE_S` where nobody answers: they are made in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
+
+from .television_state import Power, TelevisionState
+
+__all__ = ["PATIENCE_S", "Power", "Television", "TelevisionLost", "TelevisionState", "open_television"]
 
 PATIENCE_S = 8.0
 """No call of a television takes longer, unless the kernel itself hangs."""
-
-
-class Power(StrEnum):
-    """What a television says of itself. It lags: after an order many say the old state for ten seconds.
-    `unknown`: it did not answer."""
-
-    ON = "on"
-    STANDBY = "standby"
-    TURNING_ON = "turning_on"
-    TURNING_OFF = "turning_off"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class TelevisionState:
-    """`ours`: whether it shows this unit's picture, None when it does not tell. `name`: what it calls
-    itself, "" when it does not."""
-
-    power: Power
-    ours: bool | None = None
-    name: str = ""
 
 
 class TelevisionLost(OSError):

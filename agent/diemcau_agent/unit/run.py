@@ -32,6 +32,7 @@ from diemcau_wire.messages import (
 from diemcau_agent.ipc import Line
 from diemcau_agent.rules.controls import Controls
 from diemcau_agent.rules.session import Session, Visit
+from diemcau_agent.rules.television import want
 
 from .commands import UnknownVerb
 from .control import Control
@@ -47,6 +48,7 @@ from .sending import Sending
 from .state_folder import Identity, StateFolder, read_identity, write_atomically
 from .store import Store
 from .supervise import supervise
+from .television import HallTelevision
 
 log = logging.getLogger(__name__)
 
@@ -101,17 +103,24 @@ class Unit:
             heard=lambda line: self._hall.media_heard(line),
             ended=lambda why, text: self._hall.media_ended(why, text),
         )
+        session = Session(
+            chance=chance,
+            restart=restart,
+            visit=Visit(*visit) if visit else None,
+            declined=self._outbox.declined(),
+            controls=Controls(self._outbox.local_controls()),
+        )
+        self.television = HallTelevision(
+            folder.run / "television_on",
+            control=lambda: config.television.control if (config := self._desired.config) else "none",
+            want=lambda: want(session, self._desired.meetings, _now()),
+            record=self._record,
+        )
         self._hall = Hall(
             folder,
             identity.unit,
             self._desired,
-            Session(
-                chance=chance,
-                restart=restart,
-                visit=Visit(*visit) if visit else None,
-                declined=self._outbox.declined(),
-                controls=Controls(self._outbox.local_controls()),
-            ),
+            session,
             self._screen,
             self._media,
             record=self._record,
@@ -129,6 +138,7 @@ class Unit:
             "screen": self._screen.run,
             "media": self._media.run,
             "hall": self._hall.run,
+            "television": self.television.run,
             "link": self._link.run,
             "messages": self._messages,
             "sending": self._sending.run,
