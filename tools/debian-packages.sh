@@ -14,6 +14,7 @@ need() { # need PACKAGE TEST…: the package is missing when the test fails
 command_() { command -v "$1"; }
 gi() { /usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer', '1.0')"; }
 library() { ldconfig -p | grep -F "$1"; }
+alsa_plugin() { ls /usr/lib/*/alsa-lib/"libasound_module_pcm_$1.so"; }
 element() { ls /usr/lib/*/gstreamer-1.0/"libgst$1.so"; }
 
 need python3-venv "${PYTHON:-python3}" -c "import venv, ensurepip"
@@ -33,6 +34,10 @@ if [ "$1" != run ]; then
     need gstreamer1.0-plugins-good element rtp
     need gstreamer1.0-plugins-bad element videoparsersbad
     need gstreamer1.0-plugins-ugly element x264
+    need pulseaudio command_ pulseaudio # a sound server without a sound card
+    need pulseaudio-utils command_ pactl
+    need libasound2-plugins alsa_plugin pulse
+    need libportaudio2 library libportaudio.so.2
 fi
 [ -n "$missing" ] || exit 0
 

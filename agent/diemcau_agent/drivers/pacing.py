@@ -8,10 +8,11 @@ _LATE_S = 0.5
 
 
 class Pacer:
-    """Lets a thread go on once every `period_s`; after a stall it starts anew instead of catching up."""
+    """Lets a thread go on once every `period_s`; after a stall of more than `late_s` it starts anew instead
+    of catching up."""
 
-    def __init__(self, period_s: float) -> None:
-        self._period_s = period_s
+    def __init__(self, period_s: float, late_s: float = _LATE_S) -> None:
+        self._period_s, self._late_s = period_s, late_s
         self._next = time.monotonic()
 
     def wait(self) -> None:
@@ -20,5 +21,5 @@ class Pacer:
         ahead = self._next - time.monotonic()
         if ahead > 0:
             time.sleep(ahead)
-        elif ahead < -_LATE_S:
+        elif ahead < -self._late_s:
             self._next = time.monotonic()

@@ -74,7 +74,7 @@ def streams(side: Side) -> list[Stream]:
 
 
 def order(*words: str) -> str:
-    """Have the server do something; gives what it said. Raises :class:`SoundServerLost`, also for a refusal."""
+    """Have the server do something; gives what it said. Raises :class:`SoundServerLost`, also if refused."""
     command = ["pactl", *words]
     try:
         done = subprocess.run(

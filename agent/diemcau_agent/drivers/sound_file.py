@@ -7,11 +7,11 @@ from collections.abc import Generator
 import av
 import numpy as np
 
-from .microphones import BLOCK, RATE_HZ, Block, MicrophoneLost
+from .microphones import BLOCK, RATE_HZ, Block, MicrophoneLost, PlainMicrophone
 from .pacing import Pacer
 
 
-class SoundFileMicrophone:
+class SoundFileMicrophone(PlainMicrophone):
     """Plays `path`, any format FFmpeg reads, again and again."""
 
     def __init__(self, path: str) -> None:

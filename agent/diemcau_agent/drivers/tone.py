@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from .microphones import BLOCK, RATE_HZ, Block, MicrophoneLost
+from .microphones import BLOCK, RATE_HZ, Block, MicrophoneLost, PlainMicrophone
 from .pacing import Pacer
 
 _PEAK = 0.1 * 32767 * np.sqrt(2)  # an effective value of -20 dBFS
 
 
-class Tone:
+class Tone(PlainMicrophone):
     """A sine of `hertz` (20 to 20000) at -20 dBFS."""
 
     def __init__(self, hertz: str) -> None:
         if not hertz.isdecimal() or not 20 <= int(hertz) <= 20_000:
-            raise MicrophoneLost(f"a tone is 20 to 20000 Hz, not {hertz!r}")
+            raise MicrophoneLost(f"a tone is 20 to 20000 Hz, not {hertz!r}", "missing")
         # One second holds a whole number of periods, so it can be repeated without a click.
         phase = 2 * np.pi * int(hertz) * np.arange(RATE_HZ) / RATE_HZ
         self._second: Block = np.round(_PEAK * np.sin(phase)).astype(np.int16)
