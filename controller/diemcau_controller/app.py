@@ -32,6 +32,7 @@ from fastapi import FastAPI
 
 from .actions.add_user import ensure_local_token
 from .actions.controller import Controller
+from .actions.desired_config import renew_every_config
 from .actions.login_link import invite_first_administrator
 from .actions.news import News
 from .actions.refresh_horizon import refresh_horizon
@@ -70,6 +71,7 @@ from .services.floor_keeper import REPEAT_S, FloorKeeper
 from .services.incident_watch import LOOK_S as INCIDENT_LOOK_S
 from .services.incident_watch import IncidentWatch
 from .services.ingest import Ingest
+from .services.keypad_hands import KeypadHands
 from .services.pictures import LOOK_S, Pictures
 from .services.rooms import Rooms
 from .services.supervise import every, supervise
@@ -106,6 +108,7 @@ async def opened(settings: Settings, state: StateDir) -> AsyncIterator[Controlle
         await asyncio.to_thread(controller.fleet.now)  # so that the first page need not wait for it
         await ensure_local_token(controller)
         await invite_first_administrator(controller)
+        await controller.write(lambda session: renew_every_config(session, settings))
         yield controller
     finally:
         await asyncio.to_thread(writer.stop)
@@ -133,6 +136,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
     rooms, floors = Rooms(controller, janus), FloorKeeper(controller, janus)
     pictures = Pictures(controller)
     incident_watch = IncidentWatch(controller)
+    keypad_hands = KeypadHands(controller)
     controller.janus_reached = lambda: rooms.reached
     ingest.link = controller.post = link
 
@@ -149,6 +153,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         "horizon": lambda: every(60, lambda: refresh_horizon(controller)),
         "pictures": lambda: every(LOOK_S, pictures.look),
         "incident watch": lambda: every(INCIDENT_LOOK_S, incident_watch.look),
+        "keypad hands": keypad_hands.run,
         "sweeper": lambda: every(2, sweep),
         "retention": lambda: every(3600, lambda: drop_old_history(controller)),
     }

@@ -105,6 +105,9 @@ async def test_a_room_is_made_once_and_survives_kill(janus: Janus) -> None:
         await rooms.create(ROOM)
         with pytest.raises(JanusRefused):
             await rooms.create(RoomSpec(ROOM.room, "another secret", ROOM.pin))
+        passing = RoomSpec("check-of-a-hall", "its secret", "001122", lasting=False)
+        await rooms.create(passing)
+        await rooms.create(passing)
         janus.signal(signal.SIGKILL)
         janus.process.wait()
         with pytest.raises(JanusLost):

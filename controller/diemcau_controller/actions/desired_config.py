@@ -22,7 +22,8 @@ from diemcau_wire.messages import (
     Video,
 )
 from diemcau_wire.topics import Channel
-from sqlalchemy.orm import Session
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
 
 from ..config import Settings
 from ..store.tables import Desired, Site, Unit
@@ -39,6 +40,13 @@ def renew_config(session: Session, settings: Settings, units: Iterable[Unit]) ->
         upload = _upload(session, settings, unit)
         letters += _store(session, unit, _config(settings, unit, unit.site, upload))
     return letters
+
+
+def renew_every_config(session: Session, settings: Settings) -> None:
+    """The same for every unit that serves a site, when the controller starts: it may be a newer one than the
+    one that wrote them, or its settings may have changed. What differs is sent on connecting."""
+    units = select(Unit).where(Unit.site_id.is_not(None))
+    renew_config(session, settings, session.scalars(units.options(joinedload(Unit.site))))
 
 
 def _store(session: Session, unit: Unit, message: DesiredConfig) -> list[Letter]:

@@ -27,15 +27,16 @@ class Ending(StrEnum):
 
 
 async def raise_hand(
-    controller: Controller, who: Actor, occurrence_id: str, site: str, text: str = ""
+    controller: Controller, who: Actor, occurrence_id: str, site: str, text: str | None = ""
 ) -> None:
     """Ask for the floor for `site`, with a question if there is one (at most 300 letters).
 
     In a discussion the floor may be given at once. A hall that waits already keeps its place; its question
-    becomes the new one. Raises :class:`Conflict` when the meeting is not open or the hall is speaking.
+    becomes the new one, with None it stays. Raises :class:`Conflict` when the meeting is not open or the
+    hall is speaking.
     """
     now = controller.now()
-    line = question(text)
+    line = question(text or "")
 
     def change(session: Session) -> tuple[str, list[Letter]]:
         occurrence = _open_occurrence(session, who, occurrence_id, site, now)
@@ -46,7 +47,7 @@ async def raise_hand(
         if hand is None:
             session.add(Hand(occurrence_id=occurrence.id, site_id=site, text=line, raised_at=now))
             record(session, who, now, "hand.raise", subject, after={"site": site, "text": line})
-        elif hand.text != line:
+        elif text is not None and hand.text != line:
             record(session, who, now, "hand.reword", subject, before={site: hand.text}, after={site: line})
             hand.text = line
         session.flush()

@@ -21,7 +21,8 @@ H264_PROFILE = "42e01f"
 
 @dataclass(frozen=True, slots=True)
 class RoomSpec:
-    """A room to be made. At most `publishers` may send at once, each a picture of `bitrate_bps` at most."""
+    """A room to be made. At most `publishers` may send at once, each a picture of `bitrate_bps` at most; one
+    that is not `lasting` is gone when Janus starts anew."""
 
     room: str
     secret: str
@@ -29,6 +30,7 @@ class RoomSpec:
     description: str = ""
     publishers: int = 400
     bitrate_bps: int = 6_000_000
+    lasting: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class VideoRooms:
         self._audio: dict[tuple[str, str], tuple[str, ...]] = {}  # (room, feed) to the mids of its sound
 
     async def create(self, spec: RoomSpec) -> None:
-        """Make the room, to last until destroyed; one that is there gets the new number of publishers.
+        """Make the room; one that is there gets the new number of publishers.
 
         Raises :class:`JanusRefused` when a room of this id is somebody else's (another secret).
         """
@@ -58,7 +60,7 @@ class VideoRooms:
             "request": "create",
             "admin_key": self._admin_key,
             "room": spec.room,
-            "permanent": True,
+            "permanent": spec.lasting,
             "description": spec.description or spec.room,
             "secret": spec.secret,
             "pin": spec.pin,
@@ -79,7 +81,7 @@ class VideoRooms:
         except JanusRefused as refused:
             if refused.code != _EXISTS:
                 raise
-            edit = {"request": "edit", "room": spec.room, "secret": spec.secret, "permanent": True}
+            edit = {"request": "edit", "room": spec.room, "secret": spec.secret, "permanent": spec.lasting}
             await self._ask({**edit, "new_publishers": spec.publishers})
 
     async def destroy(self, room_id: str, secret: str) -> None:

@@ -1,4 +1,5 @@
-"""Rooms in Janus: made as soon as an occurrence is known, gone a minute after it is over."""
+"""Rooms in Janus: made as soon as an occurrence is known, gone a minute after it is over; and one for each
+site, in which its unit checks that pictures and sound come back."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from ..actions.controller import Controller
 from ..actions.news import Item
 from ..adapters.janus import JanusLost, JanusRefused, RoomSpec, VideoRooms
 from ..rules.gate import Mode
-from ..store.tables import Meeting, Occurrence
+from ..store.tables import Meeting, Occurrence, Site, Unit
 
 LINGER = timedelta(seconds=60)
 _LOOK_S = 10.0
@@ -26,21 +27,24 @@ class Rooms:
     def __init__(self, controller: Controller, janus: VideoRooms) -> None:
         self._controller, self._janus = controller, janus
         self.reached = False
+        self._check_rooms: dict[str, str] = {}  # site → the room Janus has for it
 
     async def run(self) -> None:
         """Reconcile now, on every change of the schedule, and every ten seconds."""
         self.reached = False
+        self._check_rooms.clear()
         await self._forget()
         with self._controller.news.listen() as news:
             while True:
                 try:
                     await self._reconcile()
+                    await self._make_check_rooms()
                     await self._ask_for_life()
                 except JanusLost:
                     self.reached = False
                     raise
                 self.reached = True
-                await _until_schedule_changes(news)
+                await _until_something_changes(news)
 
     async def _forget(self) -> None:
         """Janus may have lost its rooms since we last saw it: every one is made again, which costs little."""
@@ -84,6 +88,23 @@ class Rooms:
                 if ids:
                     await self._note(ids, made)
 
+    async def _make_check_rooms(self) -> None:
+        """Those that Janus has not been given yet. They are not kept on disk: thousands would be written anew
+        with every one that is added."""
+        with self._controller.database.read() as session:
+            told = select(Site.id, Site.check_room, Site.check_pin, Site.check_secret).join(Unit)
+            wanted = [
+                (site, RoomSpec(room, secret, pin, f"check of {site}", publishers=2, lasting=False))
+                for site, room, pin, secret in session.execute(told)
+                if room and pin and secret and self._check_rooms.get(site) != room
+            ]
+        for site, spec in wanted:
+            try:
+                await self._janus.create(spec)
+            except JanusRefused as error:
+                log.error("no room for checks", extra={"site": site, "error": str(error)})
+            self._check_rooms[site] = spec.room  # one that is refused is tried again when Janus is back
+
     async def _note(self, ids: list[str], made: bool) -> None:
         await self._controller.write(
             lambda session: session.execute(
@@ -104,10 +125,10 @@ def room_spec(row: Occurrence, title: str) -> RoomSpec:
     return RoomSpec(room=row.room, secret=row.secret, pin=row.pin, description=title)
 
 
-async def _until_schedule_changes(news: asyncio.Queue[Item]) -> None:
+async def _until_something_changes(news: asyncio.Queue[Item]) -> None:
     try:
         async with asyncio.timeout(_LOOK_S):
-            while (await news.get()).kind != "schedule":
+            while (await news.get()).kind not in ("schedule", "site"):
                 pass
     except TimeoutError:
         return
