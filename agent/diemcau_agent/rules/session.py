@@ -91,6 +91,7 @@ class Session:
         self.floor = HeldFloor()
         self.checks = Checking()
         self.live = Live()
+        self.picture_at: datetime | None = None  # a picture of the room is announced for then
         self.failures = 0
         self.over: list[str] = []
         self._ringing = Ringing(declined)
@@ -265,6 +266,10 @@ class Session:
         gone = self._devices_gone() if actions else []
         return refused, [*gone, *actions]
 
+    def trial_over(self) -> list[Action]:
+        """The media process that tried a device outside a meeting or a check is gone."""
+        return [] if self.attending or self.checking else self._devices_gone()
+
     def checked(self, findings: Sequence[Finding], now: datetime) -> list[Action]:
         """The check is over; `findings` of everything that was looked at."""
         gone = [] if self.attending else self._devices_gone()
@@ -338,8 +343,8 @@ class Session:
         actions = self.checks.look(now, self._ahead(now), free=free, morning_at=self._morning_at)
         return [*actions, *(self._devices_gone() if ran and not self.checking and not self.attending else [])]
 
-    def _end_check(self) -> list[Action]:
-        """Something goes before it."""
+    def end_check(self) -> list[Action]:
+        """Something goes before the check that runs, or somebody in the hall wants nothing open."""
         return [*self.checks.end(), *self._devices_gone()] if self.checking else []
 
     def _no_check(self, now: datetime) -> str | None:
@@ -364,7 +369,7 @@ class Session:
         if self._ringing.look(self._here, now, answered.union(self.over)):
             if rang is not None:
                 actions.append(self._hush())
-            actions += self._end_check()
+            actions += self.end_check()
             if self.calling is not None and self.calling[0].id == self._meeting_id:
                 self._join_at = self._time_to_join(self.calling[0], now)
             actions += self._chime(now)
@@ -412,7 +417,7 @@ class Session:
             return actions
         if now < max(self._join_at or now, target.opens_at):
             return actions
-        actions += self._end_check()
+        actions += self.end_check()
         self._move(Cue.OPEN)
         return actions + self._start_media(now)
 

@@ -64,7 +64,7 @@ def show(
         "coordinator": coordinator,
         "link": link,
         "readiness": {"verdict": readiness.verdict.value, "instruction": readiness.instruction},
-        "privacy": _privacy(session),
+        "privacy": _privacy(session, now),
         "hand": session.local.hand,
         "next": _next(session, meetings, now),
         "meeting": _meeting(session, config, mic_open, now),
@@ -74,16 +74,20 @@ def show(
     }
 
 
-def _privacy(session: Session) -> dict[str, Any]:
+def _privacy(session: Session, now: datetime) -> dict[str, Any]:
     """What is open, what the hall itself has shut, and what will be opened when."""
     local, live = session.local, session.live
+    opens_at, reason = session.checks.notice_until, "check"
+    if session.picture_at is not None:
+        opens_at, reason = session.picture_at, "picture"
+    ahead = opens_at is not None and now < opens_at
     return {
         "camera": live.camera,
         "microphone": live.microphone,
         "muted": local.muted,
         "stopped": local.stopped,
-        "opens_at": None,
-        "reason": "",
+        "opens_at": _time(opens_at) if opens_at is not None and ahead else None,
+        "reason": reason if ahead else "",
     }
 
 

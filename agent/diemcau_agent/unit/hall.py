@@ -32,6 +32,7 @@ from diemcau_agent.rules.actions import (
     StopMedia,
 )
 from diemcau_agent.rules.checking import AskedBy
+from diemcau_agent.rules.controls import Control
 from diemcau_agent.rules.session import Session
 from diemcau_agent.rules.verdict import Readiness
 from diemcau_agent.rules.view import show
@@ -39,6 +40,7 @@ from diemcau_agent.rules.view import show
 from .desired import Desired
 from .health import clock_trusted, disk_writable
 from .lines import flag, number, slots_received, text
+from .live_light import LiveLight
 from .media_process import MediaProcess
 from .screen_process import ScreenProcess
 from .state_folder import StateFolder, write_atomically
@@ -75,6 +77,7 @@ class Hall:
         self._check: asyncio.Task[None] | None = None
         self._checked = asyncio.Event()
         self._reported: tuple[object, ...] = ()
+        self._light = LiveLight()
         self.refused = 0
         self.floors_refused = 0
 
@@ -84,6 +87,16 @@ class Hall:
     def readiness(self) -> Readiness:
         """The result of the last check."""
         return self._session.readiness
+
+    @property
+    def checking(self) -> bool:
+        """True while a check runs."""
+        return self._session.checking
+
+    @property
+    def occupied(self) -> bool:
+        """True while a meeting, a check or another event has the hall."""
+        return self._session.occupied(_now())
 
     def reported(self, now: datetime) -> ReportedSession:
         """The session as it is now."""
@@ -191,6 +204,26 @@ class Hall:
         self._do(actions)
         return refused
 
+    def press(self, control: Control, on: bool | None) -> str | None:
+        """Somebody in the hall mutes, stops or raises the hand (`on` None: the other way round); gives why
+        that does nothing, as a stable word, or None."""
+        refused, actions = self._session.press(control, on, _now())
+        self._do(actions)
+        return refused
+
+    def end_check(self) -> None:
+        """Somebody in the hall wants camera and microphone closed."""
+        self._do(self._session.end_check())
+
+    def announce_picture(self, at: datetime | None) -> None:
+        """A picture of the room will be taken at that time, with nobody asked; None: not any more."""
+        self._session.picture_at = at
+        self._tell()
+
+    def trial_over(self) -> None:
+        """The media process that tried a device is gone."""
+        self._do(self._session.trial_over())
+
     async def leave(self) -> None:
         """Leave the meeting, because this process ends."""
         if self._check is not None:
@@ -256,6 +289,7 @@ class Hall:
     def _tell(self) -> None:
         """Show and report what is new."""
         now = _now()
+        self._light.show(self._session.live.camera or self._session.live.microphone)
         line = show(
             self._session,
             self._desired.config,
