@@ -20,6 +20,7 @@ from diemcau_agent.ipc import MAX_LINE, Garbage, Line, connect, decode_line, enc
 from diemcau_agent.unit.state_folder import StateFolder, StateFolderError
 
 DEFAULT_STATE_DIR = Path("/var/lib/diemcau-agent")
+SERVICE_SOCKETS = Path("/run/diemcau")
 
 
 class Failed(Exception):
@@ -67,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--die-with-parent", action="store_true", help="end when the process that started it ends"
     )
+    run.add_argument(
+        "--services",
+        choices=("systemd",),
+        help="who runs screen and media: systemd, with sockets in /run/diemcau; otherwise this process",
+    )
     command("status", _status, "Say how the running unit does.")
     command("events", _events, "List the events this unit has recorded.")
     command("preflight", _preflight, "Check camera, microphone, screen and line now.")
@@ -88,7 +94,14 @@ def _run(given: argparse.Namespace, folder: StateFolder) -> int:
         die_with_parent(signal.SIGKILL)
     identity = read_identity(folder)
     log_to_stderr(unit=identity.unit)
-    run(folder, restart=not given.no_restart)
+    if given.services is None:
+        run(folder, restart=not given.no_restart)
+        return 0
+    from diemcau_agent.unit.run import Programs
+    from diemcau_agent.unit.service import Service
+
+    folder = StateFolder(folder.root, services=SERVICE_SOCKETS)
+    run(folder, restart=not given.no_restart, programs=Programs(begin=Service.reach))
     return 0
 
 

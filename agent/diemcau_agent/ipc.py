@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class Channel:
         if not self._writer.is_closing():
             self._writer.write(encode_line(line))
 
-    async def lines(self) -> AsyncIterator[Line]:
+    async def lines(self) -> AsyncGenerator[Line, None]:
         """Every valid line until the peer is gone."""
         while True:
             try:
@@ -126,8 +126,14 @@ def connect(path: Path) -> socket.socket:
 
 
 def inherited() -> socket.socket:
-    """The listening socket that the service manager (or the unit process) passed as descriptor 3."""
+    """The socket that the service manager (or the unit process) passed as descriptor 3: it listens, or is
+    the connection itself (`Accept=yes`)."""
     return socket.socket(fileno=LISTEN_FD)
+
+
+def listens(sock: socket.socket) -> bool:
+    """True when connections come out of it. Raises OSError when it is no socket."""
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) != 0
 
 
 class _short:

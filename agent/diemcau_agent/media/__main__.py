@@ -1,7 +1,7 @@
 """The media process: `python -m diemcau_agent.media`, with its listening socket as descriptor 3.
 
-It serves one connection: a meeting, a check, or a chime, and ends with it. Exit codes: 0 left or checked
-or the unit is gone, 1 a fault.
+It serves one connection: a meeting, a check, a chime or a trial of one device, and ends with it. Exit
+codes: 0 left, answered, or the unit is gone, 1 a fault.
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 
 from diemcau_wire.logs import log_to_stderr
 
-from diemcau_agent.ipc import Channel, Garbage, inherited
+from diemcau_agent.ipc import Channel, Garbage, Line, inherited, listens
 from diemcau_agent.lifetime import die_with_parent
+from diemcau_agent.service_manager import SIGN_OF_LIFE_S, Watchdog, manages_us
 
 from .check import check
 from .faults import Fault, fault_in
 from .mixing import Mixer
-from .orders import Check, Chime, Floor, Order, Start, Stop, parse_order
+from .orders import Check, Chime, Floor, Order, RoomPicture, Start, Stop, Tone, parse_order
 from .session import Session
+from .trial import room_picture, tone
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +61,13 @@ async def serve(channel: Channel) -> int:
                 case Start() as start:
                     return await attend(start, floor, unit)
                 case Check() as order:
-                    return await examine(order, unit)
+                    return await answer(check(order, unit.tell), unit)
                 case Chime() as chime:
                     return await sound(chime, unit)
+                case Tone() as order:
+                    return await answer(tone(order), unit)
+                case RoomPicture() as order:
+                    return await answer(room_picture(order, unit.tell), unit)
                 case Floor() as floor:
                     continue
                 case Stop():
@@ -113,26 +120,26 @@ async def obey(session: Session, unit: Unit) -> None:
                 session.chime(chime.seconds)
             case Stop():
                 return
-            case Start() | Check() as order:
+            case Start() | Check() | Tone() | RoomPicture() as order:
                 log.warning("refused %s: in a meeting already", order.type)
 
 
-async def examine(order: Check, unit: Unit) -> int:
-    """Check and answer, unless the unit goes away meanwhile."""
-    checking = asyncio.create_task(check(order, unit.tell), name="check")
+async def answer(work: Coroutine[None, None, Line], unit: Unit) -> int:
+    """Do something that ends with one line, and tell that, unless the unit goes away meanwhile."""
+    working = asyncio.create_task(work, name="work")
     stopping = asyncio.create_task(until_stop(unit), name="orders")
-    await asyncio.wait({checking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    if not checking.done():
-        checking.cancel()
+    if not working.done():
+        working.cancel()
         return 0
-    unit.tell(checking.result())
+    unit.tell(working.result())
     return 0
 
 
 async def sound(order: Chime, unit: Unit) -> int:
     """Sound a chime in a hall that is in no meeting, until its time is over or the unit says stop."""
-    mixer = Mixer(order.sound.output, 0)
+    mixer = Mixer(order.sound.output, 0, order.sound.volume_percent)
     mixer.chime.sound(order.seconds)
     playing = asyncio.create_task(mixer.run(), name="chime")
     stopping = asyncio.create_task(until_stop(unit), name="orders")
@@ -144,20 +151,34 @@ async def sound(order: Chime, unit: Unit) -> int:
 
 
 async def until_stop(unit: Unit) -> None:
-    """Wait for a stop; nothing else counts during a check."""
+    """Wait for a stop; nothing else counts during a check or a trial."""
     while not isinstance(await unit.orders.get(), Stop):
         continue
 
 
+async def give_signs_of_life() -> None:
+    """As long as this loop turns, the service manager hears so."""
+    watchdog = Watchdog()
+    while True:
+        watchdog.feed()
+        await asyncio.sleep(SIGN_OF_LIFE_S)
+
+
 async def main() -> int:
     """Accept the unit and serve it."""
-    with inherited() as listening:
-        listening.setblocking(False)
-        connection, _ = await asyncio.get_running_loop().sock_accept(listening)
+    connection = inherited()
+    if listens(connection):
+        with connection as listening:
+            listening.setblocking(False)
+            connection, _ = await asyncio.get_running_loop().sock_accept(listening)
     channel = await Channel.over(connection)
+    if manages_us():
+        channel.send({"type": "hello", "pid": os.getpid()})
+    watched = asyncio.create_task(give_signs_of_life(), name="signs of life")
     try:
         return await serve(channel)
     finally:
+        watched.cancel()
         try:
             await asyncio.wait_for(channel.aclose(), _FLUSH_S)
         except TimeoutError:

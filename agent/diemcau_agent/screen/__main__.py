@@ -9,7 +9,6 @@ import argparse
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import NoReturn
 
 from diemcau_wire.logs import log_to_stderr
 
-from ..ipc import inherited
+from ..ipc import inherited, listens
 from ..lifetime import die_with_parent
+from ..service_manager import Watchdog
 from .theme import FONTS
 
 log = logging.getLogger("diemcau_agent.screen")
@@ -39,7 +39,7 @@ def main() -> int:
         signal.signal(number, _stop)
     try:
         listening = inherited()
-        if not listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        if not listens(listening):
             raise OSError("it does not listen")
     except OSError as error:
         log.error("no listening socket as descriptor 3: %s", error)
@@ -59,8 +59,10 @@ def main() -> int:
         window = Window(choose_driver(os.environ, kms=has_kms()), arguments.width, arguments.height)
         screen = HallScreen(Connections(listening), canvas, window, arguments.fonts)
         log.info("screen up", extra={"driver": window.driver})
+        watchdog = Watchdog()
         while True:
             screen.step()
+            watchdog.feed()
     except MissingFont as error:
         log.error("%s", error)
         return 3

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ..frames import FrameReader
 from ..ipc import Garbage, Line
+from ..service_manager import manages_us
 from .canvas import Canvas
 from .connections import Connections, Event, Happened, Peer
 from .elements import Hole, Scene
@@ -63,6 +65,8 @@ class HallScreen:
         peer = event.peer
         match event.what:
             case Happened.OPENED:
+                if manages_us():
+                    self._connections.send(peer, {"type": "hello", "pid": os.getpid()})
                 size = {"width": self._canvas.width, "height": self._canvas.height}
                 self._connections.send(peer, {"type": "ready", **size, "driver": self._window.driver})
             case Happened.CLOSED:
@@ -91,6 +95,9 @@ class HallScreen:
             case "frames":
                 self._pictures.adopt(peer, _readers(line, peer.take_fds()))
                 log.info("pictures handed over", extra={"slots": line["slots"]})
+            case "stop":  # a service manager starts a fresh one
+                log.info("asked to stop")
+                sys.exit(0)
             case other:
                 raise Garbage(f"unknown type {other[:40]!r}")
 

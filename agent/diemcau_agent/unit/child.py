@@ -6,10 +6,30 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from diemcau_agent.ipc import LISTEN_FD, Channel, connect, listen
+
+
+class Running(Protocol):
+    """A process that runs, whoever started it: a :class:`Child` of ours, or a service."""
+
+    @property
+    def role(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def channel(self) -> Channel: ...
+    @property
+    def alive(self) -> bool: ...
+    async def ended(self) -> int: ...
+    async def end(self, patience_s: float = 0) -> int: ...
+    def signal(self, number: signal.Signals) -> None: ...
+
+
+Begin = Callable[[str, Sequence[str], Path], Awaitable[Running]]
 
 
 class Child:

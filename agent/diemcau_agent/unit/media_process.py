@@ -22,6 +22,15 @@ DEVICE_LOST = (EventKind.CAMERA_LOST, EventKind.MICROPHONE_LOST)
 LEAVE_LIMIT_S = 2.5
 
 
+class NoAnswer(Exception):
+    """A question to the media process has no answer. `why`: `silent`, `lost`, or `interrupted` by what
+    goes before it."""
+
+    def __init__(self, why: str, text: str) -> None:
+        super().__init__(text)
+        self.why = why
+
+
 class MediaProcess:
     """The media process, when there is one; never two at a time, because they share the camera.
 
@@ -43,6 +52,7 @@ class MediaProcess:
         self._orders: asyncio.Queue[Callable[[], object] | Line | None] = asyncio.Queue()
         self._lock = asyncio.Lock()  # one coroutine at a time starts or ends a child
         self._listener: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[Line] | None = None
         self.child: Running | None = None
         self.refused = 0
 
@@ -60,6 +70,7 @@ class MediaProcess:
 
     def start(self, start: Line) -> None:
         """Have a fresh process attend a meeting or sound a chime, given the `start` or `chime` line."""
+        self.interrupt()
         self._orders.put_nowait(start)
 
     def send(self, line: Line) -> None:
@@ -87,6 +98,7 @@ class MediaProcess:
 
     async def check(self, check: Line, limit_s: float) -> list[Finding]:
         """Run a check in a process of its own, for at most `limit_s`; gives what it found."""
+        self.interrupt()
         try:
             async with asyncio.timeout(limit_s), self._lock:
                 try:
@@ -98,7 +110,50 @@ class MediaProcess:
         except (OSError, Garbage) as error:
             return [Finding("check_incomplete", str(error)[:200])]
 
+    async def ask(self, question: Line, answered: str, limit_s: float) -> Line:
+        """One question to a process of its own, for at most `limit_s`: gives the line of type `answered`.
+
+        Whatever else a media process is wanted for goes first. Raises :class:`NoAnswer`.
+        """
+        if self._asking is not None or self._lock.locked():
+            raise NoAnswer("interrupted", "a media process is at work already")
+        self._asking = asyncio.create_task(self._ask(question, answered), name="question")
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._asking
+        except TimeoutError:
+            raise NoAnswer("silent", f"no answer within {limit_s:.0f} s") from None
+        except (OSError, Garbage) as error:
+            raise NoAnswer("lost", str(error)[:200]) from None
+        except asyncio.CancelledError:
+            if self._asking.cancelled() and not _cancelling():
+                raise NoAnswer("interrupted", "the media process is needed for something else") from None
+            raise
+        finally:
+            self._asking = None
+
+    def interrupt(self) -> None:
+        """End the question that is being asked, if there is one, at once."""
+        if self._asking is not None:
+            self._asking.cancel()
+            if self.child is not None:
+                self.child.signal(signal.SIGKILL)
+
     # ── one process ──────────────────────────────────────────────────────────────────────────────
+
+    async def _ask(self, question: Line, answered: str) -> Line:
+        async with self._lock:
+            try:
+                child = self.child = await self._begin("media", self._command, self._path)
+                child.channel.send(question)
+                async for line in child.channel.lines():
+                    if line["type"] == answered:
+                        return line
+                    self._heard(line)
+                code = await child.ended()
+                raise OSError(f"the media process ended with {code}")
+            finally:
+                await asyncio.shield(asyncio.create_task(self._end(0), name="end of question"))
 
     async def _check(self, check: Line) -> list[Finding]:
         await self._end(0)
@@ -158,3 +213,9 @@ class MediaProcess:
             code = await child.end(patience_s)
             self.refused += child.channel.refused
             log.info("the media process ended", extra={"child": child.pid, "code": code})
+
+
+def _cancelling() -> bool:
+    """True when it is the running task itself that is to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from diemcau_agent.ipc import Garbage, Line
 
-from .child import Child
+from .child import Begin, Child, Running
 from .lines import slots_shown
 from .supervise import Pauses
 
@@ -27,7 +28,8 @@ EXIT_LIMIT_S = 1  # from hanging up to its end: its exit code says why
 class ScreenProcess:
     """The screen process, for ever; `command` starts one.
 
-    `shown` is what its last `stats` said: (site, frames) per slot.
+    `shown` is what its last `stats` said: (site, frames) per slot. `pictures` is a folder where it may
+    write, when it is of another user and may not write where we do.
     """
 
     def __init__(
@@ -38,13 +40,16 @@ class ScreenProcess:
         restart: bool,
         chance: Callable[[], float],
         ended: Callable[[int], None],
+        begin: Begin = Child.start,
+        pictures: Path | None = None,
     ) -> None:
         self._command, self._path, self._restart, self._ended = command, path, restart, ended
+        self._begin, self._pictures = begin, pictures
         self._pauses = Pauses(chance, first_s=0.4, longest_s=10)
         self._last: Line | None = None
         self._snapshots: dict[str, asyncio.Future[Line]] = {}
         self._number = itertools.count(1)
-        self.child: Child | None = None
+        self.child: Running | None = None
         self._ready = asyncio.Event()
         self._wanted_end = False
         self._running: tuple[str, ...] = ()
@@ -81,14 +86,20 @@ class ScreenProcess:
         if self.child is None or not self.child.alive:
             return {"ok": False, "error": "The screen process does not run."}
         name = f"s{next(self._number)}"
+        taken = self._pictures / f"{name}.png" if self._pictures else path.absolute()
         answer: asyncio.Future[Line] = asyncio.get_running_loop().create_future()
         self._snapshots[name] = answer
         try:
-            self.child.channel.send({"type": "snapshot", "id": name, "path": str(path.absolute())})
+            self.child.channel.send({"type": "snapshot", "id": name, "path": str(taken)})
             async with asyncio.timeout(SNAPSHOT_LIMIT_S):
-                return await answer
+                said = await answer
+            if self._pictures and said.get("ok") is True:
+                shutil.move(taken, path)
+            return said
         except TimeoutError:
             return {"ok": False, "error": "The screen process does not answer."}
+        except OSError as error:
+            return {"ok": False, "error": f"{path} cannot be written: {error.strerror}"}
         finally:
             del self._snapshots[name]
 
@@ -109,7 +120,7 @@ class ScreenProcess:
 
     async def _once(self) -> int:
         self._running, self._wanted_end = tuple(self._command()), False
-        child = self.child = await Child.start("screen", self._running, self._path)
+        child = self.child = await self._begin("screen", self._running, self._path)
         log.info("the screen process runs", extra={"child": child.pid})
         patience_s = 0.0
         try:

@@ -19,9 +19,11 @@ class StateFolderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """Paths below the folder given with `--state-dir`."""
+    """Paths below the folder given with `--state-dir`. `services` is where a service manager made the sockets
+    of the screen and the media process; without it they lie here too."""
 
     root: Path
+    services: Path | None = None
 
     @property
     def identity(self) -> Path:
@@ -45,11 +47,16 @@ class StateFolder:
 
     @property
     def screen_socket(self) -> Path:
-        return self.run / "screen.sock"
+        return (self.services or self.run) / "screen.sock"
 
     @property
     def media_socket(self) -> Path:
-        return self.run / "media.sock"
+        return (self.services or self.run) / "media.sock"
+
+    @property
+    def pictures(self) -> Path | None:
+        """Where a screen process of another user may write; None when it is of ours."""
+        return self.services / "pictures" if self.services else None
 
     @property
     def janus_session(self) -> Path:
