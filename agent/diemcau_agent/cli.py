@@ -22,6 +22,13 @@ from diemcau_agent.unit.state_folder import StateFolder, StateFolderError
 DEFAULT_STATE_DIR = Path("/var/lib/diemcau-agent")
 SERVICE_SOCKETS = Path("/run/diemcau")
 
+_CONTROLS = {
+    "mute": ("mute", True, "Keep this hall's microphone closed for the rest of the meeting."),
+    "unmute": ("mute", False, "Let this hall's microphone be opened again."),
+    "stop": ("stop", True, "Keep this hall's camera and microphone closed for the rest of the meeting."),
+    "resume": ("stop", False, "Let this hall's camera and microphone be opened again."),
+}
+
 
 class Failed(Exception):
     """The command did not work; the text is one sentence that says what to do."""
@@ -77,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     command("events", _events, "List the events this unit has recorded.")
     command("preflight", _preflight, "Check camera, microphone, screen and line now.")
     command("decline", _decline, "Say no to the urgent meeting that calls this hall now.")
+    for name, (control, on, text) in _CONTROLS.items():
+        command(name, _control, text).set_defaults(control=control, on=on)
+    hand = command("hand", _control, "Raise this hall's hand in the meeting it is in.")
+    hand.add_argument("--down", dest="on", action="store_false", help="lower it again")
+    hand.set_defaults(control="hand")
+    command("devices", _devices, "List what is plugged into this unit, by the names a configuration uses.")
     snapshot = command("snapshot", _snapshot, "Write what the hall's screen shows to a PNG file.")
     snapshot.add_argument("file", type=Path, metavar="FILE")
     return parser
@@ -171,6 +184,27 @@ def _decline(given: argparse.Namespace, folder: StateFolder) -> int:
         _print_json({"declined": True})
     else:
         _print("declined")
+    return 0
+
+
+def _control(given: argparse.Namespace, folder: StateFolder) -> int:
+    answer = _ask(folder, {"type": "control", "control": given.control, "on": given.on}, timeout_s=5)
+    if answer.get("ok") is not True:
+        raise Failed(str(answer.get("error")))
+    if given.json:
+        _print_json({given.control: given.on})
+    else:
+        _print(f"{given.control} {'on' if given.on else 'off'}")
+    return 0
+
+
+def _devices(given: argparse.Namespace, folder: StateFolder) -> int:
+    answer = _ask(folder, {"type": "devices"}, timeout_s=30)
+    if given.json:
+        _print_json(answer["devices"])
+        return 0
+    for one in answer["devices"]:
+        _print(f"{one['device']:<11} {one['source']}  {one['name']}")
     return 0
 
 

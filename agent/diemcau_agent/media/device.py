@@ -25,13 +25,15 @@ class DeviceThread:
     """Runs `work` in a daemon thread; what it tells reaches the event loop until it is abandoned.
 
     `ended` completes with the reason, or None when `work` returned: there is no such device. An OSError
-    (`CameraLost`, `MicrophoneLost`) is an expected end, anything else is logged with its trace.
+    (`CameraLost`, `MicrophoneLost`) is an expected end, anything else is logged with its trace. `why` is the
+    reason in the driver's own stable word, "" before there is one.
     """
 
     def __init__(self, name: str, work: Callable[[DeviceThread], None]) -> None:
         self._name, self._work = name, work
         self._loop = asyncio.get_running_loop()
         self.abandoned = False
+        self.why = ""
         self.ended: asyncio.Future[str | None] = self._loop.create_future()
 
     def start(self) -> None:
@@ -54,10 +56,10 @@ class DeviceThread:
         try:
             self._work(self)
         except OSError as lost:
-            reason = str(lost)
+            reason, self.why = str(lost), str(getattr(lost, "why", "lost"))
         except Exception as error:
             log.exception("%s: driver failed", self._name)
-            reason = f"{type(error).__name__}: {error}"
+            reason, self.why = f"{type(error).__name__}: {error}", "lost"
         self.tell(lambda: self._end(reason))
 
     def _end(self, reason: str | None) -> None:

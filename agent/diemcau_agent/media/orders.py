@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from diemcau_agent.ipc import Garbage, Line
 
+MediaPart = Literal["camera", "microphone", "tone", "room"]
 _PathText = Annotated[str, Field(min_length=1, max_length=500)]
 
 
@@ -49,14 +50,19 @@ class Floor(Part):
 
 
 class Check(Part):
-    """Look whether camera, microphone and the way into the meeting work."""
+    """Measure `parts` of the room. `join` is the way into the next meeting, `check_room` the site's own room
+    for this; with `tone` one may be played while nobody is there."""
 
     type: Literal["check"]
     ca: _PathText
-    join: Join | None
+    join: Join | None = None
+    check_room: Join | None = None
     camera: Camera
     microphone: Microphone
+    sound: Sound = Sound()
     video: Video
+    tone: bool = False
+    parts: Annotated[tuple[MediaPart, ...], Field(max_length=4)] = ("camera", "microphone", "tone", "room")
 
 
 class Chime(Part):
@@ -67,13 +73,28 @@ class Chime(Part):
     seconds: Annotated[float, Field(ge=0, le=600)]
 
 
+class Tone(Part):
+    """Play a short tone, alone, and say whether it could be."""
+
+    type: Literal["tone"]
+    sound: Sound
+
+
+class RoomPicture(Part):
+    """Take one picture of the room, alone."""
+
+    type: Literal["room_picture"]
+    camera: Camera
+    video: Video
+
+
 class Stop(Part):
     """Leave and end."""
 
     type: Literal["stop"]
 
 
-Order = Start | Floor | Check | Chime | Stop
+Order = Start | Floor | Check | Chime | Tone | RoomPicture | Stop
 _ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="type")])
 
 

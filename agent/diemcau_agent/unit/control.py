@@ -2,7 +2,8 @@
 
 JSON lines, one answer per request: `status` → `status`; `preflight` → `preflight` (`ok`, `verdict`,
 `instruction`, `findings`, `error`); `snapshot` {`path`} → `snapshot` (`ok`, `width`, `height`, `error`);
-`decline` → `decline` (`ok`, `error`).
+`decline` → `decline` (`ok`, `error`); `control` {`control`: `mute` `stop` `hand`, `on`} → `control` (`ok`,
+`error`); `devices` → `devices` {`devices`}.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from diemcau_agent.ipc import MAX_LINE, Channel, Garbage, Line, listen
+from diemcau_agent.rules import controls
 
 from .commands import TEXTS
+from .devices import Devices
 from .hall import Hall
-from .lines import text
+from .hall_controls import HallControls
+from .lines import flag, text
 from .screen_process import ScreenProcess
 
 log = logging.getLogger(__name__)
@@ -27,13 +31,24 @@ PREFLIGHT_LIMIT_S = 40
 class Control:
     """Answers at `path`. Only the owner of the state folder can connect (mode 0600)."""
 
-    def __init__(self, path: Path, status: Callable[[], Line], hall: Hall, screen: ScreenProcess) -> None:
+    def __init__(
+        self,
+        path: Path,
+        status: Callable[[], Line],
+        hall: Hall,
+        screen: ScreenProcess,
+        controls: HallControls,
+        devices: Devices,
+    ) -> None:
         self._path, self._status, self._hall, self._screen = path, status, hall, screen
+        self._controls, self._devices = controls, devices
         self._answers: dict[str, Callable[[Line], Awaitable[Line]]] = {
             "status": self._answer_status,
             "preflight": self._answer_preflight,
             "snapshot": self._answer_snapshot,
             "decline": self._answer_decline,
+            "control": self._answer_control,
+            "devices": self._answer_devices,
         }
 
     async def run(self) -> None:
@@ -79,6 +94,23 @@ class Control:
     async def _answer_decline(self, line: Line) -> Line:
         refused = self._hall.decline(None)
         return {"ok": refused is None, "error": "" if refused is None else TEXTS[refused]}
+
+    async def _answer_control(self, line: Line) -> Line:
+        try:
+            control = controls.Control(text(line, "control", 20))
+        except ValueError as error:
+            raise Garbage(str(error)) from None
+        refused = self._controls.control(control, flag(line, "on"))
+        return {"ok": refused is None, "error": "" if refused is None else TEXTS[refused]}
+
+    async def _answer_devices(self, line: Line) -> Line:
+        found = await self._devices.look()
+        return {
+            "devices": [
+                {"device": one.device.value, "source": one.source, "name": one.name, "node": one.node}
+                for one in found
+            ]
+        }
 
     async def _answer_snapshot(self, line: Line) -> Line:
         path = text(line, "path", 4096)

@@ -1,4 +1,5 @@
-"""What a unit does at once when it is told to: one method per verb, an answer within two seconds."""
+"""What a unit does at once when it is told to: one method per verb, an answer within two seconds, but of
+trials."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from diemcau_wire import Channel
 from diemcau_wire.messages import Ack, Command, Verb
@@ -16,11 +18,13 @@ from diemcau_wire.messages import Ack, Command, Verb
 from .commands import TEXTS, Admission, UnknownVerb
 from .daemon_thread import in_daemon_thread
 from .desired import Desired
+from .devices import Devices
 from .hall import Hall
 from .link import Link
 from .picture import UploadError, put
 from .screen_process import ScreenProcess
 from .state_folder import StateFolder
+from .trials import NotTried, Trials
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +33,8 @@ AT_A_TIME = 4
 ANNOUNCE_EVERY_S = 5
 
 Result = dict[str, Any]
+ANSWERED_LATE = frozenset({Verb.TONE, Verb.ROOM_PICTURE})
+"""What is answered when it is done, within 40 s: somebody is waiting for whether it could be."""
 
 
 class NotDone(Exception):
@@ -50,9 +56,12 @@ class Orders:
         hall: Hall,
         screen: ScreenProcess,
         link: Link,
+        trials: Trials,
+        devices: Devices,
     ) -> None:
         self._folder, self._unit, self._desired = folder, unit, desired
         self._hall, self._screen, self._link = hall, screen, link
+        self._trials, self._devices = trials, devices
         self._admission = Admission()
         self.refused: Counter[str] = Counter()
         self._announced = 0.0
@@ -65,6 +74,10 @@ class Orders:
             Verb.RESTART_SCREEN: self._restart_screen,
             Verb.DECLINE: self._decline,
             Verb.RING: self._ring,
+            Verb.TONE: self._tone,
+            Verb.ROOM_PICTURE: self._room_picture,
+            Verb.POSTPONE_CHECK: self._postpone_check,
+            Verb.FIND_DEVICES: self._find_devices,
         }
 
     def take(self, command: Command | UnknownVerb) -> None:
@@ -97,10 +110,12 @@ class Orders:
         log.info("command", extra={"id": command.id, "verb": command.verb.value})
         work = asyncio.create_task(self._work(command), name=f"work {command.verb}")
         done, _ = await asyncio.wait({work}, timeout=ANSWER_S)
-        if not done:  # it goes on; what comes of it is in the log and in events
-            self._answer(command.id, ok=True, result={"under_way": True})
+        if not done:
+            if command.verb not in ANSWERED_LATE:  # it goes on; what comes of it is in the log and in events
+                self._answer(command.id, ok=True, result={"under_way": True})
             await work
-            return
+            if command.verb not in ANSWERED_LATE:
+                return
         error, result = work.result()
         if error is None:
             self._answer(command.id, ok=True, result=result)
@@ -138,8 +153,8 @@ class Orders:
             taken = await self._screen.snapshot(picture)
             if taken.get("ok") is not True:
                 raise NotDone("picture_failed", str(taken.get("error", ""))[:300])
-            size = await in_daemon_thread(lambda: put(picture, upload, self._folder.ca))
-        except UploadError as error:
+            size = await in_daemon_thread(lambda: put(picture.read_bytes(), upload, self._folder.ca))
+        except (UploadError, OSError) as error:
             raise NotDone("picture_failed", str(error)) from None
         finally:
             picture.unlink(missing_ok=True)
@@ -167,6 +182,38 @@ class Orders:
             raise NotDone(refused)
         return {}
 
+    async def _tone(self, command: Command) -> Result:
+        try:
+            await self._trials.tone(_source(command, "output"))
+        except NotTried as error:
+            raise NotDone(error.word, error.text) from None
+        return {}
+
+    async def _room_picture(self, command: Command) -> Result:
+        upload = self._desired.config.upload if self._desired.config else None
+        if upload is None:
+            raise NotDone("no_upload")
+        camera = _source(command, "camera")
+        try:
+            jpeg, said = await self._trials.room_picture(camera)
+            where = f"{upload.url.rpartition('/')[0]}/room-picture?{urlencode({'camera': camera or ''})}"
+            to = upload.model_copy(update={"url": where})
+            size = await in_daemon_thread(lambda: put(jpeg, to, self._folder.ca, "image/jpeg"))
+        except NotTried as error:
+            raise NotDone(error.word, error.text) from None
+        except UploadError as error:
+            raise NotDone("picture_failed", str(error)) from None
+        return {"bytes": size, **said}
+
+    async def _postpone_check(self, command: Command) -> Result:
+        refused = self._hall.postpone_check()
+        if refused is not None:
+            raise NotDone(refused)
+        return {}
+
+    async def _find_devices(self, command: Command) -> Result:
+        return {"found": len(await self._devices.look())}
+
     def _answer(
         self, id: str, *, ok: bool, error: str | None = None, text: str = "", result: Result | None = None
     ) -> None:
@@ -181,3 +228,9 @@ class Orders:
         )
         if not self._link.publish(Channel.ACK, ack):
             log.warning("acknowledgement not sent", extra={"id": id})
+
+
+def _source(command: Command, name: str) -> str | None:
+    """The device that a command names; None: the one of the configuration."""
+    value = command.args.get(name)
+    return value if isinstance(value, str) and value else None

@@ -1,4 +1,4 @@
-"""A picture of the hall's screen on its way to the controller: HTTPS PUT, the local CA, a bearer token."""
+"""A picture of the screen, or of the room, on its way to the controller: HTTPS PUT, local CA, a token."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ class UploadError(Exception):
     """The picture did not arrive; the text says why."""
 
 
-def put(picture: Path, upload: Upload, ca: Path) -> int:
-    """Send the PNG at `picture`; blocking, at most about TIMEOUT_S per step. Gives its size in bytes.
+def put(data: bytes, upload: Upload, ca: Path, kind: str = "image/png") -> int:
+    """Send a picture; blocking, at most about TIMEOUT_S per step. Gives its size in bytes.
 
     Raises :class:`UploadError`.
     """
     try:
-        data = picture.read_bytes()
         if len(data) > MAX_BYTES:
             raise UploadError(f"the picture has {len(data)} bytes, more than {MAX_BYTES}")
         where = urlsplit(upload.url)
@@ -32,7 +31,7 @@ def put(picture: Path, upload: Upload, ca: Path) -> int:
             where.hostname or "", where.port, timeout=TIMEOUT_S, context=context
         )
         try:
-            headers = {"Authorization": f"Bearer {upload.token}", "Content-Type": "image/png"}
+            headers = {"Authorization": f"Bearer {upload.token}", "Content-Type": kind}
             path = where.path or "/"
             line.request("PUT", f"{path}?{where.query}" if where.query else path, data, headers)
             answer = line.getresponse()

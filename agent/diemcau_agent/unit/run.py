@@ -34,10 +34,14 @@ from diemcau_agent.rules.controls import Controls
 from diemcau_agent.rules.session import Session, Visit
 from diemcau_agent.rules.television import want
 
+from .buttons import HallButtons
+from .child import Begin, Child
 from .commands import UnknownVerb
 from .control import Control
 from .desired import Desired
+from .devices import Devices
 from .hall import Hall
+from .hall_controls import HallControls
 from .health import clock_trusted, measure
 from .link import Link
 from .media_process import MediaProcess
@@ -49,16 +53,21 @@ from .state_folder import Identity, StateFolder, read_identity, write_atomically
 from .store import Store
 from .supervise import supervise
 from .television import HallTelevision
+from .trials import Trials
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """How the other two processes are started; the screen gets `--width` and `--height` besides."""
+    """How the other two processes are started; the screen gets `--width` and `--height` besides.
+
+    With `begin=Service.reach` a service manager starts them, and has the command lines.
+    """
 
     screen: Sequence[str] = (sys.executable, "-m", "diemcau_agent.screen")
     media: Sequence[str] = (sys.executable, "-m", "diemcau_agent.media")
+    begin: Begin = Child.start
 
 
 class Unit:
@@ -91,17 +100,20 @@ class Unit:
         )
         self._sending = Sending(self._outbox, self._link)
         self._screen = ScreenProcess(
-            lambda: [*programs.screen, *self._screen_size()],
+            lambda: [*programs.screen, *([] if folder.services else self._screen_size())],
             folder.screen_socket,
             restart=restart,
             chance=chance,
             ended=lambda code: self._hall.screen_ended(code),
+            begin=programs.begin,
+            pictures=folder.pictures,
         )
         self._media = MediaProcess(
             programs.media,
             folder.media_socket,
             heard=lambda line: self._hall.media_heard(line),
             ended=lambda why, text: self._hall.media_ended(why, text),
+            begin=programs.begin,
         )
         session = Session(
             chance=chance,
@@ -127,8 +139,40 @@ class Unit:
             linked=lambda: self._link.nonce is not None,
             changed=self._report_session,
         )
-        self._orders = Orders(folder, identity.unit, self._desired, self._hall, self._screen, self._link)
-        self._control = Control(folder.unit_socket, self.status, self._hall, self._screen)
+        trials = Trials(
+            self._media,
+            lambda: self._desired.config,
+            occupied=lambda: self._hall.occupied,
+            announce=self._hall.announce_picture,
+            over=self._hall.trial_over,
+        )
+        controls = HallControls(
+            self._hall,
+            trials,
+            lambda: config.sound.output if (config := self._desired.config) else "none",
+        )
+        self._buttons = HallButtons(
+            lambda: config.buttons.source if (config := self._desired.config) else "auto", controls.press
+        )
+        self._devices = Devices(
+            config=lambda: self._desired.config,
+            record=self._record,
+            changed=self._devices_changed,
+            plugged=lambda _: self._hall.plugged(),
+        )
+        self._orders = Orders(
+            folder,
+            identity.unit,
+            self._desired,
+            self._hall,
+            self._screen,
+            self._link,
+            trials,
+            self._devices,
+        )
+        self._control = Control(
+            folder.unit_socket, self.status, self._hall, self._screen, controls, self._devices
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then leave in order: meeting, line, processes."""
@@ -139,6 +183,8 @@ class Unit:
             "media": self._media.run,
             "hall": self._hall.run,
             "television": self.television.run,
+            "devices": self._devices.run,
+            "buttons": self._buttons.run,
             "link": self._link.run,
             "messages": self._messages,
             "sending": self._sending.run,
@@ -202,6 +248,7 @@ class Unit:
             case DesiredConfig() | DesiredSchedule():
                 if self._desired.take(message):
                     self._hall.desired_changed()
+                    self._buttons.changed()
                     self._interval_changed.set()
                 self._report_desired()
                 if isinstance(message, DesiredConfig):
@@ -259,6 +306,7 @@ class Unit:
     def _connected(self) -> None:
         self._report_desired()
         self._report_session()
+        self._report_devices()
         self._sending.connected()
 
     def _report_desired(self) -> None:
@@ -267,6 +315,14 @@ class Unit:
 
     def _report_session(self) -> None:
         self._link.publish(Channel.REPORTED_SESSION, self._hall.reported(_now()))
+
+    def _report_devices(self) -> None:
+        if self._devices.looked:
+            self._link.publish(Channel.REPORTED_DEVICES, self._devices.reported(self._identity.unit, _now()))
+
+    def _devices_changed(self) -> None:
+        self._report_devices()
+        self._buttons.changed()
 
     def _record(self, kind: EventKind, meeting: str | None, data: dict[str, object]) -> None:
         event = self._outbox.append(kind, _now(), self._desired.site, meeting, data)
