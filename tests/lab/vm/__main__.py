@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
@@ -16,8 +15,9 @@ from .guest import FOLDER, PYTHON, Guest, GuestFailed
 PORT = 2222
 # the checkout is read-only in the guest, and always what it is outside at this moment
 _ENVIRONMENT = (
-    "cd /repo && export PYTHONPATH=/repo/wire:/repo/agent:/repo/controller PYTHONPYCACHEPREFIX=/var/cache/pyc "
-    f"PATH={os.path.dirname(PYTHON)}:$PATH && "  # noqa: PTH120
+    "cd /repo && export PYTHONPATH=/repo/wire:/repo/agent:/repo/controller "
+    "PYTHONPYCACHEPREFIX=/var/cache/pyc "
+    f"PATH={PYTHON.parent}:$PATH && "
 )
 
 
@@ -35,11 +35,11 @@ def main() -> int:
         case "shell":
             return subprocess.run([*guest.ssh("-t"), _ENVIRONMENT + "exec bash"], check=False).returncode
         case "screen":
-            print(guest.screendump(Path(more[0])))  # noqa: T201
+            print(guest.screendump(Path(more[0])))
         case "stop":
             guest.stop()
         case _:
-            print(__doc__, file=sys.stderr)  # noqa: T201
+            print(__doc__, file=sys.stderr)
             return 2
     return 0
 
@@ -48,5 +48,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except GuestFailed as error:
-        print(f"lab: {error}", file=sys.stderr)  # noqa: T201
+        print(f"lab: {error}", file=sys.stderr)
         sys.exit(1)

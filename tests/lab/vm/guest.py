@@ -19,7 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / ".lab/vm"
-PYTHON = "/opt/diemcau/bin/python"
+PYTHON = Path("/opt/diemcau/bin/python")
 BOOT_LIMIT_S = 400
 _SSH = (
     *("ssh", "-q", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),

@@ -52,6 +52,16 @@ RestartSec=2
 [Install]
 WantedBy=multi-user.target
 END
-systemctl enable --quiet lab-television.service
+cat >/etc/systemd/system/lab-air.service <<END
+[Unit]
+Description=The air between the lab's loudspeaker and microphone
+[Service]
+ExecStart=/opt/diemcau/bin/python /opt/lab/cable.py
+Restart=always
+RestartSec=1
+[Install]
+WantedBy=multi-user.target
+END
+systemctl enable --quiet lab-television.service lab-air.service
 mkdir -p /repo
 echo 'repo /repo 9p trans=virtio,version=9p2000.L,ro,cache=none,nofail,msize=262144 0 0' >>/etc/fstab

@@ -1,0 +1,68 @@
+"""The product put into the guest as an installer will: wheels, services, users, identity."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from .guest import PYTHON, ROOT, Guest
+
+SYSTEMD = ROOT / "agent/systemd"
+_WHERE = {".service": "etc/systemd/system", ".socket": "etc/systemd/system", ".rules": "etc/udev/rules.d"}
+_NAMED = {
+    "diemcau.sysusers": "usr/lib/sysusers.d/diemcau.conf",
+    "diemcau.tmpfiles": "usr/lib/tmpfiles.d/diemcau.conf",
+    "weston.ini": "etc/diemcau/weston.ini",
+    "sound.pa": "etc/diemcau/sound.pa",
+}
+SERVICES = (
+    "diemcau-sound diemcau-weston diemcau-screen.socket diemcau-media.socket diemcau-screen diemcau-unit"
+)
+
+
+def install(guest: Guest) -> None:
+    """The agent of this tree from wheels, without a network, and its services, not started yet."""
+    archive = io.BytesIO()
+    with (
+        tempfile.TemporaryDirectory(prefix="diemcau-wheels-") as folder,
+        tarfile.open(fileobj=archive, mode="w") as tar,
+    ):
+        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
+        # a build folder left in the tree by somebody would go into the wheel
+        sources = [str(ROOT / "wire"), str(ROOT / "agent")]
+        subprocess.run([*pip, "--no-build-isolation", "-w", folder, *sources], check=True)
+        for wheel in Path(folder).iterdir():
+            tar.add(wheel, f"opt/wheels/{wheel.name}")
+        for file in sorted(SYSTEMD.iterdir()):
+            tar.add(file, _NAMED.get(file.name) or f"{_WHERE[file.suffix]}/{file.name}")
+    guest.run("rm -rf /opt/wheels && tar -C / --no-same-owner -xf -", given=archive.getvalue())
+    guest.run(
+        f"{PYTHON} -m pip install --quiet --no-index --no-deps --force-reinstall /opt/wheels/*.whl && "
+        "ln -sf /opt/diemcau/bin/diemcau-agent /usr/local/bin/diemcau-agent && "
+        "systemd-sysusers && systemd-tmpfiles --create diemcau.conf && systemctl daemon-reload && "
+        "udevadm control --reload",
+        limit_s=600,
+    )
+
+
+def give_identity(guest: Guest, identity: Path) -> None:
+    """The folder that `diemcau unit add` made, as the unit's own."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add(identity, "identity")
+    guest.run(
+        "install -d -m 700 -o diemcau-unit -g diemcau-unit /var/lib/diemcau-agent && "
+        "tar -C /var/lib/diemcau-agent --no-same-owner -xf - && cd /var/lib/diemcau-agent && "
+        "chown -R diemcau-unit:diemcau-unit . && chmod 600 identity/unit.key && "
+        "chmod 644 identity/*.crt identity/coordinator.json",
+        given=archive.getvalue(),
+    )
+
+
+def start(guest: Guest) -> None:
+    """Start the services, and have them started at every boot."""
+    guest.run(f"systemctl enable --quiet {SERVICES} && systemctl start {SERVICES}", limit_s=300)
