@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 from diemcau_controller.store.tables import AuditRow
+from diemcau_controller.web.audit_words import change_line, did, names_of
+from diemcau_controller.web.words import LANGUAGES, Words
 from diemcau_wire.messages import Presence, State
 from sqlalchemy import func, select
 
@@ -67,6 +69,7 @@ def test_every_route_that_changes_something_leaves_a_row(office: Office) -> None
     one = meetings_to_come(use)
     meeting_that_runs(use, one)
     incidents(use)
+    the_list_has_words_for_it(office)
 
     document = office.http.get("/api/v1/openapi.json").json()
     changing = {
@@ -77,6 +80,23 @@ def test_every_route_that_changes_something_leaves_a_row(office: Office) -> None
     }
     left_out = {route for route in changing - UNRECORDED if bare(route) not in use.used}
     assert not left_out, "not in this story"
+
+
+def the_list_has_words_for_it(office: Office) -> None:
+    """No word of the API is left on the page: neither what was done, nor its fields and their values."""
+    with office.database.read() as session:
+        rows = session.scalars(select(AuditRow)).all()
+        names = names_of(office.controller, session, rows)
+    for language in LANGUAGES:
+        words = Words(language, office.controller.settings.zone, office.time)
+        assert {row.action for row in rows if did(words, row.action) == row.action} == set()
+        lines = [change_line(words, row, names) for row in rows]
+        said = [field for line in lines for field in line["fields"]]
+        assert {field.name for field in said if "_" in field.name} == set()
+        texts = {text for field in said for text in (field.before, field.after) if text}
+        raw = {"here", "giao-ban", "ea-kiet", "lan", "no_picture", "none"}
+        assert texts & (raw | {"present", "operator"} if language == "vi" else raw) == set()
+        assert not [text for text in texts if "2026-03" in text]
 
 
 def areas_and_sites(use: Story) -> None:

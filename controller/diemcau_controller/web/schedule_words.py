@@ -91,7 +91,7 @@ def _value(words: Words, name: str, value: Any, names: Mapping[str, str]) -> str
     if name == "kind":
         return kind_text(words, str(value))
     if name in ("duration_s", "opens_before_s", "overrun_s"):
-        return words.duration(float(value or 0))
+        return words.length(float(value or 0))
     if name == "starts_local" and value:
         local = datetime.fromisoformat(str(value))
         return f"{local:%H:%M}, {local.day}/{local.month}/{local.year}"

@@ -27,7 +27,7 @@ from ..rules.refusals import NotFound
 from ..store.tables import Area, AuditRow, Invitation, Occurrence
 from . import site_areas, site_form, site_groups, site_import
 from .access import AdministratorPage, ContractorPage, OperatorPage, ViewerPage
-from .audit import change_line
+from .audit_words import change_line, names_of
 from .board_tiles import todo
 from .incident_parts import what
 from .page import redirect, render, words_of
@@ -205,15 +205,16 @@ def _site(core: Controller, who: Actor, site_id: str, words: Words) -> dict[str,
             "incidents": [
                 {**one, "what": what(one, words)} for one in list_incidents(session, who, now, site=site_id)
             ],
-            "history": _history(session, site_id, words) if may_look else [],
+            "history": _history(core, session, site_id, words) if may_look else [],
         }
 
 
-def _history(session: Session, site_id: str, words: Words) -> list[dict[str, Any]]:
+def _history(core: Controller, session: Session, site_id: str, words: Words) -> list[dict[str, Any]]:
     """What was changed of a site, the newest first, as many changes as one looks at."""
     of_site = select(AuditRow).where(AuditRow.subject == f"site:{site_id}")
-    rows = session.scalars(of_site.order_by(AuditRow.number.desc()).limit(_CHANGES))
-    return [change_line(words, row, {}) for row in rows]
+    rows = session.scalars(of_site.order_by(AuditRow.number.desc()).limit(_CHANGES)).all()
+    names = names_of(core, session, rows)
+    return [change_line(words, row, names) for row in rows]
 
 
 def _coming(session: Session, site_id: str, now: datetime) -> list[Occurrence]:

@@ -111,6 +111,15 @@ class Words:
                 return self.n(f"date.in_{name}" if ahead else f"date.{name}_ago", minutes // size)
         return self.n("date.in_days" if ahead else "date.days_ago", minutes // (24 * 60))
 
+    def length(self, seconds: float) -> str:
+        """`1 giờ 30 phút`, `2 giờ`, `10 phút`: how long something planned takes, without parts that are 0."""
+        hours, minutes = divmod(round(seconds / 60), 60)
+        if 0 < seconds < 60:
+            return self("date.seconds", seconds=round(seconds))
+        if hours and minutes:
+            return self("date.hours_minutes", hours=hours, minutes=minutes)
+        return self("date.hours", hours=hours) if hours else self("date.minutes", minutes=minutes)
+
     def duration(self, seconds: float) -> str:
         """`1 giờ 12 phút`, `12 phút 5 giây`: the two largest parts."""
         minutes, rest = divmod(round(seconds), 60)
