@@ -87,7 +87,7 @@ async def _answer(thread: DeviceThread, limit_s: float) -> dict[str, Any]:
 
 
 def _pictures(got: Any, decoder: av.CodecContext | None) -> list[av.VideoFrame]:
-    if decoder is None:
+    if decoder is None or isinstance(got, av.VideoFrame):
         return [got]
     try:
         return list(decoder.decode(got))

@@ -75,5 +75,5 @@ def subsystem_of(data: bytes) -> bytes | None:
     for field in data.split(b"\0"):
         key, _, value = field.partition(b"=")
         if key == b"SUBSYSTEM":
-            return value
+            return value or None
     return None
