@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from . import fleet, incidents, meetings, run, sites, users, watch, wire
+from . import fleet, incidents, meetings, run, sites, urgent, users, watch, wire
 from .client import Failed
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(sites.areas, name="area")
 app.add_typer(sites.sites, name="site")
 app.add_typer(fleet.units, name="unit")
 app.add_typer(meetings.meetings, name="meeting")
+app.add_typer(urgent.urgent, name="urgent")
 app.add_typer(incidents.incidents, name="incident")
 app.add_typer(users.users, name="user")
 app.add_typer(wire.wire, name="wire")
