@@ -5,6 +5,8 @@
     rtsp_server.py --port 8554 --file clip.h264     an elementary stream (annex B), repeated in real time
     rtsp_server.py --port 8554 --file clip.mp4      an MP4 file, once
     … | rtsp_server.py --port 8554 --file -         an elementary stream as it comes in
+    rtsp_server.py --port 8554 --small 320x180      the pattern in a second size, too, at /small
+    rtsp_server.py --port 8554 --control            lines on its input: `key`, `pattern ball`
 
 Prints `ready rtsp://…` when it listens. The stream is at /camera. It ends with its parent.
 """
@@ -28,7 +30,10 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
 _SLICE, _IDR, _SEI, _SPS, _PPS, _AUD = 1, 5, 6, 7, 8, 9
-_CAPS = "video/x-h264,stream-format=byte-stream,alignment=au"
+_CAPS = {
+    "h264": "video/x-h264,stream-format=byte-stream,alignment=au",
+    "h265": "video/x-h265,stream-format=byte-stream",
+}
 
 
 def nal_units(stream: BinaryIO) -> Iterator[bytes]:
@@ -99,6 +104,100 @@ class Feeder:
                 source.emit("push-buffer", Gst.Buffer.new_wrapped(unit))
 
 
+class Pattern:
+    """A moving pattern, encoded here; while it is played it takes orders."""
+
+    def __init__(self, options: argparse.Namespace, size: str) -> None:
+        width, height = size.split("x")
+        encoder = f"name=encoder bitrate=600 key-int-max={options.gop}"
+        if options.codec == "h265":
+            coded = f"x265enc {encoder} speed-preset=ultrafast tune=zerolatency"
+        elif options.bframes:
+            frames = f"bframes={options.bframes} b-adapt=false speed-preset=superfast"
+            coded = f"x264enc {encoder} {frames} ! video/x-h264,profile=main"
+        else:
+            coded = f"x264enc {encoder} speed-preset=superfast tune=zerolatency"
+        self.launch = (
+            f"videotestsrc name=source is-live=true pattern={options.pattern} ! "
+            f"video/x-raw,format=I420,width={width},height={height},framerate={options.fps}/1 ! {coded}"
+        )
+        self._media: Any = None
+
+    def play(self, _: object, media: Any) -> None:
+        """A client wants it."""
+        self._media = media
+        media.connect("unprepared", self._stop)
+
+    def _stop(self, _: object) -> None:
+        self._media = None
+
+    def obey(self, order: str, value: str) -> None:
+        """A key frame at once, or another pattern."""
+        if self._media is None:
+            return
+        element = self._media.get_element()
+        if order == "key":
+            wish = Gst.Structure.new_from_string("GstForceKeyUnit,all-headers=(boolean)true")
+            event = Gst.Event.new_custom(Gst.EventType.CUSTOM_UPSTREAM, wish)
+            element.get_child_by_name("encoder").get_static_pad("src").send_event(event)
+        elif order == "pattern":
+            Gst.util_set_object_arg(element.get_child_by_name("source"), "pattern", value)
+
+
+def obey(patterns: list[Pattern]) -> None:
+    """Carry out the lines of our input."""
+    for line in sys.stdin:
+        order, _, value = line.strip().partition(" ")
+        for pattern in patterns:
+            GLib.idle_add(pattern.obey, order, value)
+
+
+def guard(server: Any, user: str, password: str) -> None:
+    """Let nobody in without them (HTTP basic)."""
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", user)
+    auth = GstRtspServer.RTSPAuth()
+    auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+    server.set_auth(auth)
+
+
+def tell_clients(server: Any) -> None:
+    """Print how many clients there are whenever that changes."""
+    clients = 0
+
+    def change(by: int) -> None:
+        nonlocal clients
+        clients += by
+        print(f"clients {clients}", flush=True)
+
+    def come(_: object, client: Any) -> None:
+        change(1)
+        client.connect("closed", lambda _: change(-1))
+
+    server.connect("client-connected", come)
+
+
+def factory(options: argparse.Namespace, source: Pattern | Feeder | None) -> Any:
+    """What is played at one path."""
+    made = GstRtspServer.RTSPMediaFactory()
+    launch = f"filesrc location={options.file} ! qtdemux"
+    if isinstance(source, Pattern):
+        launch = source.launch
+    elif isinstance(source, Feeder):
+        launch = f"appsrc name=source is-live=true do-timestamp=true format=time caps={_CAPS[options.codec]}"
+    if source is not None:
+        made.connect("media-configure", source.play)
+    payload = f"config-interval={0 if options.sets == 'sdp' else -1} timestamp-offset={options.offset}"
+    codec = options.codec
+    made.set_launch(f"( {launch} ! {codec}parse ! rtp{codec}pay name=pay0 pt=96 {payload} )")
+    made.set_shared(True)
+    if options.user:
+        rights = ("access", "construct")
+        role = ",".join([options.user, *(f"media.factory.{right}=(boolean)true" for right in rights)])
+        made.add_role_from_structure(Gst.Structure.new_from_string(role))
+    return made
+
+
 def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -108,33 +207,44 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=360)
     parser.add_argument("--fps", type=int, default=15)
     parser.add_argument("--gop", type=int, default=15, help="pictures from key frame to key frame (pattern)")
+    parser.add_argument("--bframes", type=int, default=0, help="B-frames between two others (pattern)")
+    parser.add_argument("--pattern", default="ball", help="what videotestsrc draws")
     parser.add_argument("--file", help="what to stream instead of the pattern")
+    parser.add_argument("--codec", choices=["h264", "h265"], default="h264", help="of pattern or file")
     parser.add_argument("--sets", choices=["sdp", "inband"], default="sdp", help="where SPS and PPS are sent")
+    parser.add_argument("--offset", type=int, default=-1, help="RTP time of the beginning, 0 to 2^32-1")
+    parser.add_argument("--small", help="a second stream at /small: WIDTHxHEIGHT of the pattern, or a file")
+    parser.add_argument("--user", default="", help="let in nobody but this user")
+    parser.add_argument("--password", default="")
+    parser.add_argument("--control", action="store_true", help="take orders on standard input")
+    parser.add_argument("--tell-clients", action="store_true", help="print `clients N` when that changes")
     options = parser.parse_args()
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
 
     Gst.init(None)
-    factory = GstRtspServer.RTSPMediaFactory()
-    if options.file is None:
-        source = (
-            "videotestsrc is-live=true pattern=ball ! "
-            f"video/x-raw,width={options.width},height={options.height},framerate={options.fps}/1 ! "
-            f"x264enc tune=zerolatency speed-preset=superfast bitrate=600 key-int-max={options.gop}"
-        )
-    elif options.file.endswith(".mp4"):
-        source = f"filesrc location={options.file} ! qtdemux"
-    else:
-        source = f"appsrc name=source is-live=true do-timestamp=true format=time caps={_CAPS}"
-        factory.connect("media-configure", Feeder(options.file, options.fps).play)
-    interval = 0 if options.sets == "sdp" else -1
-    factory.set_launch(f"( {source} ! h264parse ! rtph264pay name=pay0 pt=96 config-interval={interval} )")
-    factory.set_shared(True)
     server = GstRtspServer.RTSPServer()
     server.set_address(options.address)
     server.set_service(str(options.port))
-    server.get_mount_points().add_factory("/camera", factory)
+    sources: dict[str, Pattern | Feeder | None] = {
+        "/camera": Pattern(options, f"{options.width}x{options.height}")
+    }
+    if options.file is not None:
+        played_once = options.file.endswith(".mp4")
+        sources["/camera"] = None if played_once else Feeder(options.file, options.fps)
+    if options.small is not None:
+        film = Path(options.small).exists()
+        sources["/small"] = Feeder(options.small, options.fps) if film else Pattern(options, options.small)
+    for path, source in sources.items():
+        server.get_mount_points().add_factory(path, factory(options, source))
+    if options.user:
+        guard(server, options.user, options.password)
+    if options.tell_clients:
+        tell_clients(server)
     if server.attach(None) == 0:
         sys.exit(f"port {options.port} is taken")
+    if options.control:
+        patterns = [source for source in sources.values() if isinstance(source, Pattern)]
+        threading.Thread(target=obey, args=(patterns,), daemon=True).start()
     print(f"ready rtsp://{options.address}:{options.port}/camera", flush=True)
     GLib.MainLoop().run()
 

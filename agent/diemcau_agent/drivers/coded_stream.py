@@ -86,7 +86,7 @@ class CodedStream:
             self._watched.clear()
         if not backward:
             return False
-        if not self._watched:
+        if self._order.count > _WATCHED:
             raise CameraLost(f"{self._name}: began to send B-frames")  # opened again, it is seen at once
         self._decoder = av.CodecContext.create("h264", "r")
         self._decoder.thread_count = 1
@@ -139,18 +139,19 @@ class Reordering:
     def __init__(self) -> None:
         self.count = 0
         self._last: float | None = None
-        self._backward = 0
+        self._backward: deque[int] = deque(maxlen=_BACKWARD)
 
     def take(self, packet: av.Packet) -> bool:
-        """True once their times have gone back a little for the second time."""
+        """True when their times have gone back a little for the second time within a few pictures."""
         self.count += 1
         if packet.pts is None or packet.time_base is None:
             return False
         at = float(packet.pts * packet.time_base)
-        if self._last is not None and 0 < self._last - at < _JUMP_S:
-            self._backward += 1
+        back = self._last is not None and 0 < self._last - at < _JUMP_S
         self._last = at
-        return self._backward >= _BACKWARD
+        if back:
+            self._backward.append(self.count)
+        return back and len(self._backward) == _BACKWARD and self.count - self._backward[0] <= _WATCHED
 
 
 def nal_types(data: bytes) -> list[int]:

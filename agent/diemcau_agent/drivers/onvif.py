@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import unicodedata
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -152,12 +153,12 @@ class OnvifDevice:
             return
         self._ptz = await self._camera.create_ptz_service()
         presets = await self._ptz.GetPresets({"ProfileToken": main.token}) or []
-        self.presets = {str(preset.Name or preset.token): str(preset.token) for preset in presets}
+        self.presets = {_nfc(preset.Name or preset.token): str(preset.token) for preset in presets}
 
     async def _bounded(self, asking: Coroutine[Any, Any, Any]) -> Any:
         from aiohttp import ClientError
         from lxml.etree import LxmlError
-        from onvif import ONVIFError
+        from onvif.exceptions import ONVIFError
         from zeep.exceptions import Error
 
         garbage = (ClientError, LxmlError, ONVIFError, Error, OSError, ValueError, TypeError, LookupError)
@@ -171,9 +172,13 @@ class OnvifDevice:
             raise CameraLost(f"{self._address}: {text}", why=_why(error)) from None
 
 
+def _nfc(name: object) -> str:
+    return unicodedata.normalize("NFC", str(name))
+
+
 def _why(error: Exception) -> Why:
     from aiohttp import ClientConnectionError
-    from onvif import ONVIFAuthError
+    from onvif.exceptions import ONVIFAuthError
     from zeep.exceptions import Fault, TransportError
 
     if isinstance(error, ClientConnectionError | OSError):

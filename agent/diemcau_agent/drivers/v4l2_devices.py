@@ -52,11 +52,12 @@ class Mode:
 
 def find(root: Path = ROOT) -> list[Found]:
     """Every camera there is now; of several nodes of one camera the one that captures pictures."""
-    nodes = [node for node in sorted((root / "dev").glob("video*"), key=_number) if node.name[5:].isdigit()]
-    serials = Counter(serial for node in nodes if (serial := _serial(root, node)) and _index(root, node) == 0)
+    nodes = [node for node in sorted((root / "dev").glob("video*"), key=_number) if _number(node) >= 0]
+    serials = {node: _serial(root, node) for node in nodes}
+    shared = Counter(serial for node, serial in serials.items() if _index(root, node) == 0)
     found: list[Found] = []
-    for node in nodes:
-        source = _source(root, node, shared=serials[_serial(root, node) or ""] > 1)
+    for node, serial in serials.items():
+        source = _source(root, node, by_id=serial is None or (bool(serial) and shared[serial] == 1))
         if source is None:
             continue
         try:
@@ -106,12 +107,12 @@ def force_key_frame(node: str) -> bool:
 # ── names ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _source(root: Path, node: Path, *, shared: bool) -> str | None:
-    by_id = None if shared or _serial(root, node) is None else _link(root / "dev/v4l/by-id", node)
-    if by_id is not None:
-        return f"v4l2:{by_id}"
-    by_path = _link(root / "dev/v4l/by-path", node)
-    return f"v4l2:{_PATH}{by_path}" if by_path is not None else None
+def _source(root: Path, node: Path, *, by_id: bool) -> str | None:
+    """Its lasting name, by serial number if that tells it from others; None when it has none at all."""
+    serial, path = _link(root / "dev/v4l/by-id", node), _link(root / "dev/v4l/by-path", node)
+    if serial is not None and (by_id or path is None):
+        return f"v4l2:{serial}"
+    return f"v4l2:{_PATH}{path}" if path is not None else None
 
 
 def _link(folder: Path, node: Path) -> str | None:
@@ -122,12 +123,12 @@ def _link(folder: Path, node: Path) -> str | None:
 
 
 def _serial(root: Path, node: Path) -> str | None:
-    """Maker, model and serial number of the USB device a node belongs to; None without a serial number."""
+    """Maker, model and serial number of a USB camera, "" without a serial number; None for any other."""
     device = (root / "sys/class/video4linux" / node.name / "device").resolve()
     for folder in (device, device.parent):
         if (folder / "idVendor").exists():
             words = [_text(folder / name) for name in ("idVendor", "idProduct", "serial")]
-            return ":".join(words) if words[2] else None
+            return ":".join(words) if words[2] else ""
     return None
 
 

@@ -125,7 +125,10 @@ class CameraFeed:
                 reader = self._current
                 assert reader is not None
                 seen, patience_s = reader.units, CAMERA_S if reader.units else _OPEN_S
-                done = await _first(patience_s, reader.ended, moved, *([coming] if coming else []))
+                also = [
+                    future for future in (reader.began, coming) if future is not None and not future.done()
+                ]
+                done = await _first(patience_s, reader.ended, moved, *also)
                 if reader.ended.done():
                     self.why = reader.why
                     return reader.ended.result()
