@@ -56,6 +56,7 @@ PAGES = {
     "/sites/import/{table}": ["{table}"],
     "/sites/new": ["/sites/new"],
     "/sites/{site}": ["/sites/{site}", "/sites/{long}"],
+    "/sites/{site}/devices": ["/sites/{site}/devices", "/sites/{long}/devices"],
     "/sites/{site}/edit": ["/sites/{long}/edit"],
     "/sites/{site}/remove": ["/sites/{site}/remove"],
     "/urgent": ["/urgent"],
@@ -72,7 +73,7 @@ NO_PAGES = {
     *("/meetings/{meeting}/halls", "/meetings/{meeting}/now", "/meetings/{meeting}/report.csv"),
     *("/reports/sites.csv", "/reports/{meeting}", "/schedule/week", "/sites/{site}/part"),
     *("/schedule/{meeting}/documents/{attachment}", "/sites/area-names", "/sites/export", "/sites/template"),
-    "/urgent/{meeting}/now",
+    *("/sites/{site}/devices/part", "/sites/{site}/notice.png", "/urgent/{meeting}/now"),
 }
 NAME = "Hội trường Trung tâm học tập cộng đồng liên xã Ea Kiết – Ea Kuêh – Cư Dliê M'nông"  # 81 letters
 SCRIPT = "<script>alert('xin chào')</script> & \"họ\""

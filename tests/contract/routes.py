@@ -7,6 +7,7 @@ OPEN = """
 GET /healthz                                            # whether the controller is well, of nobody anything
 GET /api/v1/openapi.json                                # what the API is
 PUT /api/v1/units/{unit}/picture                        # the unit's own upload token
+PUT /api/v1/units/{unit}/room-picture
 GET /live                                               # a log-in, or the link of a hall or a chair
 GET /login                                              # name and password
 POST /login
@@ -60,6 +61,7 @@ GET /incidents/{incident}/files/{number}
 POST /incidents/{incident}/entries
 GET /sites/{site}
 GET /sites/{site}/part
+GET /sites/{site}/notice.png
 """
 
 VIEWER = """
@@ -182,6 +184,11 @@ POST /sites/new
 GET /sites/area-names
 GET /sites/{site}/edit
 POST /sites/{site}/edit
+GET /sites/{site}/devices
+GET /sites/{site}/devices/part
+POST /sites/{site}/devices
+POST /sites/{site}/ask
+GET /api/v1/units/{unit}/room-picture
 GET /sites/{site}/remove
 POST /sites/{site}/remove
 POST /sites/groups

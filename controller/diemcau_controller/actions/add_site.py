@@ -13,6 +13,7 @@ from .audit import record
 from .controller import Controller, Letter
 from .desired import renew_schedule
 from .desired_config import renew_config
+from .room_picture import drop_room_pictures
 from .scope import need_area, site_for
 from .site_spec import SiteChange, SiteSpec, apply, new_site, site_settings
 
@@ -66,7 +67,7 @@ def insert_site(controller: Controller, session: Session, who: Actor, spec: Site
 async def change_site(controller: Controller, who: Actor, site_id: str, change: SiteChange) -> None:
     """Change a site and tell its unit; a new name also goes to every unit that meets it."""
 
-    def transaction(session: Session) -> list[Letter]:
+    def transaction(session: Session) -> tuple[list[Letter], str | None]:
         site = site_for(session, who, site_id)
         if "area" in change.model_fields_set and change.area != site.area_id:
             need_area(session, who, change.area)
@@ -78,7 +79,10 @@ async def change_site(controller: Controller, who: Actor, site_id: str, change: 
         letters = renew_config(session, controller.settings, [site.unit] if site.unit else [])
         if change.name is not None:
             letters += renew_schedule(session, controller.settings, controller.now())
-        return letters
+        return letters, site.unit.id if site.unit else None
 
-    controller.send(await controller.write(transaction))
+    letters, unit = await controller.write(transaction)
+    controller.send(letters)
+    if unit is not None and change.room_pictures is False:
+        await drop_room_pictures(controller, unit)
     controller.news.tell("site", site=site_id)

@@ -13,6 +13,7 @@ from ..rules.gate import Mode
 from ..store.tables import CheckDay, FaultDay, HealthRow, Newest, Notice, Occurrence, SiteHour, Unit
 from .attendance import attendance_of
 from .controller import Controller
+from .room_picture import drop_room_pictures
 
 HOURS_KEPT = timedelta(days=35)  # a month is looked at
 NOTICES_KEPT = timedelta(days=90)
@@ -59,7 +60,7 @@ async def finish_meetings(controller: Controller) -> None:
 
 
 async def drop_old_history(controller: Controller) -> None:
-    """Delete measurements, days of checks and notices past their retention."""
+    """Delete measurements, days of checks, notices and pictures of rooms past their retention."""
     settings, now = controller.settings, controller.now()
     measured = now - timedelta(days=settings.health_days)
     first_day = (now.astimezone(settings.zone).date() - timedelta(days=settings.history_days)).isoformat()
@@ -72,6 +73,7 @@ async def drop_old_history(controller: Controller) -> None:
         session.execute(delete(Notice).where(Notice.at < now - NOTICES_KEPT))
 
     await controller.write(change)
+    await drop_room_pictures(controller)
 
 
 def _deserted(session: Session, occurrence: Occurrence) -> bool:

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 from diemcau_wire import is_unit_id
 from diemcau_wire.messages import SiteId, Verb
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from ..actions.bind_unit import bind_unit
 from ..actions.receive_picture import MAX_BYTES, check_upload, picture_path, receive_picture
+from ..actions.room_picture import receive_room_picture, room_picture
 from ..actions.scope import unit_for
 from ..actions.send_command import send_command
 from ..rules.actor import SYSTEM
@@ -24,12 +25,13 @@ from .views import View, unit_views
 router = APIRouter(tags=["units"])
 
 
-_PNG: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
+def _body(*kinds: str) -> dict[str, Any]:
+    content = {f"image/{kind}": {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_PNG, _PICTURES = _body("png"), _body("png", "jpeg", "webp")
+CameraText = Annotated[str, Query(max_length=500, description="the camera, as configured or found")]
 
 
 class Binding(BaseModel):
@@ -85,12 +87,33 @@ async def put_picture(core: Core, request: Request, unit: str) -> None:
     if not is_unit_id(unit):
         raise NotFound("that is not a unit")
     check_upload(core, unit, bearer(request) or "")
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_BYTES:
-            raise Invalid("the picture is larger than 2 MB: send a smaller one")
-    await receive_picture(core, unit, bytes(data))
+    await receive_picture(core, unit, await _picture(request))
+
+
+@router.put(
+    "/units/{unit}/room-picture", status_code=204, responses=answers(404, 409), openapi_extra=_PICTURES
+)
+async def put_room_picture(core: Core, request: Request, unit: str, camera: CameraText = "") -> None:
+    """A unit puts a picture of its room, taken by `camera`, with its upload token; if the site allows it."""
+    if not is_unit_id(unit):
+        raise NotFound("that is not a unit")
+    check_upload(core, unit, bearer(request) or "")
+    await receive_room_picture(core, unit, camera, await _picture(request))
+
+
+@router.get(
+    "/units/{unit}/room-picture",
+    response_class=FileResponse,
+    responses={**answers(404), 200: {"content": {"image/webp": {}}}},
+)
+def get_room_picture(core: Core, who: Operator, unit: str, camera: CameraText = "") -> FileResponse:
+    """The newest picture of the room taken by `camera`, for a day."""
+    with core.database.read() as session:
+        unit_for(session, who, unit)
+    found = room_picture(core, unit, camera) if is_unit_id(unit) else None
+    if found is None:
+        raise HTTPException(404, "this camera has sent no picture today: ask for one")
+    return FileResponse(found.path, media_type="image/webp", headers={"Cache-Control": "private, no-store"})
 
 
 @router.get(
@@ -111,3 +134,13 @@ def get_picture(core: Core, who: Contractor, unit: str) -> FileResponse:
 def one_unit(session: Session, unit: str) -> View:
     """The view of a unit that is known to be there and in scope."""
     return unit_views(session, SYSTEM, unit)[0]
+
+
+async def _picture(request: Request) -> bytes:
+    """The picture that is being sent, as far as it may be one."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_BYTES:
+            raise Invalid("the picture is larger than 2 MB: send a smaller one")
+    return bytes(data)

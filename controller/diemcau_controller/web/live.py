@@ -30,7 +30,7 @@ router = APIRouter(include_in_schema=False)
 
 # Which news change what which kind of page shows.
 _TOUCHED_BY = {
-    "board": {"site", "unit", "session", "schedule", "floor", "event", "incident"},
+    "board": {"site", "unit", "session", "schedule", "floor", "event", "incident", "devices"},
     "schedule": {"schedule", "site"},
     "incidents": {"incident", "site"},
     "meeting": {

@@ -35,7 +35,7 @@ Spec = TypeVar("Spec", SiteSpec, SiteChange)
 
 _CONTACTS = 8
 _SUGGESTED = 400  # so many areas at most are offered while one types
-_TEXTS = ("name", "id", "area", "camera", "microphone", "sound", "language")
+_TEXTS = ("name", "id", "area", "language")
 _NUMBERS = ("width", "height", "fps", "kbit", "screen_width", "screen_height")
 
 
@@ -55,7 +55,7 @@ def new(request: Request, core: Core, who: OperatorPage, area: str = "") -> Resp
         tree = tree_of(session)
     language = core.settings.language
     texts = {"language": language, "area": tree.path_text(area) if area in tree.nodes else ""}
-    typed = Typed({**texts, "camera": "none", "microphone": "none", "sound": "none", **_usual()}, False, [])
+    typed = Typed({**texts, **_usual()}, False, [])
     return _page(request, core, who, None, typed, {})
 
 
@@ -84,7 +84,7 @@ def edit(request: Request, core: Core, who: OperatorPage, site: str) -> Response
         row = site_for(session, who, site)
         known, tree = site_settings(row), tree_of(session)
     video, screen = known["video"], known["screen"]
-    texts = {key: str(known[key]) for key in ("name", "camera", "microphone", "sound", "language")}
+    texts = {key: str(known[key]) for key in ("name", "language")}
     texts["area"] = tree.path_text(known["area"]) if known["area"] else ""
     texts |= _numbers(video, screen)
     contacts = [
@@ -173,9 +173,8 @@ def _fields(sent: Form, tree: Tree, who: Actor, words: Words) -> tuple[dict[str,
         wrong["area"] = error.said(words)
     rows = _typed(sent).contacts
     fields["contacts"] = [one for one in rows if any(one.values())]
-    for key in ("camera", "microphone", "sound", "language"):
-        if sent[key]:
-            fields[key] = sent[key]
+    if sent["language"]:
+        fields["language"] = sent["language"]
     numbers: dict[str, int] = {}
     for key in _NUMBERS:
         if not sent[key].isdecimal() or len(sent[key]) > 6:
@@ -241,7 +240,7 @@ def _page(
 ) -> Response:
     blank = {"name": "", "phone": "", "task": ""}
     rows = [*typed.contacts, *[blank] * (1 if typed.contacts else 2)][:_CONTACTS]
-    device = {*_NUMBERS, "camera", "microphone", "sound", "video", "screen"}
+    device = {*_NUMBERS, "video", "screen"}
     return render(
         request,
         "sites/form.html",

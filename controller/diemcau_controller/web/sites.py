@@ -25,12 +25,13 @@ from ..rules.board import TONES
 from ..rules.naming import plain
 from ..rules.refusals import NotFound
 from ..store.tables import Area, AuditRow, Invitation, Occurrence
-from . import site_areas, site_form, site_groups, site_import
+from . import site_areas, site_devices, site_form, site_groups, site_import, site_room
 from .access import AdministratorPage, ContractorPage, OperatorPage, ViewerPage
 from .audit_words import change_line, names_of
 from .board_tiles import todo
 from .incident_parts import what
 from .page import redirect, render, words_of
+from .site_room import room_values
 from .words import Words
 
 router = APIRouter(include_in_schema=False, prefix="/sites")
@@ -200,6 +201,7 @@ def _site(core: Controller, who: Actor, site_id: str, words: Words) -> dict[str,
             "site": site,
             "tone": TONES[site.state],
             "todo": todo(site, who, words),
+            **room_values(core, session, site, words),
             "path": _path(fleet, site.area),
             "meetings": _coming(session, site_id, now) if may_look else [],
             "incidents": [
@@ -245,4 +247,12 @@ def _file(name: str, form: str, table: list[list[str]]) -> Response:
 
 
 # In this order: what stands beside the sites in addresses comes before /sites/{site}.
-ROUTERS = (site_areas.router, site_groups.router, site_import.router, site_form.router, router)
+ROUTERS = (
+    site_areas.router,
+    site_groups.router,
+    site_import.router,
+    site_form.router,
+    site_devices.router,
+    site_room.router,
+    router,
+)

@@ -1,0 +1,97 @@
+"""The room on a site's page: its devices, the last check with its remedies, its history, what to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from ..actions.controller import Controller
+from ..actions.fleet import SiteNow
+from ..actions.read_checks import days_of_site, hours_of_site
+from ..actions.scope import site_for
+from ..api.access import Core
+from ..rules.verdicts import Finding
+from ..store.tables import VERDICT
+from .access import ContractorPage
+from .device_words import lines, revision
+from .notice_card import notice_card
+from .notice_text import zalo_text
+from .plots import fault_name, plots, strips
+from .words import Words
+
+router = APIRouter(include_in_schema=False, prefix="/sites/{site}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding in words: what it is, what is to be done, what the unit tried and whether it helped."""
+
+    tone: str
+    name: str
+    todo: str
+    tried: str
+    cause: str
+
+
+@router.get("/notice.png")
+def notice_picture(request: Request, core: Core, who: ContractorPage, site: str) -> Response:
+    """How the room stands, as a picture to be sent to a group."""
+    with core.database.read() as session:
+        site_for(session, who, site)
+    office = core.settings.coordinator
+    place = core.fleet.now().by_id[site]
+    picture = notice_card(place, core.settings.zone, core.now(), office.name, office.phone)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{site}.png"',
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(picture, media_type="image/png", headers=headers)
+
+
+def room_values(core: Controller, session: Session, site: SiteNow, words: Words) -> dict[str, Any]:
+    """What the template needs."""
+    now = core.now()
+    today = now.astimezone(core.settings.zone).date()
+    days = days_of_site(session, site.id, today)
+    checked = any(day.tone != "none" for day in days[""])
+    return {
+        "devices": lines(site, words),
+        "revision": revision(site),
+        "findings": findings(site, words),
+        "checked_at": site.newest.get(VERDICT, {}).get("at"),
+        "strips": strips(days, words) if checked else [],
+        "strip_days": (days[""][0].date, days[""][-1].date),
+        "plots": plots(hours_of_site(session, site.id, now), now, words),
+        "open_now": open_outside(site),
+        "zalo": zalo_text(site, core.settings.zone, now),
+    }
+
+
+def findings(site: SiteNow, words: Words) -> list[Found]:
+    """What the last check found, what is still wrong first."""
+    found = sorted(site.verdict.findings, key=lambda one: (one.mended is True, one.weight != "not_ready"))
+    return [_found(one, words) for one in found]
+
+
+def open_outside(site: SiteNow) -> tuple[str, ...]:
+    """Which of camera and microphone are open although the hall is in no meeting."""
+    return () if site.state == "in_meeting" else site.room.open
+
+
+def _found(finding: Finding, words: Words) -> Found:
+    tried = ""
+    if finding.remedy:
+        remedy = words.known("remedy", finding.remedy, "other")
+        tried = words(f"notice.tried_{'helped' if finding.mended else 'in_vain'}", remedy=remedy)
+    return Found(
+        tone="good" if finding.mended else "bad" if finding.weight == "not_ready" else "care",
+        name=fault_name(words, finding.what),
+        todo="" if finding.mended else words.known("instruction", finding.what, "other"),
+        tried=tried,
+        cause=finding.text,
+    )
