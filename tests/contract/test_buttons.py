@@ -60,6 +60,7 @@ class UinputKeypad:
 
     def __init__(self, _: Path) -> None:
         self._down: set[int] = set()
+        self._device: int | None = None
         self._other: int | None = None
         self.plug(True)
         self.source = f"evdev:1d6b-0104-Test-keypad-{os.getpid()}"
@@ -72,9 +73,11 @@ class UinputKeypad:
         self._down = set(codes)
 
     def plug(self, plugged: bool) -> None:
-        if not plugged:
+        if self._device is not None:
             fcntl.ioctl(self._device, self._DESTROY)
             os.close(self._device)
+            self._device = None
+        if not plugged:
             return
         self._device = os.open(UINPUT, os.O_WRONLY | os.O_NONBLOCK)
         fcntl.ioctl(self._device, self._SET_EVENT, 1)
@@ -91,10 +94,12 @@ class UinputKeypad:
         fcntl.ioctl(self._other, 0x40044590, 1)
 
     def close(self) -> None:
+        self.plug(False)
         if self._other is not None:
             os.close(self._other)
 
     def _write(self, kind: int, code: int, value: int) -> None:
+        assert self._device is not None
         os.write(self._device, struct.pack("@llHHi", 0, 0, kind, code, value))
         os.write(self._device, struct.pack("@llHHi", 0, 0, 0, 0, 0))
 
@@ -192,7 +197,7 @@ def test_a_real_one_is_found_and_its_keys_reach_nobody_else(tmp_path: Path) -> N
     keypad.hold()
     os.close(beside)
     buttons.close()
-    keypad.plug(False)
+    keypad.close()
 
 
 def test_sources_nobody_knows_are_refused_and_none_is_none(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def main() -> None:
             *lines, buffer = buffer.split(b"\n")
             for data in lines:
                 line = decode_line(data)
-                told.write(json.dumps(line) + "\n")
+                told.write(json.dumps({**line, "heard_at": time.time()}) + "\n")
                 told.flush()
                 if line["type"] == "show":
                     meeting = line["meeting"] or {"slots": []}
