@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import onvif
 from lxml import etree
@@ -73,7 +74,8 @@ class OnvifPeer:
     @property
     def source(self) -> str:
         """What a configuration names it by."""
-        return f"onvif://{self.user}:{self.password}@{self.address}:{self.port}"
+        user = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+        return f"onvif://{user}@{self.address}:{self.port}"
 
     def __enter__(self) -> Self:
         self._clients = {name: Client(str(_WSDL / file)) for name, (file, _) in _SERVICES.items()}

@@ -118,30 +118,36 @@ class Pattern:
         else:
             coded = f"x264enc {encoder} speed-preset=superfast tune=zerolatency"
         self.launch = (
-            f"videotestsrc name=source is-live=true pattern={options.pattern} ! "
+            f"videotestsrc name=source is-live=true ! "
             f"video/x-raw,format=I420,width={width},height={height},framerate={options.fps}/1 ! {coded}"
         )
+        self._pattern = options.pattern
         self._media: Any = None
 
     def play(self, _: object, media: Any) -> None:
         """A client wants it."""
         self._media = media
+        self._draw()
         media.connect("unprepared", self._stop)
 
     def _stop(self, _: object) -> None:
         self._media = None
 
     def obey(self, order: str, value: str) -> None:
-        """A key frame at once, or another pattern."""
-        if self._media is None:
-            return
-        element = self._media.get_element()
-        if order == "key":
+        """A key frame at once, or another pattern, also for who comes later."""
+        if order == "pattern":
+            self._pattern = value
+            self._draw()
+        elif order == "key" and self._media is not None:
             wish = Gst.Structure.new_from_string("GstForceKeyUnit,all-headers=(boolean)true")
             event = Gst.Event.new_custom(Gst.EventType.CUSTOM_UPSTREAM, wish)
-            element.get_child_by_name("encoder").get_static_pad("src").send_event(event)
-        elif order == "pattern":
-            Gst.util_set_object_arg(element.get_child_by_name("source"), "pattern", value)
+            encoder = self._media.get_element().get_child_by_name("encoder")
+            encoder.get_static_pad("src").send_event(event)
+
+    def _draw(self) -> None:
+        if self._media is not None:
+            source = self._media.get_element().get_child_by_name("source")
+            Gst.util_set_object_arg(source, "pattern", self._pattern)
 
 
 def obey(patterns: list[Pattern]) -> None:

@@ -206,7 +206,9 @@ class CameraFeed:
             self._moved.set()
 
     def reader_opened(self, reader: CameraReader) -> None:
-        """Of the current one everybody is told."""
+        """Of the current one everybody is told. A stream must begin with a key frame: it is asked for one."""
+        if reader.encoder == "none" and self._control is not None and not reader.began.done():
+            self._control.request_key_frame(small=reader.small)
         if reader is not self._current:
             return
         if not self._opened:
