@@ -18,7 +18,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -33,11 +33,13 @@ from fastapi import FastAPI
 from .actions.add_user import ensure_local_token
 from .actions.controller import Controller
 from .actions.desired_config import renew_every_config
+from .actions.fleet import SiteNow
 from .actions.login_link import invite_first_administrator
 from .actions.news import News
 from .actions.refresh_horizon import refresh_horizon
 from .actions.remove_site import retire_removed_sites
 from .actions.sweep import drop_old_history, finish_meetings, sweep_presence
+from .actions.tell_faults import plan_and_send
 from .actions.write_report import write_due_reports
 from .adapters.ca import Authority, write_secret
 from .adapters.janus import VideoRooms
@@ -78,7 +80,10 @@ from .services.supervise import every, supervise
 from .store.database import Database
 from .store.writer import Writer
 from .web import pages, report
+from .web.notice_text import message
+from .web.words import Words
 
+NOTICES_LOOK_S = 10.0
 LISTEN_FD = "DIEMCAU_LISTEN_FD"
 
 log = logging.getLogger(__name__)
@@ -140,6 +145,9 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
     controller.janus_reached = lambda: rooms.reached
     ingest.link = controller.post = link
 
+    def notice(sites: Sequence[SiteNow], fault: str) -> tuple[str, str]:
+        return message(sites, fault, Words(settings.language, settings.zone, controller.now()))
+
     async def sweep() -> None:
         await sweep_presence(controller, ingest.silence_judged_from(controller.now()))
         await finish_meetings(controller)
@@ -154,6 +162,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         "pictures": lambda: every(LOOK_S, pictures.look),
         "incident watch": lambda: every(INCIDENT_LOOK_S, incident_watch.look),
         "keypad hands": keypad_hands.run,
+        "notices": lambda: every(NOTICES_LOOK_S, lambda: plan_and_send(controller, notice)),
         "sweeper": lambda: every(2, sweep),
         "retention": lambda: every(3600, lambda: drop_old_history(controller)),
     }

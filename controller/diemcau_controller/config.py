@@ -13,10 +13,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
+
+
+def _address(url: str) -> str:
+    from .adapters.notify import shown_as  # loads much, and only who notifies needs it
+
+    shown_as(url.replace("{phone}", "0900000000"))
+    return url
+
+
+Address = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_address)]
 
 
 class ConfigError(ValueError):
@@ -54,6 +65,21 @@ class Coordinator(_Section):
     phone: Annotated[str, Field(max_length=40)] = ""
 
 
+class Notify(_Section):
+    """Where faults of rooms are told: Apprise addresses, by area or else `urls`; `{phone}` in one stands for
+    the number of the site's contact. Not told from `quiet_from` to `quiet_until` unless a meeting is near."""
+
+    urls: tuple[Address, ...] = ()
+    areas: dict[str, tuple[Address, ...]] = {}
+    quiet_from: TimeOfDay = "21:00"
+    quiet_until: TimeOfDay = "06:30"
+
+    @property
+    def addresses(self) -> bool:
+        """True when anybody is told at all."""
+        return bool(self.urls or self.areas)
+
+
 class Settings(_Section):
     """All settings. Units of measure are in the names."""
 
@@ -67,6 +93,7 @@ class Settings(_Section):
     mqtt: Mqtt = Mqtt()
     janus: Janus = Janus()
     coordinator: Coordinator = Coordinator()
+    notify: Notify = Notify()
 
     @field_validator("timezone")
     @classmethod

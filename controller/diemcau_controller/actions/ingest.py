@@ -30,6 +30,7 @@ from sqlalchemy.orm import Session, aliased
 from ..rules import presence, room
 from ..rules.board import line_of
 from ..rules.sources import masked_all
+from ..rules.verdicts import moment_of
 from ..store.tables import (
     ROOM,
     VERDICT,
@@ -199,7 +200,7 @@ def _events(session: Session, events: list[Event], now: datetime, zone: tzinfo, 
     for row in fresh:
         _unit(session, row.unit)
         if row.kind == EventKind.VERDICT:
-            _verdict(session, row)
+            _verdict(session, row, now)
             note_check(session, row, now, zone)
         elif row.kind in room.EVENTS:
             _room(session, row)
@@ -210,13 +211,13 @@ def _events(session: Session, events: list[Event], now: datetime, zone: tzinfo, 
         told.news.append(("event", event_view(row)))
 
 
-def _verdict(session: Session, row: EventRow) -> None:
-    newest = session.get(Newest, (row.unit, VERDICT))
+def _verdict(session: Session, row: EventRow, now: datetime) -> None:
+    newest, at = session.get(Newest, (row.unit, VERDICT)), moment_of(row.at, now)
     if newest is None:
-        session.add(Newest(unit=row.unit, channel=VERDICT, at=row.at, document=row.data))
+        session.add(Newest(unit=row.unit, channel=VERDICT, at=at, document=row.data))
         session.flush()
-    elif row.at >= newest.at:
-        newest.at, newest.document = row.at, row.data
+    elif at >= newest.at:
+        newest.at, newest.document = at, row.data
 
 
 def _room(session: Session, row: EventRow) -> None:

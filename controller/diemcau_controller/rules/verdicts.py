@@ -83,9 +83,14 @@ def device_of(what: str) -> str:
     return _OF_DEVICE.get(what.partition("_")[0], "machine")
 
 
+def moment_of(at: datetime, now: datetime) -> datetime:
+    """When a check was: as the unit says, or, where its clock was wrong, when it was told here."""
+    return at if now - _LATE <= at <= now + _EARLY else now
+
+
 def day_of(at: datetime, now: datetime, zone: tzinfo) -> str:
-    """The day a check counts for, `2026-03-12`: its own, or that of its arrival when its clock was wrong."""
-    return (at if now - _LATE <= at <= now + _EARLY else now).astimezone(zone).date().isoformat()
+    """The day a check counts for, `2026-03-12`."""
+    return moment_of(at, now).astimezone(zone).date().isoformat()
 
 
 def _finding(said: Any, usual: str) -> Finding | None:
