@@ -15,6 +15,8 @@ from diemcau_agent.screen.gallery import COMMON, NOW, VIEWS, draw_all
 from diemcau_agent.screen.show import parse_show
 from diemcau_agent.screen.theme import FONTS, LIVE
 from diemcau_agent.screen.views import compose
+from diemcau_agent.screen.views.fault import drawing
+from diemcau_agent.screen.words import words
 
 SIZES = [(1280, 720), (1920, 1080), (640, 360), (1024, 768)]
 
@@ -71,7 +73,7 @@ def test_nothing_leaves_the_screen_nor_covers_another_text(
         assert apart, (one, other)
 
 
-@pytest.mark.parametrize("name", sorted(VIEWS.keys() - {"idle-long"}))
+@pytest.mark.parametrize("name", sorted(VIEWS.keys() - {"idle-long", "fault-long"}))
 def test_site_and_clock_are_always_in_the_same_place(scene_of: Any, name: str) -> None:
     (clock,) = [e for e in scene_of(name) if isinstance(e, Text) and e.text == "07:48"]
     (site,) = [e for e in scene_of(name) if isinstance(e, Text) and e.text == "Xã Ea M'Droh" and e.y < 60]
@@ -123,8 +125,73 @@ def test_readiness_and_its_one_instruction(scene_of: Any) -> None:
     scene = scene_of("idle-not-ready")
     assert "Chưa sẵn sàng" in texts(scene) and "Cắm lại dây camera" in said(scene)
     assert Sign.NOT_READY in [e.sign for e in scene if isinstance(e, Drawing)]
-    assert "0905 123 456 · Nguyễn Hữu Nghĩa" in texts(scene)
+    assert {"0905 123 456", "Nguyễn Hữu Nghĩa"} <= set(texts(scene))
+    assert "0905 123 456 · Nguyễn Hữu Nghĩa" in texts(scene_of("idle-remark"))
     assert "Đường truyền: mất kết nối" in texts(scene)
+
+
+def test_whom_to_call_about_a_fault_may_be_somebody_else(scene_of: Any) -> None:
+    assert "0262 3 812 345" in texts(scene_of("fault-whom"))
+    assert "0905 123 456" not in said(scene_of("fault-whom"))
+    nameless = scene_of("fault-whom", readiness={"verdict": "not_ready", "instruction": "hot", "whom": {}})
+    assert "0905 123 456" in texts(nameless)
+
+
+def test_every_fault_has_a_picture_of_what_to_do(scene_of: Any) -> None:
+    for key in words("vi").texts:
+        if key.startswith("instruction."):
+            assert drawing(key.removeprefix("instruction.")).value.startswith("do_")
+    assert drawing("of next year") is Sign.DO_CALL
+
+
+def test_a_meeting_that_is_near_is_said_beside_the_fault(scene_of: Any) -> None:
+    assert "Cuộc họp bắt đầu sau 12 phút" in texts(scene_of("fault-countdown"))
+    in_meeting = scene_of("meeting-two", readiness={"verdict": "not_ready", "instruction": "hot"})
+    assert "Chưa sẵn sàng" not in said(in_meeting) and len(holes(in_meeting)) == 2
+
+
+def test_what_opens_is_announced_until_it_does(scene_of: Any) -> None:
+    assert {"Camera và micrô sẽ bật sau", "5 giây"} <= set(texts(scene_of("notice")))
+    later = NOW + timedelta(seconds=4.2)
+    assert "1 giây" in texts(scene_of("notice", now=later))
+    assert "sẽ bật sau" not in said(scene_of("notice", now=NOW + timedelta(seconds=5)))
+    assert "sẽ bật sau" not in said(scene_of("notice", now=NOW - timedelta(minutes=5)))
+    assert "sẽ bật sau" not in said(scene_of("meeting-two", privacy=VIEWS["notice"]["privacy"]))
+    assert "Camera sẽ bật sau" in texts(scene_of("notice-phone"))
+
+
+def test_a_check_says_what_it_looks_at_and_how_to_put_it_off(scene_of: Any) -> None:
+    assert "Loa sẽ phát một tiếng thử ngắn" in texts(scene_of("checking-postpone"))
+    assert "Bấm phím “Hoãn kiểm tra”" in said(scene_of("checking-postpone"))
+    assert "Quét mã để hoãn kiểm tra" in said(scene_of("checking-phone"))
+    assert "Hoãn" not in said(scene_of("checking"))
+    unheard = {"verdict": "checking", "checking_what": "coffee machine"}
+    assert "Đang kiểm tra thiết bị…" in texts(scene_of("checking", readiness=unheard))
+
+
+@pytest.mark.parametrize("name", ["checking", "checking-countdown", "idle"])
+def test_the_band_is_driven_by_the_opening_itself(scene_of: Any, name: str) -> None:
+    for camera, microphone in itertools.product((True, False), repeat=2):
+        scene = scene_of(name, privacy={"camera": camera, "microphone": microphone})
+        assert ("Camera đang BẬT" in texts(scene)) is camera
+        assert ("Micrô đang MỞ để kiểm tra thiết bị" in texts(scene)) is microphone
+        assert any(isinstance(e, Box) and e.colour == LIVE for e in scene) is microphone
+
+
+def test_what_the_hall_shut_is_said_all_the_time(scene_of: Any) -> None:
+    for view in ("meeting-two", "reconnecting", "countdown"):
+        assert "Micrô đã TẮT tại phòng này" in texts(scene_of(view, privacy={"muted": True}))
+        meeting = {**VIEWS["meeting-stopped"]["meeting"]}
+        stopped = scene_of(view, privacy={"stopped": True}, meeting=meeting)
+        assert "Camera và micrô đã TẮT tại phòng này" in texts(stopped)
+    still_open = scene_of("meeting-stopped", privacy={"stopped": True, "camera": True})
+    assert "Camera đang BẬT" in texts(still_open), "it says what is, not what was asked for"
+    assert "Bấm nút micrô để phát biểu" in texts(scene_of("meeting-muted"))
+
+
+def test_a_raised_hand_is_seen_until_the_hall_speaks(scene_of: Any) -> None:
+    assert "Đã đăng ký phát biểu" in texts(scene_of("meeting-hand"))
+    assert "Đã đăng ký phát biểu" not in texts(scene_of("meeting-mic-open", hand=True))
 
 
 def test_idle_says_when_the_next_meeting_is(scene_of: Any) -> None:

@@ -9,7 +9,8 @@ from .theme import Colour, Face
 
 
 class Sign(StrEnum):
-    """The drawings in `signs/`, 24 × 24 units each, in one colour."""
+    """The drawings in `signs/`: small ones of 24 × 24 units in one colour; those named `do_…` show what
+    somebody shall do, larger, the movement in a second colour."""
 
     READY = "ready"
     REMARK = "remark"
@@ -24,6 +25,20 @@ class Sign(StrEnum):
     PHONE = "phone"
     SPEAKING = "speaking"
     RECONNECT = "reconnect"
+    HAND = "hand"
+    TELEVISION = "television"
+    DO_PLUG_CAMERA = "do_plug_camera"
+    DO_PLUG_MICROPHONE = "do_plug_microphone"
+    DO_PLUG_NETWORK = "do_plug_network"
+    DO_PLUG_SCREEN = "do_plug_screen"
+    DO_POWER = "do_power"
+    DO_LENS = "do_lens"
+    DO_MICROPHONE = "do_microphone"
+    DO_SPEAKER = "do_speaker"
+    DO_REMOTE = "do_remote"
+    DO_INPUT = "do_input"
+    DO_COOL = "do_cool"
+    DO_CALL = "do_call"
 
 
 @dataclass(frozen=True, slots=True)

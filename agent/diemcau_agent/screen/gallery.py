@@ -61,6 +61,11 @@ _URGENT = {
 }
 _HELD = {"title": _TITLE, "mode": "elsewhere", "starts_at": "2026-03-12T00:30:00Z", "ends_at": _END}
 
+_CHECKING = {"verdict": "checking", "checking_what": "camera"}
+_FAULT = {"verdict": "not_ready", "instruction": "camera_missing"}
+_NOTICE = {"opens_at": "2026-03-12T00:48:05Z", "reason": "check"}
+_ELECTRICIAN = {"name": "Y Thuyên Niê, phụ trách điện và loa đài của xã", "phone": "0262 3 812 345"}
+
 VIEWS: dict[str, Line] = {
     "idle": {},
     "idle-phone": {"phone": _PHONE},
@@ -83,6 +88,74 @@ VIEWS: dict[str, Line] = {
         "readiness": {"verdict": "not_ready", "instruction": "microphone_missing"},
         "coordinator": {"name": f"Đơn vị quản trị hệ thống, {_LONG}", "phone": "0255 3 123 456"},
         "next": {"title": f"{_TITLE}, {_LONG}", "starts_at": "2026-03-20T01:00:00Z", "main_site_name": _LONG},
+    },
+    "idle-postponed": {"readiness": {"verdict": "unknown", "postponed_to": "2026-03-12T00:58:00Z"}},
+    "idle-remark-phone": {
+        "phone": _PHONE,
+        "readiness": {"verdict": "remark", "instruction": "microphone_silent"},
+    },
+    "checking": {"readiness": _CHECKING, "privacy": {"camera": True}},
+    "checking-postpone": {
+        "readiness": {**_CHECKING, "checking_what": "sound", "postpone_until": "2026-03-12T00:55:00Z"},
+        "privacy": {"camera": True, "microphone": True},
+    },
+    "checking-phone": {
+        "phone": _PHONE,
+        "readiness": {**_CHECKING, "checking_what": "line", "postpone_until": "2026-03-12T00:55:00Z"},
+    },
+    "checking-countdown": {
+        "view": "countdown",
+        "readiness": {**_CHECKING, "checking_what": "microphone"},
+        "privacy": {"microphone": True},
+    },
+    "notice": {"readiness": {"verdict": "checking"}, "privacy": _NOTICE},
+    "notice-phone": {"phone": _PHONE, "privacy": {**_NOTICE, "reason": "picture"}},
+    "fault": {"readiness": _FAULT},
+    "fault-phone": {"phone": _PHONE, "readiness": {"verdict": "not_ready", "instruction": "camera_black"}},
+    "fault-whom": {
+        "readiness": {"verdict": "not_ready", "instruction": "undervoltage", "whom": _ELECTRICIAN}
+    },
+    "fault-countdown": {
+        "view": "countdown",
+        "readiness": {"verdict": "not_ready", "instruction": "television_input"},
+    },
+    "fault-none-next": {
+        "next": None,
+        "readiness": {"verdict": "not_ready", "instruction": "disk_full"},
+        "coordinator": {"name": "", "phone": ""},
+    },
+    "fault-long": {
+        "phone": _PHONE,
+        "site": {"id": "duc-pho", "name": _LONG, "area": "Đức Phổ"},
+        "readiness": {"verdict": "not_ready", "instruction": "microphone_missing"},
+        "coordinator": {"name": f"Đơn vị quản trị hệ thống, {_LONG}", "phone": "0255 3 123 456"},
+        "next": {"title": f"{_TITLE}, {_LONG}", "starts_at": "2026-03-20T01:00:00Z", "main_site_name": _LONG},
+    },
+    "fault-en": {"language": "en", "readiness": {"verdict": "not_ready", "instruction": "television_off"}},
+    "countdown-remark": {
+        "view": "countdown",
+        "readiness": {"verdict": "remark", "instruction": "camera_black"},
+    },
+    "meeting-hand": {
+        "view": "meeting",
+        "meeting": _meeting(*_TWO, speaker="cuor-dang"),
+        "hand": True,
+    },
+    "meeting-muted": {
+        "view": "meeting",
+        "meeting": _meeting(*_ONE, speaker="ea-mdroh"),
+        "privacy": {"muted": True, "camera": True},
+    },
+    "meeting-muted-hand": {
+        "view": "meeting",
+        "meeting": _meeting(*_TWO, speaker="main"),
+        "privacy": {"muted": True},
+        "hand": True,
+    },
+    "meeting-stopped": {
+        "view": "meeting",
+        "meeting": {**_meeting(*_TWO, speaker="main"), "camera": False},
+        "privacy": {"stopped": True},
     },
     "countdown": {"view": "countdown"},
     "countdown-seconds": {

@@ -14,6 +14,8 @@ from .fitting import Fitted, fit
 from .theme import LINE_HEIGHT, TEXT, Colour, Face
 
 WIDTH, HEIGHT = 1280, 720
+INSTRUCTION = 42
+"""The smallest size of what people shall do: capitals of Noto Sans are 0.714 of it, 4.1 % of the height."""
 Measure = Callable[[str, Face, int], int]  # width in pixels of a line in a face at a size in pixels
 
 
@@ -89,6 +91,35 @@ class Page:
             self._elements.append(Text(place.x, place.y, line, face, pixels, colour))
             at += line_height
         return at
+
+    def instruct(
+        self,
+        text: str,
+        x: float,
+        y: float,
+        w: float,
+        h: float,
+        *,
+        size: int = INSTRUCTION,
+        colour: Colour = TEXT,
+        align: Align = Align.LEFT,
+        middle: bool = False,
+    ) -> float:
+        """What somebody in the hall shall do: as :meth:`write`, bold, and never too small to be read from
+        the last row."""
+        return self.write(
+            text,
+            x,
+            y,
+            w,
+            h,
+            size=size,
+            smallest=INSTRUCTION,
+            face=Face.BOLD,
+            colour=colour,
+            align=align,
+            middle=middle,
+        )
 
     def _fit(self, text: str, w: float, h: float, size: int, smallest: int, face: Face) -> Fitted:
         def measure(line: str, at: int) -> float:

@@ -146,6 +146,17 @@ class Show:
     privacy: Privacy = Privacy()
     hand: bool = False
 
+    @property
+    def waiting(self) -> bool:
+        """True while no meeting has the screen, nor an urgent one calls."""
+        return self.view in (View.IDLE, View.COUNTDOWN, View.HELD) and self.urgent is None
+
+    @property
+    def faulty(self) -> bool:
+        """True when what keeps this hall from being ready has the screen."""
+        bad = self.verdict is Verdict.NOT_READY and bool(self.instruction)
+        return bad and self.waiting and self.view is not View.HELD
+
 
 def parse_show(line: Line) -> Show:
     """Read a `show` line. Raises :class:`Garbage`, and nothing else, when it is not one."""

@@ -15,8 +15,8 @@ MUTED: Colour = (164, 180, 198)
 ACCENT: Colour = (118, 186, 255)
 GOOD: Colour = (92, 208, 142)
 CARE: Colour = (250, 196, 76)
-BAD: Colour = (255, 122, 115)
-LIVE: Colour = (190, 32, 38)
+BAD: Colour = (255, 143, 136)
+LIVE: Colour = (165, 20, 26)
 BLACK: Colour = (0, 0, 0)
 
 

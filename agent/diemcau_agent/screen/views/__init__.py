@@ -9,7 +9,7 @@ from ..elements import Scene
 from ..page import Measure, Page
 from ..show import Show, View
 from ..words import Words, words
-from . import countdown, edges, held, idle, meeting, notices
+from . import checking, countdown, edges, fault, held, idle, meeting, notices
 
 _DRAW: dict[View, Callable[[Page, Words, Show, datetime], None]] = {
     View.IDLE: idle.draw,
@@ -35,6 +35,12 @@ def compose(
         notices.draw_starting(page, language)
     elif show.view is View.MEETING and show.meeting is not None:
         meeting.draw(page, language, show, show.meeting, live)
+    elif (seconds := checking.notice_s(show, now)) is not None:
+        checking.draw_notice(page, language, show, seconds)
+    elif checking.is_shown(show):
+        checking.draw(page, language, show, now)
+    elif show.faulty:
+        fault.draw(page, language, show, now)
     else:
         _DRAW[show.view](page, language, show, now)
     if show is not None:

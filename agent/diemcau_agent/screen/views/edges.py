@@ -6,8 +6,8 @@ from datetime import datetime
 
 from ..elements import Sign
 from ..page import HEIGHT, WIDTH, Align, Page
-from ..show import Meeting, Show, View
-from ..theme import ACCENT, BAD, GOOD, LINE, LIVE, MUTED, PANEL, TEXT, WHITE, Colour, Face
+from ..show import Show, View
+from ..theme import ACCENT, BAD, BLACK, CARE, GOOD, LINE, LIVE, MUTED, PANEL, TEXT, WHITE, Colour, Face
 from ..words import Words
 
 TOP = 64
@@ -38,33 +38,75 @@ def draw_top(page: Page, words: Words, show: Show | None, now: datetime) -> None
         page.write(area, EDGE + used, 1, room - used, TOP, size=26, colour=MUTED, middle=True)
 
 
-def has_band(show: Show) -> bool:
-    """True when the place below tells what is live instead of whom to call."""
+def mic_live(show: Show) -> bool:
+    """True while the microphone is open, as its opening itself tells, or the meeting hears it."""
+    return show.privacy.microphone or (show.meeting is not None and show.meeting.mic_open)
+
+
+def camera_live(show: Show) -> bool:
+    """True while the camera is open, as its opening itself tells."""
+    return show.privacy.camera or (show.meeting is not None and show.meeting.camera)
+
+
+def invited(show: Show) -> bool:
+    """True while this hall has the floor."""
     meeting = show.meeting
-    in_it = show.view in (View.MEETING, View.RECONNECTING)
-    return meeting is not None and (in_it or meeting.mic_open or meeting.camera)
+    return meeting is not None and show.site is not None and meeting.speaker == show.site.id
+
+
+def has_band(show: Show) -> bool:
+    """True when the place below tells what is live, or shut by the hall, instead of whom to call."""
+    privacy = show.privacy
+    in_it = show.meeting is not None and show.view in (View.MEETING, View.RECONNECTING)
+    return in_it or mic_live(show) or camera_live(show) or privacy.muted or privacy.stopped
 
 
 def draw_bottom(page: Page, words: Words, show: Show) -> None:
     """The band about microphone and camera while there is something to tell; otherwise whom to call."""
-    if show.meeting is not None and has_band(show):
-        _draw_band(page, words, show.meeting)
+    if has_band(show):
+        _draw_band(page, words, show)
     else:
         _draw_footer(page, words, show)
 
 
-def _draw_band(page: Page, words: Words, meeting: Meeting) -> None:
-    split = 884
-    page.box(0, AREA_BOTTOM, split, BOTTOM, LIVE if meeting.mic_open else PANEL)
-    page.box(split + 2, AREA_BOTTOM, WIDTH - split - 2, BOTTOM, PANEL)
-    if meeting.mic_open:
-        _state(page, EDGE, split, Sign.MIC_OPEN, words("band.mic_open"), WHITE, WHITE)
+_CAMERA_X = 884
+_HAND_X = 466
+
+
+def _draw_band(page: Page, words: Words, show: Show) -> None:
+    """Microphone left, camera right, always; a raised hand between them while nobody hears us."""
+    live, privacy = mic_live(show), show.privacy
+    if privacy.stopped and not live and not camera_live(show):
+        page.box(0, AREA_BOTTOM, WIDTH, BOTTOM, CARE)
+        _state(page, EDGE, WIDTH, Sign.CAMERA_OFF, words("band.stopped"), BLACK, BLACK)
+        return
+    hand = show.hand and not live and not invited(show)
+    mic_end = _HAND_X if hand else _CAMERA_X
+    if live:
+        page.box(0, AREA_BOTTOM, mic_end, BOTTOM, LIVE)
+        word = "band.mic_open" if show.meeting is not None else "band.mic_check"
+        _state(page, EDGE, mic_end, Sign.MIC_OPEN, words(word), WHITE, WHITE)
+    elif privacy.muted and invited(show):
+        page.box(0, AREA_BOTTOM, mic_end, BOTTOM, CARE)
+        page.sign(EDGE, AREA_BOTTOM + 15, 42, Sign.MIC_CLOSED, BLACK)
+        x = EDGE + 58
+        word, room = words("band.unmute"), mic_end - 12 - x
+        page.instruct(word, x, AREA_BOTTOM, room, BOTTOM, colour=BLACK, middle=True)
+    elif privacy.muted:
+        page.box(0, AREA_BOTTOM, mic_end, BOTTOM, CARE)
+        word = "band.muted_short" if hand else "band.muted"
+        _state(page, EDGE, mic_end, Sign.MIC_CLOSED, words(word), BLACK, BLACK)
     else:
-        _state(page, EDGE, split, Sign.MIC_CLOSED, words("band.mic_closed"), MUTED, MUTED)
-    if meeting.camera:
-        _state(page, split + EDGE, WIDTH, Sign.CAMERA, words("band.camera_on"), BAD, TEXT)
+        page.box(0, AREA_BOTTOM, mic_end, BOTTOM, PANEL)
+        _state(page, EDGE, mic_end, Sign.MIC_CLOSED, words("band.mic_closed"), MUTED, MUTED)
+    if hand:
+        page.box(_HAND_X + 2, AREA_BOTTOM, _CAMERA_X - _HAND_X - 2, BOTTOM, ACCENT)
+        _state(page, _HAND_X + 18, _CAMERA_X, Sign.HAND, words("band.hand"), BLACK, BLACK)
+    page.box(_CAMERA_X + 2, AREA_BOTTOM, WIDTH - _CAMERA_X - 2, BOTTOM, PANEL)
+    if camera_live(show):
+        _state(page, _CAMERA_X + EDGE, WIDTH, Sign.CAMERA, words("band.camera_on"), BAD, TEXT)
     else:
-        _state(page, split + EDGE, WIDTH, Sign.CAMERA_OFF, words("band.camera_off"), MUTED, MUTED)
+        _state(page, _CAMERA_X + EDGE, WIDTH, Sign.CAMERA_OFF, words("band.camera_off"), MUTED, MUTED)
 
 
 def _state(page: Page, x: float, end: float, sign: Sign, text: str, sign_in: Colour, text_in: Colour) -> None:
@@ -93,6 +135,20 @@ def _draw_footer(page: Page, words: Words, show: Show) -> None:
     )
     sign = Sign.LINK if show.link else Sign.LINK_LOST
     page.sign(link_x - 46, AREA_BOTTOM + 19, 34, sign, GOOD if show.link else BAD)
+    if show.faulty:  # whom to call is said above, larger
+        title = show.next.title if show.next else ""
+        page.write(
+            title,
+            EDGE,
+            AREA_BOTTOM,
+            link_x - 70 - EDGE,
+            BOTTOM,
+            size=28,
+            smallest=20,
+            colour=MUTED,
+            middle=True,
+        )
+        return
     page.sign(EDGE, AREA_BOTTOM + 19, 34, Sign.PHONE, ACCENT)
     label = words("call.whom")
     label_width = page.width_of(label, Face.REGULAR, 26)

@@ -27,14 +27,14 @@ _WIDTH = WIDTH - 2 * MARGIN
 
 def draw(page: Page, words: Words, show: Show, now: datetime) -> None:
     """Statement above, readiness card below; the code of the phone page on the right, once it is of use."""
-    card = 152 if show.instruction else 104
-    card_y = AREA_BOTTOM - 28 - card
+    card = 182 if show.instruction else 104
+    card_y = AREA_BOTTOM - 22 - card
     width = _WIDTH
     if show.phone:
         width -= LARGE + 40
-        draw_code(page, show.phone, words("phone.floor"), WIDTH - MARGIN - LARGE, AREA_TOP + 16)
-    _statement(page, words, show.next, now, AREA_TOP + 32, card_y - 28, width)
-    _readiness(page, words, show, card_y, card)
+        draw_code(page, show.phone, words("phone.floor"), WIDTH - MARGIN - LARGE, AREA_TOP + 14)
+    _statement(page, words, show.next, now, AREA_TOP + 24, card_y - 20, width)
+    draw_readiness(page, words, show, card_y, card)
 
 
 def _statement(
@@ -69,16 +69,21 @@ def _host(words: Words, meeting: NextMeeting) -> str:
     return words("idle.main_site", name=meeting.main_site_name) if meeting.main_site_name else ""
 
 
-def _readiness(page: Page, words: Words, show: Show, y: float, h: float) -> None:
+def draw_readiness(page: Page, words: Words, show: Show, y: float, h: float) -> None:
+    """The card: sign, verdict, and the one thing to do; or until when the check was put off."""
     sign, colour = _READINESS[show.verdict]
     page.box(MARGIN, y, _WIDTH, h, PANEL, radius=16)
     page.box(MARGIN, y + 16, 8, h - 32, colour, radius=4)
-    page.sign(MARGIN + 36, y + (h - 68) / 2, 68, sign, colour)
     x = MARGIN + 132
-    room = MARGIN + _WIDTH - 28 - x
+    room = MARGIN + _WIDTH - 24 - x
     word = words(f"readiness.{show.verdict.value}")
     if not show.instruction:
+        if show.postponed_to is not None:
+            word = words("checking.postponed", time=words.time(show.postponed_to))
+            sign, colour = Sign.UNKNOWN, MUTED
+        page.sign(MARGIN + 36, y + (h - 68) / 2, 68, sign, colour)
         page.write(word, x, y, room, h, size=44, smallest=30, face=Face.BOLD, colour=colour, middle=True)
         return
-    page.write(word, x, y + 12, room, 60, size=42, smallest=30, face=Face.BOLD, colour=colour)
-    page.write(words.instruction(show.instruction), x, y + 68, room, 72, size=36, smallest=24, middle=True)
+    page.sign(MARGIN + 36, y + (h - 68) / 2, 68, sign, colour)
+    page.write(word, x, y + 8, room, 46, size=32, smallest=26, face=Face.BOLD, colour=colour)
+    page.instruct(words.instruction(show.instruction), x, y + 56, room, 119, middle=True)

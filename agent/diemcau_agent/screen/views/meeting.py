@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from ..elements import Sign
 from ..page import WIDTH, Align, Page
 from ..show import Meeting, Show, Slot
-from ..theme import ACCENT, BLACK, GOOD, LINE, MUTED, PANEL, TEXT, Face
+from ..theme import ACCENT, BLACK, CARE, GOOD, LINE, MUTED, PANEL, TEXT, Colour, Face
 from ..words import Words
-from .edges import AREA_BOTTOM, AREA_TOP, EDGE
+from .edges import AREA_BOTTOM, AREA_TOP, EDGE, invited
 from .phone import LARGE, SMALL, draw_beside, draw_code
 
 _NAME = 44
@@ -118,10 +118,9 @@ def _about(
     """The column: title and time from above, whom to call from below, between them the phone page's code."""
     call = 128
     code = LARGE + 46 if show.phone else 0
-    if show.site is not None and meeting.speaker == show.site.id:
-        y = page.write(
-            words("meeting.self_speaking"), x, y, w, 84, size=30, smallest=24, face=Face.BOLD, colour=GOOD
-        )
+    if invited(show):
+        said, colour = _to_speaker(words, show)
+        y = page.write(said, x, y, w, 84, size=30, smallest=24, face=Face.BOLD, colour=colour)
         y += 12
     between = words.between(meeting.starts_at, meeting.ends_at)
     y = page.write(between, x, y, w, 42, size=28, smallest=20, colour=ACCENT, face=Face.BOLD)
@@ -143,10 +142,17 @@ def _about_short(
     """The column under a second picture: the title, and the phone page's code with what it is for."""
     bottom = AREA_BOTTOM - 8
     room = bottom - SMALL - 8 - y
-    if show.site is not None and meeting.speaker == show.site.id:
-        said, colour = words("meeting.self_speaking"), GOOD
+    if invited(show):
+        said, colour = _to_speaker(words, show)
     else:
         said, colour = meeting.title, TEXT
     page.write(said, x, y, w, room, size=28, smallest=18, face=Face.BOLD, colour=colour)
     whom = words("phone.help", phone=show.coordinator.phone) if show.coordinator.phone else ""
     draw_beside(page, show.phone, words("phone.floor"), whom, x, bottom - SMALL, w)
+
+
+def _to_speaker(words: Words, show: Show) -> tuple[str, Colour]:
+    """What a hall that has the floor is told: that it speaks, or that it may."""
+    if show.privacy.muted or show.privacy.stopped:
+        return words("meeting.self_muted"), CARE
+    return words("meeting.self_speaking"), GOOD

@@ -24,9 +24,7 @@ def draw_starting(page: Page, words: Words) -> None:
 def draw_reconnecting(page: Page, words: Words, show: Show, now: datetime) -> None:
     """The meeting was lost: what happens by itself, and whom to call if it does not."""
     _statement(page, Sign.RECONNECT, CARE, words("reconnecting.statement"), AREA_TOP + 88)
-    page.write(
-        words("reconnecting.next"), MARGIN, AREA_TOP + 228, _WIDTH, 116, size=40, smallest=30, colour=TEXT
-    )
+    page.instruct(words("reconnecting.next"), MARGIN, AREA_TOP + 216, _WIDTH, 124)
     draw_call(page, words, show, AREA_TOP + 392, label=words("reconnecting.call"))
 
 
