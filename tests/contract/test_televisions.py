@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 
 from tests.contract.bus_television import HERE, BusTelevision
 
-LAG_S = 15.0
+LAG_S = 40.0
 
 
 class Stage(Protocol):
@@ -93,17 +93,18 @@ class RealStage:
     def __init__(self, theirs: str, ours: str) -> None:
         self._theirs = theirs
         self._follower: subprocess.Popen[bytes] | None = None
-        self._ctl("--clear", "--tv", "--osd-name", "TV", "--phys-addr", "0.0.0.0")
+        self._ctl("--clear")
+        self._ctl("--tv", "--osd-name", "TV")
         self._follow("--standby")
         opened = open_television(f"cec:{ours}")
         assert opened is not None
         self.television: Television = opened
-        self.television.stand_by()
         eventually(lambda: self.television.state().power is Power.STANDBY)
 
     def put_on(self) -> None:
         self._stop()
         self._follow()
+        eventually(lambda: self.television.state().power is Power.ON)
 
     def change_input(self) -> None:
         self._ctl("--to", "15", "--active-source", "phys-addr=0.0.0.0")
@@ -121,7 +122,7 @@ class RealStage:
 
     def _follow(self, *arguments: str) -> None:
         self._follower = subprocess.Popen(
-            ["cec-follower", "-d", self._theirs, "-s", *arguments],
+            ["cec-follower", "-d", self._theirs, "-n", *arguments],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -234,6 +235,14 @@ def test_one_that_refuses_image_view_on_gets_text_view_on(bus: BusTelevision, ce
     bus.refuses.add(Opcode.IMAGE_VIEW_ON)
     cec.turn_on()
     assert cec.state().power is Power.ON
+
+
+def test_one_that_refuses_both_says_so(bus: BusTelevision, cec: CecTelevision) -> None:
+    bus.refuses |= {Opcode.IMAGE_VIEW_ON, Opcode.TEXT_VIEW_ON, Opcode.STANDBY}
+    for order in (cec.turn_on, cec.show_us, cec.stand_by):
+        with pytest.raises(TelevisionLost) as lost:
+            order()
+        assert lost.value.why == "refused"
 
 
 def test_nobody_knows_whose_picture_it_is_until_we_have_said(bus: BusTelevision, cec: CecTelevision) -> None:

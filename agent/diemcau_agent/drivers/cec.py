@@ -74,8 +74,7 @@ class CecTelevision:
     def turn_on(self) -> None:
         """Image View On; Text View On for a television that refuses it."""
         self._check_plug()
-        if self._order(Opcode.IMAGE_VIEW_ON).refused:
-            self._order(Opcode.TEXT_VIEW_ON)
+        self._order(Opcode.IMAGE_VIEW_ON, Opcode.TEXT_VIEW_ON)
 
     def show_us(self) -> None:
         """One Touch Play: Image View On, then tell everybody that we are the active source."""
@@ -138,11 +137,15 @@ class CecTelevision:
             self._news += 1
             self._heard.notify_all()
 
-    def _order(self, opcode: Opcode) -> Answer:
-        answer = self._send(TELEVISION, opcode, reply=Opcode.FEATURE_ABORT)
-        if not answer.heard:
-            raise TelevisionLost("nobody answers at the other end of the HDMI cable", "silent")
-        return answer
+    def _order(self, *ways: Opcode) -> None:
+        """Give an order in one way after the other, until one is not refused."""
+        for opcode in ways:
+            answer = self._send(TELEVISION, opcode, reply=Opcode.FEATURE_ABORT)
+            if not answer.heard:
+                raise TelevisionLost("nobody answers at the other end of the HDMI cable", "silent")
+            if not answer.refused:
+                return
+        raise TelevisionLost("the television lets nobody else switch it", "refused")
 
     def _send(self, to: int, *body: int, reply: Opcode | None = None) -> Answer:
         try:

@@ -15,7 +15,7 @@ from .televisions import TelevisionLost
 
 log = logging.getLogger(__name__)
 
-_DEV, _CLASS = Path("/dev"), Path("/sys/class/cec")
+_DEV, _BUS = Path("/dev"), Path("/sys/bus/cec/devices")
 _PORT = re.compile(r"\d+-\d+(\.\d+)*")  # how the kernel names a USB device by where it is plugged in
 
 
@@ -71,7 +71,7 @@ def lasting(node: Path, name: str) -> str:
     """The identity of an adapter: the HDMI port it belongs to, which no order of starting changes; of one
     on USB the socket it is plugged into. `name` tells the adapters of one port's driver apart."""
     try:
-        device = (_CLASS / node.name).resolve(strict=True).parent
+        device = (_BUS / node.name).resolve(strict=True).parent
     except OSError:
         return node.name
     usb = [part for part in device.parts if _PORT.fullmatch(part)]
