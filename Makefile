@@ -35,8 +35,9 @@ bench: setup ## a hall and Chromium side by side: CPU, memory, joins (about 15 m
 	@tools/debian-packages.sh bench
 	@$(IN_NAMESPACE) $(BIN)/python -m tests.bench $(ARGS)
 
-lab: ## both README commands in a clean Debian root (root, mmdebstrap; about 20 minutes); SUITE=trixie for 13
-	@tests/lab/clean_root.sh $(or $(SUITE),bookworm)
+lab: setup ## a hall's machine and its faults, and a clean root; PART=clean-root, room or faults for one (docs/lab.md)
+	@tools/debian-packages.sh lab
+	@SUITE=$(or $(SUITE),bookworm) $(BIN)/python -m tests.lab $(PART) $(ARGS)
 
 pictures: setup ## the pictures in docs/pictures: every hall screen, the page
 	@tools/debian-packages.sh test

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make sure the Debian packages a purpose needs are there: debian-packages.sh run|test|bench
+# Make sure the Debian packages a purpose needs are there: debian-packages.sh run|test|bench|lab
 # Installs only what is missing, with sudo when not root, and leaves no system service of theirs running.
 # Exit 3, naming the packages, when it cannot.
 set -eu
@@ -24,8 +24,16 @@ need janus command_ janus
 need iproute2 command_ ip
 need fonts-noto-core test -s /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf
 [ "$1" != bench ] || need xvfb command_ Xvfb
+if [ "$1" = lab ]; then
+    need mmdebstrap command_ mmdebstrap
+    need qemu-system-x86 command_ qemu-system-x86_64
+    need qemu-utils command_ qemu-img
+    need e2fsprogs command_ mke2fs
+    need openssh-client command_ ssh
+fi
 if [ "$1" != run ]; then
     need chromium command_ chromium
+    need chromium-l10n test -s /usr/lib/chromium/locales/vi.pak # dates as a Vietnamese browser draws them
     need libatomic1 library libatomic.so.1 # for the program that drives Chromium
     need libjs-janus-gateway test -s /usr/share/javascript/janus-gateway/janus.js
     need python3-gi /usr/bin/python3 -c "import gi"

@@ -1,0 +1,160 @@
+"""A hall with hardware in the guest; outside it everything else: broker, Janus, controller, main hall.
+
+Runs in a network namespace of its own; the hall's line is a TAP device there.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from diemcau_controller.adapters.ca import Authority
+from diemcau_controller.demo.halls import halls
+from diemcau_controller.demo.network import Network
+from diemcau_controller.demo.stage import Stage
+from diemcau_controller.namespace import ADDRESS
+
+from . import product
+from .guest import FOLDER, Guest, GuestFailed
+
+SITE = "xa-ea-kpam"
+VIDEO = {"width": 320, "height": 180, "fps": 5, "bitrate_bps": 200_000}
+CAMERA = "/dev/v4l/by-id/usb-vivid_camera_000-video-index0"
+DEVICES = {
+    "camera": "v4l2:usb-vivid_camera_000-video-index0",
+    "microphone": "pulse:alsa_input.platform-snd_aloop.0.analog-stereo",
+    "echo_cancellation": False,
+    "sound": "pulse:alsa_output.platform-snd_aloop.0.analog-stereo",
+    "television": "cec",
+    "buttons": "none",
+    "morning_at": None,
+}
+PORT = 2223
+AIR = "/run/lab-air.json"
+
+
+class RealHall:
+    """The guest as the hall of a site, and the stage it acts on."""
+
+    def __init__(self, stage: Stage, guest: Guest) -> None:
+        self.stage, self.guest = stage, guest
+
+    def agent(self, *arguments: str, limit_s: float = 200) -> str:
+        """`diemcau-agent …` in the guest, as the unit's user; whatever its exit code."""
+        command = " ".join(["runuser -u diemcau-unit -- diemcau-agent", *arguments])
+        return self.guest.run(f"{command} || true", limit_s=limit_s)
+
+    def status(self) -> dict[str, Any]:
+        """What the unit says of itself."""
+        return dict(json.loads(self.agent("status", "--json") or "{}"))
+
+    def preflight(self) -> dict[str, Any]:
+        """Check the room now; gives the verdict and what was found."""
+        said = self.agent("preflight", "--json", limit_s=400)
+        try:
+            return dict(json.loads(said))
+        except ValueError:
+            raise GuestFailed(f"no verdict: {said[-300:]}") from None
+
+    def air(self, **setting: float) -> None:
+        """What is between loudspeaker and microphone (`inside/cable.py`); nothing given: a quiet hall."""
+        self.guest.write(AIR, json.dumps(setting))
+
+    def camera_control(self, **controls: int) -> None:
+        """Turn knobs of the camera."""
+        wanted = ",".join(f"{name}={value}" for name, value in controls.items())
+        self.guest.run(f"v4l2-ctl -d {CAMERA} --set-ctrl {wanted}")
+
+    def log(self, lines: int = 400) -> str:
+        """What the services wrote."""
+        return self.guest.run(
+            f"journalctl -b --no-pager -o short-precise -u 'diemcau*' -n {lines}", check=False
+        )
+
+    def until(self, reached: Callable[[], Any], seconds: float, failure: str) -> Any:
+        """Wait until `reached` gives something true, and give that. Raises :class:`GuestFailed`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.stage.tend()
+            try:
+                if found := reached():
+                    return found
+            except (GuestFailed, ValueError, KeyError) as error:
+                failure = f"{failure.partition(' (')[0]} ({error})"
+            if time.monotonic() > deadline:
+                raise GuestFailed(failure)
+            time.sleep(1)
+
+    def settled(self) -> bool:
+        """True when the controller knows that the guest runs its configuration and schedule."""
+        unit = self.stage.api.get(f"/api/v1/sites/{SITE}")["unit"]
+        return unit["status"] == "online" and all(
+            unit[document]["reported"] == unit[document]["desired"] is not None
+            for document in ("config", "schedule")
+        )
+
+
+@contextmanager
+def real_hall(folder: Path) -> Iterator[RealHall]:
+    """Everything up: the guest's unit online at the controller, running its configuration."""
+    _line()
+    guest = Guest(FOLDER / "hall", port=PORT, uplink="hall0")
+    page = socket.create_server(("127.0.0.1", 0))
+    main, other = halls({}, {})[:2]
+    guest_hall = replace(other, camera=DEVICES["camera"], microphone=DEVICES["microphone"])
+    try:
+        with page, Stage(folder, [main], Network(ADDRESS, page), (), video=VIDEO) as stage:
+            stage.start_services(time.monotonic() + 120)
+            stage.add_sites()
+            identity = _add_guest(stage, guest_hall.area)
+            print("  the guest boots", flush=True)
+            guest.start()
+            print("  the agent is installed in it", flush=True)
+            product.install(guest)
+            product.give_identity(guest, identity)
+            hall = RealHall(stage, guest)
+            hall.air()
+            product.start(guest)
+            stage.start_units(time.monotonic() + 120)
+            stage.halls.append(guest_hall)
+            hall.until(hall.settled, 240, "the guest's unit does not run its configuration")
+            yield hall
+    finally:
+        guest.stop()
+
+
+def _line() -> None:
+    """The TAP device the guest's line is plugged into."""
+    for arguments in (
+        ("tuntap", "add", "dev", "hall0", "mode", "tap"),
+        ("address", "add", "203.0.113.1/24", "dev", "hall0"),
+        ("link", "set", "hall0", "up"),
+    ):
+        subprocess.run(["ip", *arguments], check=True)
+
+
+def _add_guest(stage: Stage, area: str) -> Path:
+    """Tell the controller of the site in the guest; gives the folder with its unit's identity."""
+    stage.api.post(
+        "/api/v1/sites",
+        {
+            "id": SITE,
+            "name": "Hội trường xã Ea Kpam",
+            "contacts": [{"name": "H'Linh Niê", "phone": "0262 3 834 002"}],
+            "video": VIDEO,
+            "screen": {"width": 1280, "height": 720},
+            **DEVICES,
+        },
+    )
+    identity = stage.unit_folder(SITE) / "identity"
+    state = stage._state
+    unit = Authority(state.authority).new_unit_identity(identity, stage.network.address, stage._mqtt)
+    stage.api.post("/api/v1/units", {"id": unit, "site": SITE})
+    return identity
