@@ -19,6 +19,7 @@ from typing import Any
 from diemcau_agent.ipc import MAX_LINE, Garbage, Line, connect, decode_line, encode_line
 from diemcau_agent.unit.state_folder import StateFolder, StateFolderError
 
+_OUTCOMES = {True: "mended", False: "did not help", None: ""}
 DEFAULT_STATE_DIR = Path("/var/lib/diemcau-agent")
 SERVICE_SOCKETS = Path("/run/diemcau")
 
@@ -164,7 +165,7 @@ def _events(given: argparse.Namespace, folder: StateFolder) -> int:
 
 
 def _preflight(given: argparse.Namespace, folder: StateFolder) -> int:
-    answer = _ask(folder, {"type": "preflight"}, timeout_s=45)
+    answer = _ask(folder, {"type": "preflight"}, timeout_s=100)
     if answer.get("ok") is not True:
         raise Failed(str(answer.get("error")))
     if given.json:
@@ -172,7 +173,8 @@ def _preflight(given: argparse.Namespace, folder: StateFolder) -> int:
     else:
         _print(answer["verdict"])
         for finding in answer["findings"]:
-            _print(f"{finding['what']}: {finding['text']}")
+            tried = f" ({finding['remedy']}: {_OUTCOMES[finding['mended']]})" if finding["remedy"] else ""
+            _print(f"{finding['what']}: {finding['text']}{tried}")
     return 1 if answer["verdict"] == "not_ready" else 0
 
 

@@ -1,7 +1,8 @@
-"""The check: judged by what camera and microphone give, and by trying the way in."""
+"""What a media process measures for a check: camera, microphone, tone, and the way into a room and back."""
 
 from __future__ import annotations
 
+import json
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diemcau_agent.checks import judge
+from diemcau_wire.messages import DesiredConfig
 
 from . import janus_for_tests
 from .janus_for_tests import Janus
@@ -16,7 +19,8 @@ from .media_harness import VIDEO, MediaProcess, clip
 
 pytestmark = pytest.mark.namespace
 
-Checked = Callable[..., list[str]]
+Measured = dict[str, dict[str, Any]]
+Check = Callable[..., Measured]
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +31,11 @@ def janus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Janus]:
 
 
 @pytest.fixture
-def check(tmp_path: Path, janus: Janus) -> Iterator[Checked]:
-    """Runs a check; returns what it found."""
+def check(tmp_path: Path, janus: Janus) -> Iterator[Check]:
+    """Runs a check; returns what it measured."""
     processes: list[MediaProcess] = []
 
-    def run(**order: Any) -> list[str]:
+    def run(*parts: str, **order: Any) -> Measured:
         process = MediaProcess(tmp_path / str(len(processes)), "an")
         processes.append(process)
         line = {
@@ -41,55 +45,88 @@ def check(tmp_path: Path, janus: Janus) -> Iterator[Checked]:
             "camera": {"source": "synthetic"},
             "microphone": {"source": "tone:440"},
             "video": VIDEO,
+            "parts": parts,
         }
         process.send({**line, **order})
-        checked = process.wait("checked")
+        measured = process.wait("checked")["measured"]
         assert process.process.wait(5) == 0
-        assert checked["ok"] == (checked["findings"] == [])
-        assert not process.of("camera") or [line["open"] for line in process.of("camera")] == [True, False]
-        return [finding["what"] for finding in checked["findings"]]
+        told = {line["part"]: line["values"] for line in process.of("measured")}
+        assert told == measured, "each part is told as soon as it is known"
+        assert process.of("checking"), "and that the process lives"
+        for device in ("camera", "microphone"):
+            assert [line["open"] for line in process.of(device)] in ([], [True, False])
+        return dict(measured)
 
     yield run
     for process in processes:
         process.close()
 
 
-def test_a_hall_that_works_is_ready(check: Checked) -> None:
-    assert check() == []
-    assert check(join=None) == []
-    assert check(camera={"source": "none"}, microphone={"source": "none"}) == []
+def found(measured: Measured, **settings: Any) -> list[str]:
+    config = {
+        "unit": "u3f9a01c77b2e",
+        **{"epoch": 1, "rev": 1, "site": {"id": "an", "name": "Xã An"}, "video": VIDEO},
+        **{"microphone": {"source": "tone:440"}, "sound": {"output": "fake:x"}, **settings},
+    }
+    return [finding.what for finding in judge(measured, DesiredConfig.model_validate(config))]
 
 
-def test_a_black_and_a_frozen_picture_are_found(check: Checked, tmp_path: Path) -> None:
+def test_a_hall_that_works(check: Check, janus: Janus) -> None:
+    measured = check("camera", "microphone", "tone", "room", check_room=janus.join)
+    assert found(measured) == []
+    assert measured["camera"]["fps"] > 7 and measured["camera"]["width"] == VIDEO["width"]
+    room = measured["room"]
+    assert room["pictures_back"] >= 0.5 * room["pictures_sent"] > 0 and room["tone_back"] is True
+    assert "tone" not in measured, "no loudspeaker is configured"
+
+
+def test_nothing_to_open_is_nothing_measured(check: Check) -> None:
+    none = {"source": "none"}
+    assert check("camera", "microphone", "tone", "room", join=None, camera=none, microphone=none) == {}
+
+
+def test_a_tone_is_played_and_heard_in_a_hall_where_nobody_is(check: Check, tmp_path: Path) -> None:
+    still, walks, speaker, microphone = (tmp_path / f"{name}.json" for name in "swla")
+    still.write_text(json.dumps({"moves": False}))
+    walks.write_text("{}")
+    speaker.write_text("{}")
+    microphone.write_text(json.dumps({"hears": str(speaker)}))
+    hall = {
+        "join": None,
+        "microphone": {"source": f"fake:{microphone}"},
+        "sound": {"output": f"fake:{speaker}"},
+        "tone": True,
+    }
+    measured = check("camera", "microphone", "tone", **hall, camera={"source": f"fake:{still}"})
+    assert measured["tone"]["heard"] is True and 0 < measured["tone"]["delay_ms"] < 900
+    assert found(measured) == []
+    measured = check("camera", "microphone", "tone", **hall, camera={"source": f"fake:{walks}"})
+    assert measured["tone"] == {"skipped": "occupied", "played": False}
+    speaker.write_text(json.dumps({"sounds": False}))
+    assert found(check("microphone", "tone", **hall)) == ["sound_not_heard"]
+
+
+def test_black_frozen_and_silent(check: Check, tmp_path: Path) -> None:
     black = clip(tmp_path / "black.mp4", [np.full((180, 320), 16, np.uint8)] * 30)
-    assert check(camera=black) == ["camera_black"]
-    texture = np.random.default_rng(1).integers(40, 200, (180, 320), np.uint8)
-    assert check(camera=clip(tmp_path / "still.mp4", [texture] * 30)) == ["camera_frozen"]
-    moving = [np.roll(texture, 8 * i, axis=1) for i in range(30)]
-    assert check(camera=clip(tmp_path / "moving.mp4", moving)) == []
+    assert found(check("camera", camera=black)) == ["camera_black"]
+    still = tmp_path / "still.json"
+    still.write_text(json.dumps({"repeats": True}))
+    assert found(check("camera", camera={"source": f"fake:{still}"})) == ["camera_frozen"]
+    with wave.open(str(tmp_path / "silence.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(32_000))
+    silence = {"source": f"file:{tmp_path}/silence.wav"}
+    assert found(check("microphone", microphone=silence)) == ["microphone_silent"]
 
 
-def test_a_silent_microphone_is_found(check: Checked, tmp_path: Path) -> None:
-    for name, samples, found in (
-        ("silence", np.zeros(16_000), ["microphone_silent"]),
-        ("voice", 3000 * np.sin(np.arange(16_000) / 5), []),
-    ):
-        with wave.open(str(tmp_path / f"{name}.wav"), "wb") as file:
-            file.setparams((1, 2, 16_000, 0, "NONE", ""))
-            file.writeframes(samples.astype("<i2").tobytes())
-        assert check(microphone={"source": f"file:{tmp_path}/{name}.wav"}) == found
+def test_what_is_missing_is_found(check: Check, tmp_path: Path) -> None:
+    nothing = {"source": f"file:{tmp_path}/nothing"}
+    measured = check("camera", "microphone", camera=nothing, microphone=nothing)
+    assert found(measured) == ["camera_missing", "microphone_missing"]
 
 
-def test_what_is_missing_is_found(check: Checked, tmp_path: Path) -> None:
-    nothing = tmp_path / "nothing"
-    assert check(camera={"source": f"file:{nothing}"}) == ["camera_missing"]
-    assert check(camera={"source": "v4l2:/dev/video99"}) == ["camera_missing"]
-    assert check(camera={"source": "rtsp://198.51.100.1:9/x"}) == ["camera_missing"]
-    assert check(camera={"source": "telescope"}) == ["camera_missing"]
-    assert check(microphone={"source": f"file:{nothing}"}) == ["microphone_missing"]
-    assert check(microphone={"source": "tone:loud"}) == ["microphone_missing"]
-
-
-def test_a_way_in_that_is_closed_is_found(check: Checked, janus: Janus) -> None:
-    for wrong in ({"pin": "wrong"}, {"room": "none-such"}, {"url": "wss://198.51.100.1:9"}):
-        assert check(join={**janus.join, **wrong}) == ["janus_unreachable"]
+def test_a_way_in_that_is_closed_is_found(check: Check, janus: Janus) -> None:
+    for wrong in ({"pin": "wrong"}, {"room": "none-such"}):
+        assert found(check("room", join={**janus.join, **wrong})) == ["janus_unreachable"]
+    away = {**janus.join, "url": "wss://198.51.100.1:9"}
+    assert found(check("room", join=None, check_room=away)) == ["janus_unreachable"]

@@ -64,11 +64,8 @@ def views(unit: UnitProcess) -> list[str]:
     return [view for before, view in zip([None, *told], told, strict=False) if view != before]
 
 
-def test_a_meeting_from_check_to_goodbye(unit: UnitProcess, coordinator: Coordinator) -> None:
-    (unit.folder / "media-findings").write_text(json.dumps([{"what": "microphone_silent", "text": "-70 dB"}]))
+def test_a_meeting_from_countdown_to_goodbye(unit: UnitProcess, coordinator: Coordinator) -> None:
     begin(coordinator, screen={"width": 640, "height": 360})
-    verdict = until(lambda: next((e for e in coordinator.events() if e["kind"] == "verdict"), None))
-    assert verdict["data"]["verdict"] == "remark" and verdict["meeting"] == "m1"
     coordinator.say(
         Channel.FLOOR, meeting="m1", seq=1, speakers=["tra-leng"], names={"tra-leng": "Trà Leng"}, at=now()
     )
@@ -88,7 +85,7 @@ def test_a_meeting_from_check_to_goodbye(unit: UnitProcess, coordinator: Coordin
     in_state(coordinator, "leaving")
     in_state(coordinator, "idle")
     until(lambda: unit.pid("media") is None)
-    before = ["booted", "camera_opened", "camera_closed", "verdict", "camera_opened", "microphone_opened"]
+    before = ["booted", "camera_opened", "microphone_opened"]
     after = ["camera_closed", "microphone_closed", "left"]
     until(lambda: coordinator.kinds() == [*before, "joined", "floor_taken", "floor_left", *after])
     start = next(line for line in unit.told("media") if line["type"] == "start")
@@ -194,14 +191,15 @@ def test_the_command_line(unit: UnitProcess, coordinator: Coordinator, tmp_path:
     assert "tra-nam" in unit.cli("status").stdout
     ready = unit.cli("preflight", "--json")
     assert ready.returncode == 0 and json.loads(ready.stdout)["verdict"] == "ready"
-    (unit.folder / "media-findings").write_text(
-        json.dumps([{"what": "camera_missing", "text": "no /dev/video0"}])
+    (unit.folder / "media-measured").write_text(
+        json.dumps({"camera": {"why": "refused", "text": "wrong password"}})
     )
-    not_ready = unit.cli("preflight")
-    assert not_ready.returncode == 1 and "no /dev/video0" in not_ready.stdout
-    assert unit.told("screen")[-1]["readiness"] == {"verdict": "not_ready", "instruction": "camera_missing"}
     unit.ask("check-hangs")
-    assert "check_incomplete" in unit.cli("preflight").stdout
+    not_ready = unit.cli("preflight")
+    assert not_ready.returncode == 1 and "camera_refused: wrong password" in not_ready.stdout
+    assert "media_hung" in not_ready.stdout, "a fresh process took over, and measured"
+    readiness = unit.told("screen")[-1]["readiness"]
+    assert (readiness["verdict"], readiness["instruction"]) == ("not_ready", "camera_refused")
     picture = tmp_path / "screen.png"
     assert unit.cli("snapshot", str(picture)).returncode == 0
     assert picture.read_bytes().startswith(b"\x89PNG")

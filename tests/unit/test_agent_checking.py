@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from diemcau_agent.checks import Finding
-from diemcau_agent.rules.actions import EndCheck, StartCheck
-from diemcau_agent.rules.checking import BEFORE, KEPT, LEAST, LIMIT, PLACE, AskedBy, Checking, opening
+from diemcau_agent.rules.actions import AskedBy, EndCheck, StartCheck
+from diemcau_agent.rules.checking import BEFORE, KEPT, LEAST, LIMIT, PLACE, Checking, opening
 from diemcau_wire.messages import Occurrence
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -122,7 +122,7 @@ def test_who_asks_does_not_wait() -> None:
     clock = Clock(start=0)
     clock.checking.postpone(clock.now, [])
     (start,) = clock.checking.ask(AskedBy.HALL, clock.now, [])
-    assert start == StartCheck(None, LIMIT.total_seconds())
+    assert start == StartCheck(None, LIMIT.total_seconds(), AskedBy.HALL)
     assert clock.checking.ask(AskedBy.PAGE, clock.now, []) == [], "the one that runs serves him too"
 
 

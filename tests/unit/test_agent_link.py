@@ -11,7 +11,7 @@ import pytest
 from diemcau_agent.ipc import Garbage
 from diemcau_agent.unit.commands import TEXTS, Admission, UnknownVerb, read
 from diemcau_agent.unit.health import clock_trusted, disk_writable, measure
-from diemcau_agent.unit.lines import findings, slots_received, slots_shown
+from diemcau_agent.unit.lines import measured, slots_received, slots_shown
 from diemcau_agent.unit.link import Inbox
 from diemcau_agent.unit.supervise import Pauses, supervise
 from diemcau_wire import Channel, Reason, Refused
@@ -119,10 +119,18 @@ def test_lines_of_the_other_processes_are_checked(line: dict[str, Any]) -> None:
         slots_received(line)
 
 
-@pytest.mark.parametrize("found", [None, 7, ["camera_lost"], [{"what": 7}], [{}] * 21])
-def test_what_a_check_found_is_checked(found: Any) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [{}, {"part": 7, "values": {}}, {"part": "camera"}, {"values": dict.fromkeys(map(str, range(41)))}],
+)
+def test_what_was_measured_is_checked(line: dict[str, Any]) -> None:
     with pytest.raises(Garbage):
-        findings({"findings": found})
+        measured(line)
+
+
+def test_of_measured_values_only_plain_ones_are_taken() -> None:
+    line = {"part": "camera", "values": {"fps": 25.0, "why": "x" * 300, "more": {"a": 1}, "some": [1]}}
+    assert measured(line) == ("camera", {"fps": 25.0, "why": "x" * 200})
 
 
 def test_an_empty_slot_has_no_age() -> None:

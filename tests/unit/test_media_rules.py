@@ -10,7 +10,6 @@ import pytest
 from diemcau_agent.drivers.cameras import fit
 from diemcau_agent.drivers.coded_stream import nal_types
 from diemcau_agent.ipc import Garbage
-from diemcau_agent.media.check import judge_pictures, judge_sound
 from diemcau_agent.media.faults import Fault, fault_in
 from diemcau_agent.media.h264 import KeyFrameBudget, TimeLine
 from diemcau_agent.media.janus import JanusLost, JanusRefused
@@ -118,29 +117,6 @@ def test_the_time_line_keeps_the_cameras_intervals() -> None:
 def pictures(*means: int) -> list[np.ndarray]:
     texture = np.arange(64, dtype=np.uint8).reshape(8, 8)
     return [texture + np.uint8(mean) for mean in means]
-
-
-@pytest.mark.parametrize(
-    ("lumas", "what"),
-    [
-        ([], "camera_missing"),
-        ([np.full((8, 8), 16, np.uint8)] * 20, "camera_black"),
-        (pictures(*[90] * 20), "camera_frozen"),
-        (pictures(90), "camera_frozen"),
-        (pictures(*range(80, 100)), None),
-    ],
-)
-def test_pictures_are_judged(lumas: list[np.ndarray], what: str | None) -> None:
-    finding = judge_pictures(lumas)
-    assert (finding.what if finding else None) == what
-
-
-def test_sound_is_judged() -> None:
-    tone = np.sin(np.arange(48_000) / 10)
-    assert judge_sound((tone * 3000).astype(np.int16)) is None
-    for quiet in (tone * 5, tone * 0, tone[:0]):
-        finding = judge_sound(quiet.astype(np.int16))
-        assert finding is not None and finding.what == "microphone_silent"
 
 
 def test_a_full_scale_sine_has_minus_three_decibels() -> None:

@@ -104,7 +104,6 @@ CHECK = Check(
             "camera_unsupported",
             Weight.NOT_READY,
             "what the camera gives cannot be sent (HEVC, no video)",
-            ("other_format",),
         ),
         Fault(
             "camera_frozen",
@@ -120,7 +119,7 @@ CHECK = Check(
             ("reopen_camera",),
             Call.HALL,
         ),
-        Fault("camera_slow", Weight.REMARK, "fewer than 6 pictures a second", ("other_format",)),
+        Fault("camera_slow", Weight.REMARK, "fewer than 6 pictures a second", ("smaller_picture",)),
         Fault("camera_gop", Weight.REMARK, "a passed-through camera makes a key frame less than every 2.5 s"),
     ),
     judge,

@@ -13,7 +13,7 @@ from .fault import Call, Check, Fault, Finding, Measured, Weight
 from .values import flag, number, part, text
 
 LOUD_HALL_DB = -38.0
-ECHO_DB = -3.0
+ECHO_DB = 3.0
 
 _BY_WHY = {
     "missing": "sound_missing",
@@ -45,7 +45,7 @@ def judge(measured: Measured, settings: DesiredConfig) -> list[Finding]:
         return [Finding("sound_not_heard", f"noise {noise:.0f} dBFS, the tone is not in it")]
     echo = number(tone, "echo_db")
     if echo is not None and echo > ECHO_DB:
-        return [Finding("sound_echo", f"the echo is at {echo:.0f} dB of the tone")]
+        return [Finding("sound_echo", f"the echo is {echo:+.0f} dB of the tone")]
     return []
 
 
@@ -76,7 +76,7 @@ CHECK = Check(
         Fault(
             "sound_echo",
             Weight.REMARK,
-            "the tone comes back again almost as loud",
+            "more of the tone comes back late than at once",
             ("lower_sound",),
             Call.HALL,
         ),

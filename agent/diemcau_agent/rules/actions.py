@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from diemcau_wire.messages import EventKind, Occurrence
 
 from .floor import Slots
+
+
+class AskedBy(StrEnum):
+    """Why a check runs."""
+
+    BEFORE = "before"
+    MORNING = "morning"
+    POWER = "power"
+    PLUGGED = "plugged"
+    PAGE = "page"
+    HALL = "hall"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,7 @@ class StartCheck:
 
     meeting: Occurrence | None
     limit_s: float
+    asked_by: AskedBy
 
 
 @dataclass(frozen=True, slots=True)

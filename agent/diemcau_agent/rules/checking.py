@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
-from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +19,7 @@ from diemcau_wire.messages import EventKind, Occurrence
 
 from diemcau_agent.checks import Finding
 
-from .actions import Action, Emit, EndCheck, StartCheck
+from .actions import Action, AskedBy, Emit, EndCheck, StartCheck
 from .verdict import CHECKING, Readiness, judge
 
 PLACE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -38,17 +37,6 @@ POSTPONED = timedelta(minutes=10)
 SHOWN = 20  # findings in an event
 
 
-class AskedBy(StrEnum):
-    """Why a check runs."""
-
-    BEFORE = "before"
-    MORNING = "morning"
-    POWER = "power"
-    PLUGGED = "plugged"
-    PAGE = "page"
-    HALL = "hall"
-
-
 @dataclass(frozen=True, slots=True)
 class Running:
     """The check that runs, or ran last: why, for which meeting, from when, and when it has to be over."""
@@ -60,12 +48,14 @@ class Running:
 
 
 class Checking:
-    """The checks of one unit. `readiness` is the result of the last one that came to an end."""
+    """The checks of one unit. `readiness` is the result of the last one that came to an end, `looks_at` what
+    the one that runs is at."""
 
     def __init__(self) -> None:
         self.readiness = Readiness()
         self.running: Running | None = None
         self.postponed_until: datetime | None = None
+        self.looks_at = ""
         self._last: Running | None = None
         self._ended: datetime | None = None
         self._booted: datetime | None = None
@@ -117,14 +107,19 @@ class Checking:
         """A device of the configuration was plugged in again."""
         self._plugged = now
 
-    def postpone(self, now: datetime, meetings: Sequence[Occurrence]) -> tuple[str | None, list[Action]]:
-        """Somebody in the hall needs it quiet: why not (or None), and what follows. At most until five
-        minutes before a meeting opens."""
+    def postpone_until(self, now: datetime, meetings: Sequence[Occurrence]) -> datetime | None:
+        """To when a check would be put off now; None when there is no time for that."""
         until = now + POSTPONED
         opens_at = opening(meetings, now)
         if opens_at is not None:
             until = min(until, opens_at - BEFORE[-1])
-        if until <= now:
+        return until if until > now else None
+
+    def postpone(self, now: datetime, meetings: Sequence[Occurrence]) -> tuple[str | None, list[Action]]:
+        """Somebody in the hall needs it quiet: why not (or None), and what follows. At most until five
+        minutes before a meeting opens."""
+        until = self.postpone_until(now, meetings)
+        if until is None:
             return "too_late", []
         actions: list[Action] = []
         if self.running is not None:
@@ -196,8 +191,8 @@ class Checking:
         until = now + LIMIT if opens_at is None else min(now + LIMIT, opens_at)
         meeting = min(meetings, key=lambda m: (m.opens_at, m.id), default=None)
         self.running = self._last = Running(by, meeting, now, until)
-        self._plugged = None
-        return [StartCheck(meeting, (until - now).total_seconds())]
+        self._plugged, self.looks_at = None, ""
+        return [StartCheck(meeting, (until - now).total_seconds(), by)]
 
 
 def opening(meetings: Iterable[Occurrence], now: datetime) -> datetime | None:

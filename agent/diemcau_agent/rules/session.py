@@ -26,6 +26,7 @@ from . import floor as floor_rules
 from . import schedule
 from .actions import (
     Action,
+    AskedBy,
     Emit,
     SendFloor,
     StartChime,
@@ -33,7 +34,7 @@ from .actions import (
     StopChime,
     StopMedia,
 )
-from .checking import AskedBy, Checking
+from .checking import Checking
 from .controls import Control, Controls, Local
 from .floor import HeldFloor, Slots
 from .live import Live
@@ -269,6 +270,16 @@ class Session:
     def trial_over(self) -> list[Action]:
         """The media process that tried a device outside a meeting or a check is gone."""
         return [] if self.attending or self.checking else self._devices_gone()
+
+    def check_media_over(self) -> list[Action]:
+        """The media process that measured for a check is gone."""
+        return [] if self.attending else self._devices_gone()
+
+    def postpone_until(self, now: datetime) -> datetime | None:
+        """To when somebody in the hall could put off the check that runs; None when he cannot."""
+        if not self.checking or self._no_check(now) is not None:
+            return None
+        return self.checks.postpone_until(now, self._ahead(now))
 
     def checked(self, findings: Sequence[Finding], now: datetime) -> list[Action]:
         """The check is over; `findings` of everything that was looked at."""

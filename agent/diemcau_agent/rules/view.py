@@ -10,7 +10,6 @@ from diemcau_wire.messages import DesiredConfig, Occurrence, SessionState
 
 from . import schedule
 from .session import Session
-from .verdict import CHECKING
 
 PHONE_BEFORE = timedelta(minutes=30)  # so long before a meeting opens the hall's phone page is of use
 
@@ -55,7 +54,6 @@ def show(
     else:
         site = config.site.model_dump()
         coordinator = config.coordinator.model_dump()
-    readiness = CHECKING if session.checking else session.readiness
     return {
         "type": "show",
         "view": view(session, now),
@@ -63,7 +61,7 @@ def show(
         "site": site,
         "coordinator": coordinator,
         "link": link,
-        "readiness": {"verdict": readiness.verdict.value, "instruction": readiness.instruction},
+        "readiness": _readiness(session, coordinator, now),
         "privacy": _privacy(session, now),
         "hand": session.local.hand,
         "next": _next(session, meetings, now),
@@ -71,6 +69,20 @@ def show(
         "urgent": _urgent(session),
         "held": _held(session.holding(now)),
         "phone": _phone(session, meetings, now),
+    }
+
+
+def _readiness(session: Session, coordinator: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """The result of the last check and whom to call about it; of one that runs, what it is at."""
+    readiness, checks = session.readiness, session.checks
+    until, to = session.postpone_until(now), checks.postponed_until
+    return {
+        "verdict": readiness.verdict.value,
+        "instruction": readiness.instruction,
+        "checking_what": checks.looks_at if session.checking else "",
+        "postpone_until": _time(until) if until is not None else None,
+        "postponed_to": _time(to) if to is not None and now < to else None,
+        "whom": coordinator if readiness.instruction and coordinator["phone"] else None,
     }
 
 

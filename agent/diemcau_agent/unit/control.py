@@ -15,6 +15,7 @@ from pathlib import Path
 
 from diemcau_agent.ipc import MAX_LINE, Channel, Garbage, Line, listen
 from diemcau_agent.rules import controls
+from diemcau_agent.rules.actions import AskedBy
 
 from .commands import TEXTS
 from .devices import Devices
@@ -25,7 +26,7 @@ from .screen_process import ScreenProcess
 
 log = logging.getLogger(__name__)
 
-PREFLIGHT_LIMIT_S = 40
+PREFLIGHT_LIMIT_S = 95
 
 
 class Control:
@@ -76,7 +77,7 @@ class Control:
         return self._status()
 
     async def _answer_preflight(self, line: Line) -> Line:
-        refused = self._hall.ask_check()
+        refused = self._hall.ask_check(AskedBy.HALL)
         if refused is not None:
             return {"ok": False, "error": TEXTS[refused]}
         try:
@@ -88,7 +89,10 @@ class Control:
             "ok": True,
             "verdict": readiness.verdict.value,
             "instruction": readiness.instruction,
-            "findings": [{"what": f.what, "text": f.text} for f in readiness.findings],
+            "findings": [
+                {"what": f.what, "text": f.text, "remedy": f.remedy, "mended": f.mended}
+                for f in readiness.findings
+            ],
         }
 
     async def _answer_decline(self, line: Line) -> Line:

@@ -22,6 +22,7 @@ from diemcau_agent.checks import Finding
 from diemcau_agent.ipc import Garbage, Line
 from diemcau_agent.rules.actions import (
     Action,
+    AskedBy,
     Emit,
     EndCheck,
     SendFloor,
@@ -31,14 +32,13 @@ from diemcau_agent.rules.actions import (
     StopChime,
     StopMedia,
 )
-from diemcau_agent.rules.checking import AskedBy
 from diemcau_agent.rules.controls import Control
 from diemcau_agent.rules.session import Session
 from diemcau_agent.rules.verdict import Readiness
 from diemcau_agent.rules.view import show
 
+from .checking import RoomCheck
 from .desired import Desired
-from .health import clock_trusted, disk_writable
 from .lines import flag, number, slots_received, text
 from .live_light import LiveLight
 from .media_process import MediaProcess
@@ -50,7 +50,6 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 CLOCK_STEP = timedelta(seconds=2)  # more than this between two ticks is not drift
 SLOT_REPORT_S = 5
-SCREEN_LIMIT_S = 2  # a check waits this long for a screen that is just being started
 Record = Callable[[EventKind, str | None, dict[str, object]], None]
 
 
@@ -65,13 +64,14 @@ class Hall:
         session: Session,
         screen: ScreenProcess,
         media: MediaProcess,
+        room_check: RoomCheck,
         *,
         record: Record,
         linked: Callable[[], bool],
         changed: Callable[[], None],
     ) -> None:
         self._folder, self._unit, self._desired, self._session = folder, unit, desired, session
-        self._screen, self._media = screen, media
+        self._screen, self._media, self._room_check = screen, media, room_check
         self._record, self._linked, self._changed = record, linked, changed
         self._mic_heard = False
         self._check: asyncio.Task[None] | None = None
@@ -220,6 +220,15 @@ class Hall:
         self._session.picture_at = at
         self._tell()
 
+    def check_is_at(self, what: str) -> None:
+        """What the check that runs is looking at; "" when that is nothing the screen has a word for."""
+        self._session.checks.looks_at = what
+        self._tell()
+
+    def check_media_over(self) -> None:
+        """A media process that measured for the check is gone, and what it had open with it."""
+        self._do(self._session.check_media_over())
+
     def trial_over(self) -> None:
         """The media process that tried a device is gone."""
         self._do(self._session.trial_over())
@@ -256,15 +265,16 @@ class Hall:
             case StopMedia(politely):
                 self._mic_heard = False
                 self._media.stop(politely=politely)
-            case StartCheck(meeting, limit_s):
-                self._check = asyncio.create_task(self._run_check(meeting, limit_s), name="check")
+            case StartCheck(meeting, limit_s, asked_by):
+                run = self._run_check(meeting, limit_s, asked_by)
+                self._check = asyncio.create_task(run, name="check")
                 self._check.add_done_callback(_report)
             case EndCheck(judge):
                 if self._check is not None:
                     self._check.cancel()
                     self._check = None
                 if judge:
-                    self._judge([Finding("check_incomplete", "something else went before the check")])
+                    self._judge(self._room_check.found_so_far(cut="something else went before the check"))
                 self._checked.set()
             case StartChime(seconds, in_meeting):
                 self._chime(seconds, in_meeting=in_meeting)
@@ -342,7 +352,7 @@ class Hall:
             "camera": config.camera.model_dump(),
             "microphone": config.microphone.model_dump(),
             "sound": config.sound.model_dump(),
-            "video": config.video.model_dump(),
+            "video": self._room_check.video(config).model_dump(),
             "stopped": self._session.local.stopped,
             "screen_socket": str(self._folder.screen_socket.absolute()),
             "previous_session": self._previous_session(),
@@ -350,38 +360,14 @@ class Hall:
 
     # ── the check ────────────────────────────────────────────────────────────────────────────────
 
-    async def _run_check(self, meeting: Occurrence | None, limit_s: float) -> None:
-        config = self._desired.config
-        if config is None:
-            found = [Finding("check_incomplete", "this unit has no configuration yet")]
-        else:
-            check: Line = {
-                "type": "check",
-                "ca": str(self._folder.ca.absolute()),
-                "join": meeting.join.model_dump() if meeting and meeting.join else None,
-                "camera": config.camera.model_dump(),
-                "microphone": config.microphone.model_dump(),
-                "video": config.video.model_dump(),
-            }
-            found = await self._media.check(check, limit_s)
-        if not await self._screen.ready(SCREEN_LIMIT_S):
-            found.append(Finding("screen_missing", "the screen process does not answer"))
-        self._judge(found)
+    async def _run_check(self, meeting: Occurrence | None, limit_s: float, asked_by: AskedBy) -> None:
+        self._judge(await self._room_check.run(meeting, limit_s, asked_by))
 
-    def _judge(self, of_media: list[Finding]) -> None:
-        found = [*of_media, *self._own_findings()]
+    def _judge(self, found: list[Finding]) -> None:
         log.info("checked", extra={"findings": [f.what for f in found]})
         self._check = None
         self._do(self._session.checked(found, _now()))
         self._checked.set()
-
-    def _own_findings(self) -> list[Finding]:
-        found = []
-        if (full := disk_writable(self._folder.root)) is not None:
-            found.append(Finding("disk_full", full))
-        if not clock_trusted(self._folder.root):
-            found.append(Finding("clock_wrong", "the clock stands before things that were written here"))
-        return found
 
     # ── small things ─────────────────────────────────────────────────────────────────────────────
 

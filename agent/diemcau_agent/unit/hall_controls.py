@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from diemcau_agent.drivers import sound_mixer
-from diemcau_agent.rules.checking import AskedBy
+from diemcau_agent.rules.actions import AskedBy
 from diemcau_agent.rules.controls import Control
 from diemcau_agent.rules.keys import Press
 

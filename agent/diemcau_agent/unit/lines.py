@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from diemcau_agent.checks import Finding
 from diemcau_agent.ipc import Garbage, Line
 
 MAX_SLOTS = 4
+MAX_VALUES = 40
 
 
 def slots_shown(line: Line) -> list[tuple[str | None, int]]:
@@ -27,9 +27,17 @@ def slots_received(line: Line) -> list[tuple[str | None, int | None]]:
     return found
 
 
-def findings(line: Line) -> list[Finding]:
-    """`checked` of media."""
-    return [Finding(text(one, "what", 60), text(one, "text", 200)) for one in _objects(line, "findings", 20)]
+def measured(line: Line) -> tuple[str, dict[str, Any]]:
+    """`measured` of media: the part, and at most 40 values of it that are plain."""
+    values = line.get("values")
+    if not isinstance(values, dict) or len(values) > MAX_VALUES:
+        raise Garbage(f"values are not an object of at most {MAX_VALUES}")
+    plain = str | int | float | bool | None
+    return text(line, "part", 40), {
+        key: value[:200] if isinstance(value, str) else value
+        for key, value in values.items()
+        if isinstance(value, plain)
+    }
 
 
 def flag(line: Line, key: str) -> bool:

@@ -7,19 +7,22 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from diemcau_wire.messages import EventKind
 
-from diemcau_agent.checks import Finding
 from diemcau_agent.ipc import Garbage, Line
 
 from .child import Begin, Child, Running
-from .lines import findings, text
+from .lines import measured as values_measured
+from .lines import text
 
 log = logging.getLogger(__name__)
 
 DEVICE_LOST = (EventKind.CAMERA_LOST, EventKind.MICROPHONE_LOST)
 LEAVE_LIMIT_S = 2.5
+START_LIMIT_S = 30.0  # until the first line of one that measures
+SILENT_S = 8.0  # it says something every second
 
 
 class NoAnswer(Exception):
@@ -96,19 +99,26 @@ class MediaProcess:
         """Wait until every order so far is carried out."""
         await self._orders.join()
 
-    async def check(self, check: Line, limit_s: float) -> list[Finding]:
-        """Run a check in a process of its own, for at most `limit_s`; gives what it found."""
+    async def check(
+        self,
+        check: Line,
+        limit_s: float,
+        measured: Callable[[str, dict[str, Any]], None],
+        hear: Callable[[Line], None],
+    ) -> str | None:
+        """Have a process of its own measure for a check; each part goes to `measured`, other lines to `hear`.
+
+        None when it came to its end, otherwise what was wrong with the process; it is gone either way. Raises
+        TimeoutError after `limit_s`.
+        """
         self.interrupt()
-        try:
-            async with asyncio.timeout(limit_s), self._lock:
-                try:
-                    return await self._check(check)
-                finally:
-                    await asyncio.shield(asyncio.create_task(self._end(0), name="end of check"))
-        except TimeoutError:
-            return [Finding("check_incomplete", f"no answer within {limit_s:.0f} s")]
-        except (OSError, Garbage) as error:
-            return [Finding("check_incomplete", str(error)[:200])]
+        async with asyncio.timeout(limit_s), self._lock:
+            try:
+                return await self._check(check, measured, hear)
+            except OSError as error:
+                return str(error)[:200]
+            finally:
+                await asyncio.shield(asyncio.create_task(self._end(0), name="end of check"))
 
     async def ask(self, question: Line, answered: str, limit_s: float) -> Line:
         """One question to a process of its own, for at most `limit_s`: gives the line of type `answered`.
@@ -155,16 +165,36 @@ class MediaProcess:
             finally:
                 await asyncio.shield(asyncio.create_task(self._end(0), name="end of question"))
 
-    async def _check(self, check: Line) -> list[Finding]:
+    async def _check(
+        self, check: Line, measured: Callable[[str, dict[str, Any]], None], hear: Callable[[Line], None]
+    ) -> str | None:
         await self._end(0)
         child = self.child = await self._begin("media", self._command, self._path)
         child.channel.send(check)
-        async for line in child.channel.lines():
-            if line["type"] == "checked":
-                return findings(line)
-            self._heard(line)
-        code = await child.ended()
-        return [Finding("check_incomplete", f"the media process ended with {code}")]
+        began = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(START_LIMIT_S) as limit:
+                async for line in child.channel.lines():
+                    limit.reschedule(asyncio.get_running_loop().time() + SILENT_S)
+                    match line["type"]:
+                        case "checked":
+                            return None
+                        case "measured":
+                            self._take(line, measured)
+                        case _:
+                            hear(line)
+                code = await child.ended()
+        except TimeoutError:
+            after_s = asyncio.get_running_loop().time() - began
+            return f"the media process fell silent, {after_s:.0f} s after its start"
+        return f"the media process ended with {code}"
+
+    def _take(self, line: Line, measured: Callable[[str, dict[str, Any]], None]) -> None:
+        try:
+            measured(*values_measured(line))
+        except Garbage as error:
+            self.refused += 1
+            log.warning("line of the media process refused", extra={"error": str(error)})
 
     async def _carry_out(self, order: Callable[[], object] | Line | None) -> None:
         if callable(order):

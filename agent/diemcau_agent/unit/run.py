@@ -35,6 +35,7 @@ from diemcau_agent.rules.session import Session, Visit
 from diemcau_agent.rules.television import want
 
 from .buttons import HallButtons
+from .checking import RoomCheck
 from .child import Begin, Child
 from .commands import UnknownVerb
 from .control import Control
@@ -47,6 +48,7 @@ from .link import Link
 from .media_process import MediaProcess
 from .orders import Orders
 from .outbox import Outbox
+from .room import Room
 from .screen_process import ScreenProcess
 from .sending import Sending
 from .state_folder import Identity, StateFolder, read_identity, write_atomically
@@ -135,6 +137,14 @@ class Unit:
             session,
             self._screen,
             self._media,
+            RoomCheck(
+                Room(folder, lambda: self._desired.config, self._link, self._screen, self.television),
+                self._media,
+                heard=lambda line: self._hall.media_heard(line),
+                record=lambda kind, data: self._record(kind, None, data),
+                says=lambda what: self._hall.check_is_at(what),
+                media_over=lambda: self._hall.check_media_over(),
+            ),
             record=self._record,
             linked=lambda: self._link.nonce is not None,
             changed=self._report_session,

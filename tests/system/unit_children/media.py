@@ -1,7 +1,7 @@
 """A media process for tests of the unit: joins nothing, says what media says, notes what it is told.
 
 Faults on demand, by files in the folder $UNIT_TEST: `media-fault` (janus_lost, exit 1), `media-hangs`
-(says nothing more), `media-findings` (what a check finds), `check-hangs`.
+(says nothing more), `media-measured` (what a check measures, by part), `check-hangs`.
 """
 
 import json
@@ -59,12 +59,16 @@ def main() -> int:
                 case "floor":
                     video, mic = line["video"], line["mic"]
                 case "check":
+                    say("checking", parts=line["parts"])
                     if asked("check-hangs"):
                         signal.pause()
                     say("camera", open=True, encoder="none")
-                    findings = FOLDER / "media-findings"
-                    found = json.loads(findings.read_text()) if findings.exists() else []
-                    say("checked", ok=not found, findings=found)
+                    said = FOLDER / "media-measured"
+                    measured = json.loads(said.read_text()) if said.exists() else {}
+                    for part in line["parts"]:
+                        if part in measured:
+                            say("measured", part=part, values=measured[part])
+                    say("checked", measured=measured)
                     return 0
                 case "stop":
                     say("camera", open=False)

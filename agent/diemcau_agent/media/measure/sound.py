@@ -1,0 +1,189 @@
+"""The parts `microphone` and `tone`: listening to the hall, and to what this unit plays in it.
+
+The microphone is read as it really is, without echo cancellation: that would take the tone out. Values as
+`checks/microphone.py` and `checks/sound.py` judge them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diemcau_agent.drivers.microphones import BLOCK, RATE_HZ, Block, open_microphone
+from diemcau_agent.drivers.sound_outputs import open_sound_output
+from diemcau_agent.ipc import Line
+
+from ..device import DeviceThread
+from ..mixing import decibels
+from ..orders import Check
+from ..room_sound import hear, tone
+
+OPEN_S = 6.0
+LISTEN_S = 1.6
+TAIL_S = 1.2
+SPOKEN_DB, SPOKEN_RANGE_DB = -48.0, 12.0
+MOVED = 0.02  # of the picture
+
+
+async def sound(
+    order: Check, moving: float, tell: Callable[[Line], None], done: Callable[[str, dict[str, Any]], None]
+) -> None:
+    """Measure both parts; each goes to `done`. `moving`: the share of the picture in which something moved.
+
+    No tone is played where it is not wanted, nor in a hall where somebody speaks or moves.
+    """
+    if order.microphone.source == "none":
+        if "tone" in order.parts and order.sound.output != "none":
+            done("tone", await _only_open(order))
+        return
+    listener = _Listener(order.microphone.source)
+    thread = DeviceThread("microphone", listener.work)
+    thread.start()
+    try:
+        problem = await _until(thread, listener.opened, OPEN_S)
+        if problem is None:
+            tell({"type": "microphone", "open": True})
+            problem = await _until(thread, None, LISTEN_S)
+        blocks = list(listener.blocks)
+        if problem is not None or not blocks:
+            done("microphone", problem or {"why": "silent", "text": "it opened and gives no sound"})
+            if "tone" in order.parts and order.sound.output != "none":
+                done("tone", await _only_open(order))
+            return
+        background = np.concatenate(blocks)
+        done("microphone", _levels(background))
+        if "tone" in order.parts and order.sound.output != "none":
+            occupied = moving > MOVED or _spoken(background)
+            if not order.tone or occupied:
+                done(
+                    "tone", {"skipped": "occupied" if order.tone else "not wanted"} | await _only_open(order)
+                )
+            else:
+                done("tone", await _play_and_hear(order, listener, thread))
+    finally:
+        thread.abandon()
+        if listener.opened.is_set():
+            tell({"type": "microphone", "open": False})
+
+
+class _Listener:
+    """Reads the microphone in a thread and keeps everything."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self.blocks: list[Block] = []
+        self.opened = asyncio.Event()
+
+    def work(self, thread: DeviceThread) -> None:
+        microphone = open_microphone(self._source, echo_cancellation=False)
+        if microphone is None:
+            return
+        try:
+            thread.tell(self.opened.set)
+            while not thread.abandoned:
+                self.blocks.append(microphone.read())
+        finally:
+            microphone.close()
+
+
+async def _until(thread: DeviceThread, event: asyncio.Event | None, seconds: float) -> dict[str, str] | None:
+    """Wait for `event`, or just so long; gives why the device failed meanwhile."""
+    waits: set[asyncio.Future[Any]] = {thread.ended}
+    if event is not None:
+        waits.add(asyncio.ensure_future(event.wait()))
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits - {thread.ended}:
+        wait.cancel()
+    if thread.ended.done():
+        return {"why": thread.why or "lost", "text": (thread.ended.result() or "it ended")[:200]}
+    if event is not None and not event.is_set():
+        return {"why": "hung", "text": f"its driver does not come back within {seconds:g} s"}
+    return None
+
+
+async def _play_and_hear(order: Check, listener: _Listener, heard_by: DeviceThread) -> dict[str, Any]:
+    """Play the tone while the microphone goes on listening."""
+    played, began = tone(), len(listener.blocks)
+
+    def starts() -> None:
+        nonlocal began
+        began = len(listener.blocks)
+
+    problem = await _played(order, played, starts)
+    if problem is not None:
+        return problem
+    await asyncio.wait({heard_by.ended}, timeout=TAIL_S)
+    recorded = listener.blocks[began:]
+    if not recorded:
+        return {"played": True, "heard": False}
+    background = np.concatenate(listener.blocks[:began])
+    values: dict[str, Any] = {"played": True, "heard": False, "noise_db": _db(background)}
+    found = hear(played, np.concatenate(recorded))
+    if found.heard:
+        values |= {
+            "heard": True,
+            "level_db": found.level_db,
+            "snr_db": found.snr_db,
+            "delay_ms": found.delay_ms,
+            "echo_db": found.echo_db,
+        }
+    return values
+
+
+async def _only_open(order: Check) -> dict[str, Any]:
+    """Open the output and close it again: whether it is there, without a sound."""
+    problem = await _played(order, np.zeros(2 * BLOCK, np.int16), lambda: None)
+    return problem if problem is not None else {"played": False}
+
+
+async def _played(order: Check, samples: Block, starts: Callable[[], None]) -> dict[str, Any] | None:
+    """Play samples; why that did not work, None when it did. `starts` is called right before the first."""
+
+    def play(thread: DeviceThread) -> None:
+        output = open_sound_output(order.sound.output)
+        try:
+            starts()
+            for start in range(0, len(samples) - BLOCK + 1, BLOCK):
+                if thread.abandoned:
+                    return
+                output.write(samples[start : start + BLOCK])
+        finally:
+            output.close()
+
+    thread = DeviceThread("sound", play)
+    thread.start()
+    limit_s = OPEN_S + len(samples) / RATE_HZ + 2
+    try:
+        await asyncio.wait({thread.ended}, timeout=limit_s)
+    finally:
+        thread.abandon()
+    if not thread.ended.done():
+        return {"why": "hung", "text": f"its driver does not come back within {limit_s:.0f} s"}
+    problem = thread.ended.result()
+    return None if problem is None else {"why": thread.why or "lost", "text": problem[:200]}
+
+
+def _levels(samples: Block) -> dict[str, Any]:
+    peak = float(np.abs(samples.astype(np.int32)).max())
+    return {"level_db": _db(samples), "peak_db": decibels(peak * peak)}
+
+
+def _spoken(samples: Block) -> bool:
+    """Whether somebody speaks: it comes and goes, unlike a fan."""
+    count = samples.size // BLOCK
+    if count < 10:
+        return False
+    powers: NDArray[np.float64] = np.square(samples[: count * BLOCK].reshape(count, BLOCK).astype(float))
+    levels = np.array([decibels(float(power)) for power in powers.mean(axis=1)])
+    low, high = np.percentile(levels, (10, 90))
+    return bool(high > SPOKEN_DB and high - low > SPOKEN_RANGE_DB)
+
+
+def _db(samples: NDArray[Any]) -> float:
+    if not samples.size:
+        return -100.0
+    return decibels(float(np.square(samples.astype(np.float64)).mean()))

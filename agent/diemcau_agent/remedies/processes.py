@@ -1,0 +1,28 @@
+"""The unit's own processes: a fresh screen, a fresh process for camera and sound."""
+
+from __future__ import annotations
+
+from diemcau_agent.unit.room import Room
+
+from .remedy import Remedy
+
+_START_S = 12.0
+
+
+async def _restart_screen(room: Room) -> str:
+    if await room.screen.ready(1.0):
+        return "it is there again"
+    room.screen.renew()
+    ready = await room.screen.ready(_START_S)
+    return "a fresh one draws" if ready else "a fresh one was started and does not draw"
+
+
+async def _fresh_media(room: Room) -> str:
+    """The one that hung was killed when it fell silent; measuring again starts another."""
+    return "killed; a fresh one takes over"
+
+
+RESTART_SCREEN = Remedy("restart_screen", "kills the screen process, a fresh one takes over", _restart_screen)
+FRESH_MEDIA = Remedy(
+    "fresh_media", "kills the process for camera and sound, a fresh one takes over", _fresh_media, at_most=2
+)

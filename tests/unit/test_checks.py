@@ -1,0 +1,320 @@
+"""The checks: what they find in what was measured, and what they let pass."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from diemcau_agent.checks import CHECKS, FAULTS, judge, parts_of
+from diemcau_agent.media.measure.looking import Looking
+from diemcau_agent.media.room_sound import hear, tone
+from diemcau_agent.remedies import REMEDIES
+from diemcau_wire.messages import DesiredConfig
+from hypothesis import given
+from hypothesis import strategies as st
+
+RATE_HZ = 48_000
+CONFIG = DesiredConfig.model_validate(
+    {
+        "unit": "u3f9a01c77b2e",
+        "epoch": 1,
+        "rev": 1,
+        "site": {"id": "a", "name": "Xã An"},
+        "camera": {"source": "v4l2:usb-cam"},
+        "microphone": {"source": "pulse:mic"},
+        "sound": {"output": "pulse:speaker"},
+        "television": {"control": "cec"},
+    }
+)
+HEALTHY: dict[str, dict[str, Any]] = {
+    "camera": {
+        **{"pictures": 60, "seconds": 4.0, "fps": 15.0, "width": 640, "height": 360, "codec": "raw"},
+        **{"luma": 110.0, "brightest": 190.0, "structure": 30.0, "stale_s": 0.0, "stale_keys": 0},
+        **{"motion": 2.5, "moving": 0.0},
+    },
+    "microphone": {"level_db": -55.0, "peak_db": -40.0},
+    "tone": {
+        **{"played": True, "heard": True, "level_db": -30.0, "snr_db": 20.0, "delay_ms": 120.0},
+        **{"echo_db": -12.0, "noise_db": -55.0},
+    },
+    "mixer": {"source_muted": False, "source_volume": 80, "sink_muted": False, "sink_volume": 70},
+    "room": {"joined": True, "pictures_sent": 30, "pictures_back": 29, "tone_back": True},
+    "line": {"linked": True, "rtt_ms": 40.0, "cables": 1, "carriers": 1},
+    "television": {"power": "on", "ours": True, "name": "TV"},
+    "screen": {"ready": True, "connectors": 2, "connected": 1, "edid": True, "text": ""},
+    "disk": {"free_bytes": 5 * 2**30},
+    "heat": {"celsius": 55.0},
+    "power": {"undervoltage": False},
+    "clock": {"trusted": True, "offset_s": -0.3},
+}
+BROKEN: dict[str, dict[str, dict[str, Any]]] = {
+    "camera_missing": {"camera": {"why": "missing", "text": "usb-cam is not plugged in"}},
+    "camera_busy": {"camera": {"why": "busy"}},
+    "camera_refused": {"camera": {"why": "refused"}},
+    "camera_unreachable": {"camera": {"why": "unreachable"}},
+    "camera_unsupported": {"camera": {"why": "unsupported"}},
+    "camera_black": {"camera": {"luma": 16.0, "brightest": 17.0, "structure": 0.1, "motion": 0.0}},
+    "camera_frozen": {"camera": {"stale_s": 3.9, "stale_keys": 58, "motion": 0.0}},
+    "camera_slow": {"camera": {"fps": 5.0}},
+    "camera_gop": {"camera": {"codec": "h264", "gop_s": 4.0}},
+    "microphone_missing": {"microphone": {"why": "missing"}},
+    "microphone_busy": {"microphone": {"why": "busy"}},
+    "microphone_substituted": {"microphone": {"why": "substituted"}},
+    "microphone_silent": {"microphone": {"level_db": -100.0, "peak_db": -100.0}},
+    "microphone_muted": {"mixer": {"source_muted": True}},
+    "microphone_quiet": {"mixer": {"source_volume": 5}},
+    "sound_missing": {"tone": {"why": "missing"}},
+    "sound_muted": {"mixer": {"sink_muted": True}},
+    "sound_not_heard": {"tone": {"heard": False}},
+    "sound_echo": {"tone": {"echo_db": 6.0}},
+    "television_off": {"television": {"power": "standby", "ours": None}},
+    "television_input": {"television": {"ours": False}},
+    "television_silent": {"television": {"why": "silent"}},
+    "screen_missing": {"screen": {"ready": False}},
+    "edid_missing": {"screen": {"edid": False, "text": "the checksum is wrong"}},
+    "janus_unreachable": {"room": {"why": "lost", "text": "no answer"}},
+    "line_down": {"line": {"linked": False}},
+    "line_slow": {"line": {"rtt_ms": 3000.0}},
+    "disk_full": {"disk": {"text": "No space left on device"}},
+    "hot": {"heat": {"celsius": 88.0}},
+    "undervoltage": {"power": {"undervoltage": True}},
+    "clock_wrong": {"clock": {"trusted": False}},
+    "media_hung": {"media": {"hung": True, "text": "silent for 8 s"}},
+    "check_incomplete": {"media": {"cut": True}},
+}
+
+
+def measured(*faults: str, **more: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What is measured in a hall with these faults and nothing else wrong."""
+    room = {part: dict(values) for part, values in HEALTHY.items()}
+    for changes in [*(BROKEN[fault] for fault in faults), more]:
+        for part, values in changes.items():
+            room[part] = {**room.get(part, {}), **values}
+    return room
+
+
+def found(room: dict[str, dict[str, Any]], **settings: Any) -> list[str]:
+    config = CONFIG.model_copy(update=settings)
+    return [finding.what for finding in judge(room, config)]
+
+
+def test_every_fault_is_named_and_a_healthy_hall_has_none() -> None:
+    assert set(BROKEN) == set(FAULTS)
+    assert found(measured()) == []
+    for fault in FAULTS:
+        assert found(measured(fault)) == [fault]
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("camera_missing", "microphone_missing"),
+        ("camera_black", "sound_muted"),
+        ("camera_frozen", "line_down"),
+        ("camera_refused", "disk_full"),
+        ("microphone_muted", "sound_muted"),
+        ("microphone_silent", "television_off"),
+        ("television_input", "sound_not_heard"),
+        ("janus_unreachable", "line_down"),
+        ("screen_missing", "clock_wrong"),
+        ("hot", "undervoltage"),
+        ("media_hung", "television_silent"),
+        ("camera_slow", "microphone_quiet"),
+    ],
+)
+def test_two_faults_at_once_are_both_named(pair: tuple[str, str]) -> None:
+    assert sorted(found(measured(*pair))) == sorted(pair)
+
+
+def test_what_one_fault_explains_is_not_a_second_one() -> None:
+    deaf = measured("microphone_muted", "microphone_silent", "sound_not_heard")
+    assert found(deaf) == ["microphone_muted"]
+    assert found(measured("sound_muted", "sound_not_heard")) == ["sound_muted"]
+    loud = measured("sound_not_heard", tone={"heard": False, "noise_db": -30.0})
+    assert found(loud) == [], "in a loud hall nobody can say"
+
+
+def test_what_is_not_there_is_not_missed() -> None:
+    none = {"source": "none"}
+    room = measured("microphone_missing", "sound_missing", "television_silent")
+    empty = {
+        "microphone": CONFIG.microphone.model_copy(update=none),
+        "sound": CONFIG.sound.model_copy(update={"output": "none"}),
+        "television": CONFIG.television.model_copy(update={"control": "none"}),
+    }
+    assert found(room, **empty) == []
+    assert found({}) == [], "what was not measured says nothing"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(HEALTHY)),
+        st.one_of(
+            st.none(),
+            st.dictionaries(
+                st.sampled_from(sorted({key for values in HEALTHY.values() for key in values} | {"why"})),
+                st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(), st.just([1])),
+            ),
+        ),
+    )
+)
+def test_whatever_was_measured_is_judged(room: Any) -> None:
+    assert all(finding.what in FAULTS for finding in judge(room, CONFIG))
+
+
+def test_what_is_tried_exists_and_what_tells_is_measured() -> None:
+    parts = {part for check in CHECKS for part in check.parts}
+    for what, fault in FAULTS.items():
+        assert set(fault.remedies) <= set(REMEDIES), what
+        assert set(parts_of(what)) <= parts
+    assert {remedy for fault in FAULTS.values() for remedy in fault.remedies} == set(REMEDIES)
+
+
+# ── pictures ─────────────────────────────────────────────────────────────────────────────────────
+
+CHANCE = np.random.default_rng(3)
+WIDTH, HEIGHT, FPS = 320, 180, 15
+
+
+def hall(light: float, contrast: float) -> np.ndarray:
+    """A room: a window, a table, a shade from wall to wall."""
+    across = np.linspace(-0.5, 0.5, WIDTH)[None, :] + np.linspace(0.2, -0.2, HEIGHT)[:, None]
+    room = light + contrast * across
+    room[20:60, 200:260] += contrast
+    room[120:160, 60:240] -= contrast / 3
+    return room
+
+
+def pictures(still: np.ndarray, noise: float, seconds: float = 4) -> Iterator[np.ndarray]:
+    for _ in range(round(seconds * FPS)):
+        yield np.clip(still + CHANCE.normal(0, noise, still.shape), 16, 235).astype(np.uint8)
+
+
+def coded(lumas: Iterator[np.ndarray], gop: int, *, crf: int = 30) -> Iterator[tuple[np.ndarray, bool]]:
+    """As a camera that encodes gives them: H.264 with key frames, decoded again."""
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    encoder.framerate, encoder.gop_size, encoder.thread_count = FPS, gop, 1
+    encoder.options = {"preset": "superfast", "tune": "zerolatency", "crf": str(crf), "sc_threshold": "0"}
+    decoder = av.CodecContext.create("h264", "r")
+    for luma in lumas:
+        planes = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
+        planes[:HEIGHT] = luma
+        for packet in encoder.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")):
+            for frame in decoder.decode(packet):
+                yield frame.to_ndarray()[:HEIGHT], bool(frame.key_frame)
+
+
+def look(shots: Iterator[tuple[np.ndarray, bool]]) -> dict[str, Any]:
+    looking = Looking()
+    for number, (luma, key) in enumerate(shots):
+        looking.take(luma, number / FPS, key=key)
+    return looking.values()
+
+
+def raw(lumas: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
+    return ((luma, True) for luma in lumas)
+
+
+def sees(values: dict[str, Any]) -> list[str]:
+    return found(measured(camera=values))
+
+
+@pytest.mark.parametrize(
+    ("light", "contrast", "noise"), [(110, 60, 1.5), (24, 10, 2.5), (20, 6, 4), (40, 4, 1)]
+)
+def test_a_still_empty_hall_bright_or_dark_is_healthy(light: float, contrast: float, noise: float) -> None:
+    assert sees(look(raw(pictures(hall(light, contrast), noise)))) == []
+
+
+def test_a_still_hall_whose_camera_takes_all_noise_away_is_healthy() -> None:
+    """Between key frames the picture does not change at all; each key frame differs a little."""
+    values = look(coded(pictures(hall(90, 40), 1.2, 5), gop=FPS))
+    assert sees(values) == [] and values["stale_s"] < 1.5
+
+
+def test_a_frozen_camera_raw_and_coded() -> None:
+    still = hall(110, 60).clip(16, 235).astype(np.uint8)
+    assert sees(look(raw(itertools.repeat(still, 60)))) == ["camera_frozen"]
+    again = coded(itertools.repeat(still, 5 * FPS), gop=FPS // 2, crf=23)
+    assert sees(look(again)) == ["camera_frozen"]
+
+
+def test_a_covered_lens_is_black_and_a_night_with_one_lamp_is_not() -> None:
+    covered = np.full((HEIGHT, WIDTH), 17.0)
+    assert sees(look(raw(pictures(covered, 3)))) == ["camera_black"], "with noise, too"
+    lamp = covered.copy()
+    lamp[20:30, 20:30] = 180
+    assert sees(look(raw(pictures(lamp, 3)))) == []
+
+
+def test_somebody_who_walks_through_is_seen_and_noise_is_not_taken_for_him() -> None:
+    def walking() -> Iterator[np.ndarray]:
+        for number, luma in enumerate(pictures(hall(110, 60), 2)):
+            luma[60:120, number * 4 : number * 4 + 40] = 40
+            yield luma
+
+    assert look(raw(walking()))["moving"] > 0.02
+    assert look(raw(pictures(hall(24, 10), 6)))["moving"] < 0.01
+
+
+# ── three hundred healthy halls ──────────────────────────────────────────────────────────────────
+
+
+def healthy_sound(chance: np.random.Generator, *, hard: bool) -> dict[str, dict[str, Any]]:
+    """A hall in which the tone is really played: noise of a fan, hum, or speech-like; echoes; any volume."""
+    played = tone()
+    noise_db = chance.uniform(-45, -33) if hard else chance.uniform(-75, -45)
+    gain = 10 ** (chance.uniform(-30, -8) / 20)
+    delay = int(chance.uniform(0.03, 0.3) * RATE_HZ)
+    length = len(played) + RATE_HZ
+    air = np.zeros(length)
+    for late, share in ((0, 1.0), (int(0.021 * RATE_HZ), 0.4), (int(0.07 * RATE_HZ), 0.3)):
+        air[delay + late : delay + late + len(played)] += gain * share * played
+    rms = 32768 * 10 ** (noise_db / 20)
+    white = chance.normal(0, 1, length)
+    fan = np.convolve(white, np.ones(8) / 8, "same") if chance.random() < 0.5 else white
+    noise = fan / fan.std() * rms
+    recorded = np.clip(air + noise, -32768, 32767).astype(np.int16)
+    heard = hear(played, recorded)
+    return {
+        "microphone": {"level_db": noise_db, "peak_db": noise_db + 10},
+        "tone": {
+            **{"played": True, "heard": heard.heard, "noise_db": noise_db, "level_db": heard.level_db},
+            **{"snr_db": heard.snr_db, "delay_ms": heard.delay_ms, "echo_db": heard.echo_db},
+        },
+    }
+
+
+def healthy_camera(chance: np.random.Generator, *, hard: bool) -> dict[str, Any]:
+    light, contrast = (chance.uniform(18, 30), chance.uniform(5, 14)) if hard else (110, 60)
+    noise = chance.uniform(0.4, 4)
+    shots = list(pictures(hall(light, contrast), noise, 1.6))
+    values = look(raw(iter(shots)))
+    return {**values, "fps": chance.uniform(7.5, 10) if hard else 15.0}
+
+
+def test_three_hundred_healthy_halls_a_third_of_them_hard_raise_no_alarm() -> None:
+    """Sounds and pictures are measured of ten halls of each kind, and combined."""
+    chance = np.random.default_rng(2026)
+    sounds = {hard: [healthy_sound(chance, hard=hard) for _ in range(10)] for hard in (True, False)}
+    cameras = {hard: [healthy_camera(chance, hard=hard) for _ in range(10)] for hard in (True, False)}
+    alarms: list[tuple[int, list[str]]] = []
+    for number in range(300):
+        hard = number % 3 == 0
+        room = measured(
+            camera=cameras[hard][int(chance.integers(10))],
+            television={"power": "on", "ours": None if hard else True},
+            heat={"celsius": float(chance.uniform(35, 78))},
+            line={"rtt_ms": float(chance.uniform(5, 900 if hard else 200))},
+            clock={"offset_s": float(chance.normal(0, 3))},
+            room={"pictures_back": int(chance.integers(18, 31))},
+            **sounds[hard][int(chance.integers(10))],
+        )
+        if what := found(room):
+            alarms.append((number, what))
+    assert alarms == []
