@@ -52,6 +52,7 @@ from .api import (
     audit,
     board,
     events,
+    faults,
     floor,
     halls,
     hands,
@@ -208,6 +209,7 @@ def create_app(controller: Controller) -> FastAPI:
         attendees,
         reports,
         incidents,
+        faults,
     ):
         app.include_router(part.router, prefix="/api/v1", responses=answers(422))
     app.include_router(health.router)

@@ -30,6 +30,7 @@ PAGES = {
     "/enter/{secret}": ["!{enter}", "!/enter/khong-co"],
     "/h/{meeting}/{site}/{token}": ["!{hall}"],
     "/h/{meeting}/{site}/{token}/people/{person}": ["!{person}"],
+    "/faults": ["/faults", "/faults?days=365"],
     "/incidents": ["/incidents", "/incidents?q=khong+co"],
     "/incidents/new": ["/incidents/new"],
     "/incidents/{incident}": ["/incidents/{incident}", "/incidents/{shared}"],
@@ -73,7 +74,7 @@ NO_PAGES = {
     *("/meetings/{meeting}/halls", "/meetings/{meeting}/now", "/meetings/{meeting}/report.csv"),
     *("/reports/sites.csv", "/reports/{meeting}", "/schedule/week", "/sites/{site}/part"),
     *("/schedule/{meeting}/documents/{attachment}", "/sites/area-names", "/sites/export", "/sites/template"),
-    *("/sites/{site}/devices/part", "/sites/{site}/notice.png", "/urgent/{meeting}/now"),
+    *("/faults/table.csv", "/sites/{site}/devices/part", "/sites/{site}/notice.png", "/urgent/{meeting}/now"),
 }
 NAME = "Hội trường Trung tâm học tập cộng đồng liên xã Ea Kiết – Ea Kuêh – Cư Dliê M'nông"  # 81 letters
 SCRIPT = "<script>alert('xin chào')</script> & \"họ\""

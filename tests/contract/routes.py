@@ -37,6 +37,7 @@ POST /api/v1/me/password
 DELETE /api/v1/me/sessions
 GET /api/v1/sites
 GET /api/v1/sites/{site}
+GET /api/v1/sites/{site}/checks
 GET /api/v1/units
 GET /api/v1/units/{unit}
 GET /api/v1/units/{unit}/picture
@@ -105,6 +106,10 @@ GET /sites
 GET /sites/export
 GET /sites/template
 GET /sites/groups
+GET /faults
+GET /faults/table.csv
+GET /api/v1/faults
+GET /api/v1/notices
 GET /sites/groups/{group}
 """
 

@@ -13,6 +13,7 @@ from . import (
     board,
     chair,
     failures,
+    faults,
     hall,
     incidents,
     live,
@@ -46,6 +47,7 @@ def install(app: FastAPI) -> None:
         users.router,
         account.router,
         audit.router,
+        faults.router,
         *sites.ROUTERS,
     ):
         app.include_router(part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from ..actions.read_checks import DAYS, Day, Hour
 from .words import Words
@@ -73,6 +73,11 @@ def _day_said(day: Day, words: Words) -> str:
     said = f"{day.date.day}/{day.date.month}: {words(f'faults.day_{day.tone}')}"
     faults = ", ".join(fault_name(words, one) for one in day.faults[:4])
     return f"{said} ({faults})" if faults else said
+
+
+def day_text(day: date) -> str:
+    """`12/3/2026`."""
+    return f"{day.day}/{day.month}/{day.year}"
 
 
 def fault_name(words: Words, what: str) -> str:

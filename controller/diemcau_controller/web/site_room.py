@@ -20,7 +20,7 @@ from .access import ContractorPage
 from .device_words import lines, revision
 from .notice_card import notice_card
 from .notice_text import zalo_text
-from .plots import fault_name, plots, strips
+from .plots import day_text, fault_name, plots, strips
 from .words import Words
 
 router = APIRouter(include_in_schema=False, prefix="/sites/{site}")
@@ -65,7 +65,7 @@ def room_values(core: Controller, session: Session, site: SiteNow, words: Words)
         "findings": findings(site, words),
         "checked_at": site.newest.get(VERDICT, {}).get("at"),
         "strips": strips(days, words) if checked else [],
-        "strip_days": (days[""][0].date, days[""][-1].date),
+        "strip_days": (day_text(days[""][0].date), day_text(days[""][-1].date)),
         "plots": plots(hours_of_site(session, site.id, now), now, words),
         "open_now": open_outside(site),
         "zalo": zalo_text(site, core.settings.zone, now),
