@@ -94,12 +94,15 @@ class OnvifDevice:
         self._media: Any = None
         self._ptz: Any = None
         self.profiles: list[Profile] = []
-        self.presets: dict[str, str] = {}
-        """Token by name, of the stream for the floor; empty for a camera that does not move."""
 
     async def connect(self) -> None:
-        """Learn what it offers."""
+        """Learn which streams it offers."""
         await self._bounded(self._connect())
+
+    async def presets(self) -> dict[str, str]:
+        """Token by name, of the stream for the floor; empty for a camera that does not move."""
+        presets: dict[str, str] = await self._bounded(self._presets(self._profile(small=False).token))
+        return presets
 
     async def stream(self, *, small: bool) -> str:
         """The RTSP address of a stream, with user and password in it."""
@@ -112,9 +115,10 @@ class OnvifDevice:
 
     async def recall(self, preset: str) -> None:
         """Turn to a preset."""
-        token = self.presets.get(preset)
+        presets = await self.presets()
+        token = presets.get(preset)
         if token is None:
-            known = ", ".join(self.presets) or "none"
+            known = ", ".join(presets) or "none"
             raise CameraLost(f"{self._address}: no preset {preset!r}; it has: {known}", why="unsupported")
         main = self._profile(small=False).token
         await self._bounded(self._ptz.GotoPreset({"ProfileToken": main, "PresetToken": token}))
@@ -148,12 +152,14 @@ class OnvifDevice:
             for profile in await self._media.GetProfiles() or []
             if (coder := profile.VideoEncoderConfiguration) is not None
         ]
-        main = choose(self.profiles, small=False)
-        if main is None or not any(space.endswith("/ptz/wsdl") for space in self._camera.xaddrs):
-            return
-        self._ptz = await self._camera.create_ptz_service()
-        presets = await self._ptz.GetPresets({"ProfileToken": main.token}) or []
-        self.presets = {_nfc(preset.Name or preset.token): str(preset.token) for preset in presets}
+
+    async def _presets(self, profile: str) -> dict[str, str]:
+        if not any(space.endswith("/ptz/wsdl") for space in self._camera.xaddrs):
+            return {}
+        if self._ptz is None:
+            self._ptz = await self._camera.create_ptz_service()
+        presets = await self._ptz.GetPresets({"ProfileToken": profile}) or []
+        return {_nfc(preset.Name or preset.token): str(preset.token) for preset in presets}
 
     async def _bounded(self, asking: Coroutine[Any, Any, Any]) -> Any:
         from aiohttp import ClientError
