@@ -214,6 +214,34 @@ def test_a_wall_is_let_in_by_its_address(office: Office) -> None:
     assert answer.url.query == b"wall=1" and "wall" in answer.text and 'class="places"' not in answer.text
 
 
+def test_a_wall_says_what_just_happened(office: Office, page: TestClient) -> None:
+    say(office, verdict(4, 9, office.time, "not_ready", "camera_black"), verdict(5, 9, office.time, "ready"))
+    (name,) = names(office, 4)
+    log = page.get("/?wall=1").text.split('id="log-title"')[1]
+    assert "Vừa xảy ra" in log and f"<strong>{name}</strong> kiểm tra thiết bị: Chưa sẵn sàng" in log
+    assert names(office, 5)[0] not in log, "what is as it should be is no news"
+    assert "log-title" not in page.get("/").text
+    office.add("users", name="khung", role="viewer", sites=["s00005"])
+    bound = browser(office, office.add("users/khung/token")["token"])
+    assert name not in bound.get("/?wall=1").text
+
+
+def test_a_wall_stays_logged_in_while_it_is_shown(office: Office) -> None:
+    """A viewer's; whoever may change something logs in again after a week."""
+    wall = somebody(office, "tuong", role="viewer")
+    desk = somebody(office, "ban", role="secretary")
+    began = office.time
+    for _ in range(20):
+        office.later(hours=11)
+        assert wall.get("/fragments/board?wall=1", headers=PART).status_code in (200, 204)
+        desk.get("/fragments/board?wall=1", headers=PART)
+        office.writer.submit(lambda session: None, urgent=True).result()  # what was noted is stored
+    assert desk.get("/?wall=1", follow_redirects=False).status_code == 303, "a week is over"
+    office.later(hours=13)
+    assert wall.get("/?wall=1", follow_redirects=False).status_code == 303, "it was not shown for half a day"
+    office.time = began
+
+
 # ── a call to check ──────────────────────────────────────────────────────────────────────────────
 
 

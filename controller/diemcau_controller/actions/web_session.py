@@ -16,6 +16,7 @@ from .tokens import digest
 
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=7)
+_RENEWED_AFTER = timedelta(days=1)
 _SEEN_EVERY = timedelta(minutes=5)  # more exactly it need not be known, and each time is a write
 
 
@@ -69,6 +70,19 @@ def note_seen(session: Session, key: str, now: datetime) -> None:
     row = session.get(WebSession, key)
     if row is not None:
         row.seen_at = now
+
+
+def is_old(session: Session, key: str, now: datetime) -> bool:
+    """True when so much of a session's longest time is over that it is time to renew what shall go on."""
+    row = session.get(WebSession, key)
+    return row is not None and now - row.created_at > _RENEWED_AFTER
+
+
+def renew(session: Session, key: str, now: datetime) -> None:
+    """The session begins anew: for a screen on a wall, at which nobody is there to log in."""
+    row = session.get(WebSession, key)
+    if row is not None:
+        row.created_at = row.seen_at = now
 
 
 def end_sessions(session: Session, name: str, but: str = "") -> int:

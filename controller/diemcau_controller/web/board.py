@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -19,14 +20,16 @@ from ..actions.controller import Controller
 from ..actions.fleet import Fleet, SiteNow
 from ..actions.read_board import Board, Tone, Wanted, read_board
 from ..actions.send_command import send_command
-from ..api.access import Core, known_to
+from ..actions.web_session import is_old, renew
+from ..api.access import COOKIE, Core, known_to, session_key
 from ..rules.actor import Actor, Role
 from ..rules.refusals import Conflict, NotFound
 from ..store.tables import Group
-from .access import ContractorPage, OperatorPage
+from .access import ContractorPage, OperatorPage, set_session
 from .board_tiles import Tile, density, strips, tiles
 from .environment import templates
 from .form import form
+from .happenings import Happening, just_happened
 from .page import came_from, for_htmx, redirect, render, words_of
 from .words import Words
 
@@ -95,7 +98,9 @@ def board(request: Request, core: Core, who: ContractorPage, asked: Address) -> 
     """The whole page. Contractors have their incidents instead."""
     if not who.may(Role.VIEWER):
         return RedirectResponse("/incidents", 303)
-    return render(request, "board/page.html", **_page(request, core, who, asked))
+    return _kept(
+        request, core, who, asked, render(request, "board/page.html", **_page(request, core, who, asked))
+    )
 
 
 @router.get("/fragments/board")
@@ -108,7 +113,7 @@ def board_part(request: Request, core: Core, who: ContractorPage, asked: Address
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
     answer = render(request, "board/_board.html", **values)
     answer.headers["HX-Replace-Url"] = asked.address()
-    return answer
+    return _kept(request, core, who, asked, answer)
 
 
 @router.post("/board/check")
@@ -127,6 +132,20 @@ async def check(request: Request, core: Core, who: OperatorPage) -> Response:
     if for_htmx(request):
         return render(request, "board/_said.html", text=text)
     return redirect(came_from(request), text)
+
+
+def _kept(request: Request, core: Controller, who: Actor, asked: Asked, answer: Response) -> Response:
+    """On a wall nobody logs in: a viewer's session goes on as long as its board is shown there."""
+    key = session_key(request)
+    if not (asked.wall and key and who.role is Role.VIEWER):
+        return answer
+    now = core.now()
+    with core.database.read() as session:
+        old = is_old(session, key, now)
+    if old:
+        core.writer.submit(partial(renew, key=key, now=now))
+        set_session(answer, request.cookies[COOKIE])
+    return answer
 
 
 def _page(request: Request, core: Controller, who: Actor, asked: Asked) -> dict[str, Any]:
@@ -152,6 +171,7 @@ def _page(request: Request, core: Controller, who: Actor, asked: Asked) -> dict[
         left=len(found.sites) - shown,
         strips=strips(found, fleet.by_id, who, words, core.now()),
         none_at_all=not fleet.of(who),
+        events=_happened(core, who, fleet, words) if asked.wall else None,
     )
     return {
         "asked": asked,
@@ -175,6 +195,11 @@ def _groups(
         area = next((area for area in site.areas if area in under), None)
         (rest if area is None else under[area]).append(tile)
     return [(one.area.name, under[one.area.id]) for one in found.areas] + [("", rest)]
+
+
+def _happened(core: Controller, who: Actor, fleet: Fleet, words: Words) -> list[Happening]:
+    with core.database.read() as session:
+        return just_happened(session, who, fleet.by_id, words)
 
 
 def _area_options(fleet: Fleet, who: Actor, asked: Asked) -> list[tuple[str, str]]:
