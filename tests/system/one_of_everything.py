@@ -99,3 +99,26 @@ def furnish(office: Office, number: int) -> Values:
         "args": [{}],
         "timeout_s": [0.2],
     }
+
+
+def sensible(known: Values) -> dict[str, tuple[Values, dict[str, Any]]]:
+    """By operation what makes sense only together: values of its address, and its body."""
+    _, first, second, daily, marked, urgent = ([one] for one in known["meeting"])
+    site, incident = known["site"][:1], known["incident"][:1]
+    meeting = "/api/v1/meetings/{meeting}"
+    return {
+        f"PATCH {meeting}": ({"meeting": daily}, {"title": "Giao ban ngày"}),
+        f"POST {meeting}/move": ({"meeting": first}, {"starts_at": "2026-03-04T16:00"}),
+        f"POST {meeting}/restore": ({"meeting": second}, {}),
+        f"POST {meeting}/gate": ({"meeting": marked}, {"reason": "chọn nhầm khi tạo"}),
+        f"POST {meeting}/floor": ({"meeting": urgent}, {"verb": "mute-all"}),
+        f"POST {meeting}/hands": ({"meeting": urgent}, {"site": site[0], "text": "Xin hỏi về đường truyền"}),
+        f"DELETE {meeting}/hands/{{site}}": ({"meeting": urgent, "site": site}, {}),
+        f"POST {meeting}/attendees": (
+            {"meeting": urgent},
+            {"site": site[0], "name": "H'Lan Ayun", "status": "present"},
+        ),
+        "POST /api/v1/urgent/{meeting}/answers": ({"meeting": urgent}, {"site": site[0], "verb": "decline"}),
+        "PUT /api/v1/incidents/{incident}/assignee": ({"incident": incident}, {"user": known["user"][0]}),
+        "GET /api/v1/incidents/{incident}/files/{number}": ({"incident": incident, "number": [2]}, {}),
+    }

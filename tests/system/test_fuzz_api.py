@@ -1,7 +1,7 @@
 """The API under fuzzing: whatever the schema allows or forbids, no fault and nothing the schema does not say.
 
 Cases come from the schema itself. In half of them words that fit nobody give way to ids that exist and to
-values that make sense together, because else few operations would get beyond "there is none".
+values that make sense, because else few operations would get beyond "there is none".
 DIEMCAU_SEED makes the cases those of an earlier run.
 """
 
@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.system.office import Office
-from tests.system.one_of_everything import Values, furnish
+from tests.system.one_of_everything import Values, furnish, sensible
 
 SEED = int(os.environ.get("DIEMCAU_SEED", "3"))
 CHECKS = [
@@ -61,7 +61,7 @@ class Fuzz:
             name = f"the-{role}-who-asks"
             office.add("users", name=name, role=role.value)
             self.headers = {"Authorization": f"Bearer {office.add(f'users/{name}/token')['token']}"}
-        self.known = known
+        self.known, self.sensible = known, sensible(known)
         self.answers: dict[str, Counter[int]] = {}
         self.faults: dict[str, str] = {}
 
@@ -79,8 +79,9 @@ class Fuzz:
             command = case.as_curl_command()
             self.faults.setdefault(f"{label}: {type(fault).__name__}", f"{fault}\n{command}")
 
-    def run(self, made: st.SearchStrategy[Any], count: int) -> None:
+    def run(self, operation: Operation, made: st.SearchStrategy[Any], count: int) -> None:
         """Ask with `count` cases."""
+        together = self.sensible.get(operation.label)
 
         @hypothesis.seed(SEED)
         @hypothesis.settings(
@@ -91,7 +92,7 @@ class Fuzz:
             phases=[hypothesis.Phase.generate],
             print_blob=False,
         )
-        @hypothesis.given(case=knowing(made, self.known))
+        @hypothesis.given(case=knowing(made, self.known, together))
         def ask(case: Any) -> None:
             self.ask(case)
 
@@ -99,10 +100,21 @@ class Fuzz:
 
 
 @st.composite
-def knowing(draw: st.DrawFn, made: st.SearchStrategy[Any], known: Values) -> Any:
-    """A case of the schema's making; in most of them ids and values we know take the place of others."""
+def knowing(
+    draw: st.DrawFn,
+    made: st.SearchStrategy[Any],
+    known: Values,
+    together: tuple[Values, dict[str, Any]] | None,
+) -> Any:
+    """A case of the schema's making; in most of them ids and values we know take the place of others, in some
+    all of those that make sense only `together`."""
     case = draw(made)
-    if draw(st.integers(0, 3)):
+    if together is not None and draw(st.integers(0, 2)):
+        address, body = together
+        case.path_parameters.update({name: draw(st.sampled_from(some)) for name, some in address.items()})
+        if body:
+            case.body = body
+    elif draw(st.integers(0, 3)):
         for place in (case.path_parameters, case.query, case.body):
             if isinstance(place, dict):
                 place.update({name: draw(st.sampled_from(known[name])) for name in place if known.get(name)})
@@ -136,10 +148,10 @@ def test_fuzz(office: Office, operations: Any, role: Role | None, examples: int)
     for operation, (fitting, wrong) in operations:
         if role is not None and operation.path == ENDLESS:
             continue
-        fuzz.run(fitting, examples)
+        fuzz.run(operation, fitting, examples)
         if operation.body or operation.query:  # any text may stand in a path
             with suppress(hypothesis.errors.Unsatisfiable):  # nor can each query be wrong
-                fuzz.run(wrong, (examples + 1) // 2)
+                fuzz.run(operation, wrong, (examples + 1) // 2)
     assert not fuzz.faults, "\n\n".join(f"{what}\n{how}" for what, how in fuzz.faults.items())
     if role is Role.ADMINISTRATOR:
         missed = [
