@@ -7,18 +7,11 @@ from datetime import UTC, datetime
 from string import Formatter
 
 import pytest
+from diemcau_agent.checks import FAULTS
 from diemcau_agent.screen.show import Verdict
 from diemcau_agent.screen.words import LANGUAGES, words
 
 VI, EN = words("vi"), words("en")
-FINDINGS = (
-    "camera_missing",
-    "camera_black",
-    "camera_frozen",
-    "microphone_missing",
-    "microphone_silent",
-    "janus_unreachable",
-)
 
 
 def placeholders(text: str) -> set[str]:
@@ -43,7 +36,7 @@ def test_the_words_of_the_field() -> None:
     assert VI("band.mic_open") == "Micrô đang MỞ — mọi người nghe thấy phòng này"
 
 
-@pytest.mark.parametrize("finding", FINDINGS)
+@pytest.mark.parametrize("finding", FAULTS)
 def test_every_finding_of_the_check_has_an_instruction(finding: str) -> None:
     for catalogue in (VI, EN):
         assert catalogue.instruction(finding) == catalogue.texts[f"instruction.{finding}"]
