@@ -106,8 +106,11 @@ class Session:
                 for task in (feed, stopping):
                     task.cancel()
                 await asyncio.wait({feed, stopping})
-            if not await let_go("camera", _LET_GO_S):
-                raise Fault("internal", "the camera is held by its driver although the hall stopped it")
+            for device in ("camera", "microphone"):
+                if not await let_go(device, _LET_GO_S):
+                    raise Fault(
+                        "internal", f"the {device} is held by its driver although the hall stopped it"
+                    )
 
     async def leave(self) -> None:
         """Hang up properly, within 1.5 s."""

@@ -67,6 +67,8 @@ class Trials:
         sound = self._free().sound
         if output is not None:
             sound = _made(lambda: Sound(output=output, volume_percent=sound.volume_percent))
+        if sound.output == "none":
+            raise NotTried("device_failed", "no sound output is configured")
         return await self._ask({"type": "tone", "sound": sound.model_dump()}, "played", TONE_LIMIT_S)
 
     async def room_picture(self, camera: str | None) -> tuple[bytes, Line]:
