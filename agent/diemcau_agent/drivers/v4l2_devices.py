@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import logging
 import os
 import struct
 from collections import Counter
@@ -21,8 +20,6 @@ from diemcau_wire.messages import Device
 
 from .camera_lost import CameraLost, Why
 from .found import Found
-
-log = logging.getLogger(__name__)
 
 ROOT = Path("/")
 _PATH = "path-"
@@ -51,22 +48,19 @@ class Mode:
 
 
 def find(root: Path = ROOT) -> list[Found]:
-    """Every camera there is now; of several nodes of one camera the one that captures pictures."""
+    """Every camera there is now; of several nodes of one camera the one that captures pictures.
+
+    No node is opened for it: it is for a process that may not, and udev has asked when it was plugged in.
+    """
     nodes = [node for node in sorted((root / "dev").glob("video*"), key=_number) if _number(node) >= 0]
     serials = {node: _serial(root, node) for node in nodes}
     shared = Counter(serial for node, serial in serials.items() if _index(root, node) == 0)
     found: list[Found] = []
     for node, serial in serials.items():
         source = _source(root, node, by_id=serial is None or (bool(serial) and shared[serial] == 1))
-        if source is None:
-            continue
-        try:
-            card, capture, modes = _ask(node)
-        except OSError as error:
-            log.warning("%s does not answer: %s", node, error.strerror)
-            continue
-        if capture and modes:
-            found.append(Found(Device.CAMERA, source, card, str(node), _details(modes)))
+        if source is not None and _captures(root, node):
+            known = root / "sys/class/video4linux" / node.name
+            found.append(Found(Device.CAMERA, source, _text(known / "name") or node.name, str(node)))
     return found
 
 
@@ -87,7 +81,7 @@ def resolve(source: str, root: Path = ROOT) -> str:
 def modes(node: str) -> list[Mode]:
     """Every way the camera at `node` can be set. Raises :class:`CameraLost`."""
     try:
-        return _ask(Path(node))[2]
+        return _ask(Path(node))
     except OSError as error:
         gone = error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO)
         why: Why = "missing" if gone else "refused" if isinstance(error, PermissionError) else "lost"
@@ -132,6 +126,16 @@ def _serial(root: Path, node: Path) -> str | None:
     return None
 
 
+def _captures(root: Path, node: Path) -> bool:
+    """Whether it gives pictures, as udev's `v4l_id` found out; without udev the first of its device does."""
+    number = _text(root / "sys/class/video4linux" / node.name / "dev")
+    for line in _text(root / "run/udev/data" / f"c{number}").splitlines():
+        key, _, value = line.partition("=")
+        if key == "E:ID_V4L_CAPABILITIES":
+            return "capture" in value.split(":")
+    return _index(root, node) == 0
+
+
 def _index(root: Path, node: Path) -> int:
     text = _text(root / "sys/class/video4linux" / node.name / "index")
     return int(text) if text.isdecimal() else 0
@@ -148,35 +152,16 @@ def _number(node: Path) -> int:
     return int(node.name[5:]) if node.name[5:].isdigit() else -1
 
 
-def _details(modes: list[Mode]) -> dict[str, object]:
-    """For people: each format with its largest size and highest rate there."""
-    largest: dict[str, Mode] = {}
-    for mode in modes:
-        best = largest.get(mode.pixels)
-        if best is None or (mode.width * mode.height, mode.fps or 0) > (
-            best.width * best.height,
-            best.fps or 0,
-        ):
-            largest[mode.pixels] = mode
-    formats = [
-        f"{m.pixels} {m.width}x{m.height}" + (f" {m.fps:g}/s" if m.fps else "") for m in largest.values()
-    ]
-    return {"formats": formats[:16]}
-
-
 # ── what the kernel says ─────────────────────────────────────────────────────────────────────────
 
 
-def _ask(node: Path) -> tuple[str, bool, list[Mode]]:
-    """Its name, whether it captures pictures, and how it can be set. Raises OSError."""
+def _ask(node: Path) -> list[Mode]:
+    """How it can be set; nothing for one that captures no pictures. Raises OSError."""
     with _open(node) as device:
-        answer = fcntl.ioctl(device, _QUERYCAP, bytes(104))
-        card, capabilities, own = answer[16:48], *struct.unpack_from("II", answer, 84)
-        flags = own if capabilities & _DEVICE_CAPS else capabilities
-        capture = bool(flags & _CAPTURE)
-        name = card.partition(b"\0")[0].decode(errors="replace").strip() or node.name
-        found = [mode for pixels in _formats(device) for mode in _modes(device, pixels)] if capture else []
-        return name, capture, found
+        capabilities, own = struct.unpack_from("II", fcntl.ioctl(device, _QUERYCAP, bytes(104)), 84)
+        if not (own if capabilities & _DEVICE_CAPS else capabilities) & _CAPTURE:
+            return []
+        return [mode for pixels in _formats(device) for mode in _modes(device, pixels)]
 
 
 @contextmanager
