@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import time
@@ -31,6 +32,7 @@ VIDEO = Video(width=320, height=180, fps=15, bitrate_bps=300_000)
 SITE = SiteInfo(id="an", name="Xã An")
 V4L2 = os.environ.get("DIEMCAU_V4L2", "")
 PASSWORD = "mật-khẩu"
+WRAPS = str(2**32 - 90_000)  # an RTP time that wraps after a second
 
 in_the_lab = pytest.mark.skipif(not V4L2, reason="needs a Video4Linux camera: run in the lab (DIEMCAU_V4L2)")
 with_network = pytest.mark.namespace
@@ -79,7 +81,7 @@ def source(tmp_path: Path) -> Iterator[Source]:
                 case "fake-h264":
                     return fake(tmp_path / "camera.json", codec="h264", gop_s=0.5)
                 case "rtsp":
-                    return running.enter_context(RtspPeer("--gop", "8")).url
+                    return running.enter_context(RtspPeer("--gop", "8", "--offset", WRAPS)).url
                 case "rtsp-bframes":
                     return running.enter_context(RtspPeer("--bframes", "2")).url
                 case "onvif":
@@ -90,7 +92,7 @@ def source(tmp_path: Path) -> Iterator[Source]:
                     peer = OnvifPeer("198.51.100.1", served.port + 1000, "admin", "x", streams)
                     return running.enter_context(peer).source
                 case "v4l2":
-                    return V4L2
+                    return V4L2 if V4L2.startswith("v4l2:") else f"v4l2:{V4L2}"
             return kind
 
         yield make
@@ -134,6 +136,8 @@ def test_access_units_can_be_decoded_from_the_first_key_frame_on(kind: str, sour
         units = [camera.read() for _ in range(25)]
         assert all(isinstance(unit, av.Packet) for unit in units)
         first = next(at for at, unit in enumerate(units) if unit.is_keyframe)
+        times = [unit.pts for unit in units if unit.pts is not None]
+        assert all(later > earlier for earlier, later in itertools.pairwise(times))
         assert {5, 7, 8} <= set(nal_types(bytes(units[first]))), "SPS and PPS are before the key frame"
         decoder = av.CodecContext.create("h264", "r")
         decoded = [frame for unit in units[first:] for frame in decoder.decode(unit)]
