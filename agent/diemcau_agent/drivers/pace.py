@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 
 _WINDOW_S = 5.0
@@ -10,7 +11,7 @@ _KEYS = 8
 
 
 class Pace:
-    """Told of every picture. Times are seconds of a monotonic clock."""
+    """Told of every picture by one thread, asked by any. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._arrivals: deque[float] = deque()
@@ -27,9 +28,10 @@ class Pace:
     @property
     def fps(self) -> float | None:
         """Pictures a second over the last 5 s; None before a second has been seen."""
-        if len(self._arrivals) < 2 or (seen_s := self._arrivals[-1] - self._arrivals[0]) < _ENOUGH_S:
+        arrivals = list(self._arrivals)
+        if len(arrivals) < 2 or (seen_s := arrivals[-1] - arrivals[0]) < _ENOUGH_S:
             return None
-        return round((len(self._arrivals) - 1) / seen_s, 1)
+        return round((len(arrivals) - 1) / seen_s, 1)
 
     @property
     def key_frame_s(self) -> float | None:
@@ -37,5 +39,6 @@ class Pace:
 
         The first pair is left out when there are more: a camera begins with a key frame out of turn.
         """
-        gaps = [later - earlier for earlier, later in zip(self._keys, list(self._keys)[1:], strict=False)]
+        keys = list(self._keys)  # at once: another thread may be adding to them
+        gaps = [later - earlier for earlier, later in itertools.pairwise(keys)]
         return round(max(gaps[1:] or gaps), 1) if gaps else None

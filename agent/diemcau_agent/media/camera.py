@@ -15,7 +15,7 @@ import av
 from diemcau_wire.messages import Camera as Settings
 from diemcau_wire.messages import SiteInfo, Video
 
-from diemcau_agent.drivers.cameras import CameraLost, Description, Why
+from diemcau_agent.drivers.cameras import CameraLost, Description
 from diemcau_agent.drivers.onvif import OnvifControl
 
 from .camera_reader import CameraReader
@@ -66,7 +66,7 @@ class CameraFeed:
         self._last_pts = 0
         self._budget = KeyFrameBudget()
         self._control = self._onvif()
-        self.why: Why | None = None
+        self.why = ""
 
     def set_floor(self, speaking: bool) -> None:
         """Whether the hall has the floor: the large picture, and the camera turns to its preset."""

@@ -8,7 +8,7 @@ from typing import Protocol
 import av
 from diemcau_wire.messages import SiteInfo, Video
 
-from diemcau_agent.drivers.cameras import Camera, CameraLost, Description, Why, open_camera
+from diemcau_agent.drivers.cameras import Camera, Description, open_camera
 
 from .device import DeviceThread
 from .h264 import TIME_BASE, Encoder, KeyFrameBudget, TimeLine, now_tick
@@ -38,7 +38,6 @@ class CameraReader:
         """How many pictures came, sent or not."""
         self.key_wanted = False
         self.encoder = "none"
-        self.why: Why | None = None
         self.began: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Completes at the first key frame."""
 
@@ -46,6 +45,11 @@ class CameraReader:
     def ended(self) -> asyncio.Future[str | None]:
         """Completes with the reason; None when there is no camera."""
         return self._thread.ended
+
+    @property
+    def why(self) -> str:
+        """The stable word of its loss; empty before."""
+        return self._thread.why
 
     def start(self) -> None:
         """Begin."""
@@ -62,19 +66,15 @@ class CameraReader:
     # in the thread
 
     def _work(self, thread: DeviceThread) -> None:
+        camera = open_camera(self._source, self._video, self._site, small=self.small)
+        if camera is None:
+            return
         try:
-            camera = open_camera(self._source, self._video, self._site, small=self.small)
-            if camera is None:
-                return
-            try:
-                self._camera = camera
-                self._open(thread, "none" if camera.coded else "libx264")
-                self._read(thread, camera)
-            finally:
-                camera.close()
-        except CameraLost as lost:
-            self.why = lost.why
-            raise
+            self._camera = camera
+            self._open(thread, "none" if camera.coded else "libx264")
+            self._read(thread, camera)
+        finally:
+            camera.close()
 
     def _open(self, thread: DeviceThread, encoder: str) -> None:
         self.encoder = encoder
