@@ -25,6 +25,7 @@ GET /h/{meeting}/{site}/{token}/people/{person}
 POST /h/{meeting}/{site}/{token}/hand
 POST /h/{meeting}/{site}/{token}/hears
 POST /h/{meeting}/{site}/{token}/answer
+POST /h/{meeting}/{site}/{token}/check
 POST /h/{meeting}/{site}/{token}/trouble
 POST /h/{meeting}/{site}/{token}/people
 POST /h/{meeting}/{site}/{token}/people/{person}

@@ -11,12 +11,22 @@ import pytest
 from diemcau_controller.actions.ingest import Taken, ingest
 from diemcau_controller.actions.send_command import take_ack
 from diemcau_controller.store.tables import AuditRow
-from diemcau_wire.messages import Ack, Command, Message, Presence, ReportedSession, SessionState, State, Verb
+from diemcau_wire.messages import (
+    Ack,
+    Command,
+    EventKind,
+    Message,
+    Presence,
+    ReportedSession,
+    SessionState,
+    State,
+    Verb,
+)
 from diemcau_wire.topics import Channel
 from httpx import Response
 from sqlalchemy import select
 
-from tests.system.office import UNIT, Office, furnished, meeting
+from tests.system.office import UNIT, Office, event, furnished, meeting
 
 
 @pytest.fixture
@@ -246,3 +256,21 @@ def test_an_urgent_meeting_is_declined_and_the_no_taken_back(office: Office) -> 
     assert "Đã từ chối" in done(office, f"{path}/answer", verb="decline")
     assert "sẽ tự vào họp" in done(office, f"{path}/answer", verb="ring")
     assert told == [Verb.DECLINE, Verb.DECLINE, Verb.RING]
+
+
+def test_the_room_is_checked_from_the_phone_page(office: Office) -> None:
+    occurrence = f"{meeting(office)}-20260302T083000"
+    office.later(minutes=5)
+    says(office, None, SessionState.IDLE)
+    office.post.answering = office.controller
+    path = link(office, occurrence)
+    assert "Kiểm tra ngay" in page(office, path)
+    for verb, said in (("preflight", "Máy đang kiểm tra"), ("postpone_check", "Đã hoãn kiểm tra")):
+        office.post.letters.clear()
+        assert said in done(office, f"{path}/check", verb=verb)
+        assert [one.verb for one in office.post.take(Command)] == [verb]
+    says(office, occurrence, SessionState.IN_MEETING)
+    stopped = event(office, 1, EventKind.LOCAL_STOP, occurrence).model_copy(update={"data": {"on": True}})
+    office.hear(stopped)
+    now = page(office, path)
+    assert "Hình và tiếng đã tắt ngay tại phòng họp" in now and "Kiểm tra ngay" not in now

@@ -38,6 +38,12 @@ class HallNow:
     waiting: bool
 
     @property
+    def shut(self) -> str:
+        """What somebody in the hall shut, which nothing from outside undoes: `muted`, `stopped` or ""."""
+        room = self.site.room
+        return "stopped" if room.stopped else "muted" if room.muted else ""
+
+    @property
     def connected(self) -> bool:
         """It is heard at once when it gets the floor."""
         return self.standing is Standing.IN_MEETING

@@ -11,6 +11,8 @@ from ..actions.read_board import Board, MeetingNow
 from ..rules.actor import Actor, Role
 from ..rules.board import TONES
 from ..store.tables import VERDICT
+from .findings import Found, findings, open_outside
+from .notice_text import zalo_text
 from .words import Words
 
 FEW, SOME = 8, 30  # up to so many tiles are large, or of middle size
@@ -25,6 +27,9 @@ class Tile:
     """A site on the board. `slim`: nothing to do there. `picture`: address of the small one, or nothing.
 
     `seen` is when it was last heard of, where that matters; `checked` when its last check was, if just now.
+    `room` is what somebody shut in the hall, or what is open there outside a meeting: `stopped`, `muted`,
+    `open_camera` …; `findings` is what the last check (`check`: its name in the page) found, and `zalo` the
+    text about it to be sent on.
     """
 
     id: str
@@ -45,6 +50,10 @@ class Tile:
     phone: str
     config_error: str
     may_check: bool
+    room: str
+    findings: Sequence[Found]
+    check: str
+    zalo: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,9 @@ def todo(site: SiteNow, who: Actor, words: Words) -> str:
 def _tile(site: SiteNow, board: Board, who: Actor, words: Words, dense: str) -> Tile:
     tone, unit = TONES[site.state], site.unit
     contact = next((one for one in site.row.contacts if one.get("phone")), {})
-    fine = tone in ("good", "live") and not site.config_error
+    room = _room(site)
+    fine = tone in ("good", "live") and not (site.config_error or room)
+    wrong = findings(site, words) if site.state in ("not_ready", "remark") else []
     return Tile(
         id=site.id,
         name=site.name,
@@ -116,7 +127,21 @@ def _tile(site: SiteNow, board: Board, who: Actor, words: Words, dense: str) -> 
             and unit.status == "online"
             and site.state != "in_meeting"
         ),
+        room=room,
+        findings=wrong,
+        check=f"{site.id}-{site.newest[VERDICT]['at']}" if wrong else "",
+        zalo=zalo_text(site, words.zone, words.now) if wrong else "",
     )
+
+
+def _room(site: SiteNow) -> str:
+    """The word for what people should know of a hall's camera and microphone."""
+    if site.room.stopped:
+        return "stopped"
+    if site.room.muted:
+        return "muted"
+    opened = open_outside(site)
+    return f"open_{'_'.join(opened)}" if opened else ""
 
 
 def _picture(site: SiteNow) -> str:

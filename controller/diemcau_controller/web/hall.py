@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any
 
+from diemcau_wire.messages import Verb
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import ValidationError
 
 from ..actions.answer_urgent import decline_urgent, ring_again
+from ..actions.ask_room import ask_room
 from ..actions.attendees import (
     AttendeeChange,
     AttendeeSpec,
@@ -149,6 +151,18 @@ async def post_answer(request: Request, core: Core, link: Here) -> Response:
             request, core, link, ring_again(core, link.who, link.meeting, link.site), "rings_soon"
         )
     return await _do(request, core, link, decline_urgent(core, link.who, link.meeting, link.site), "declined")
+
+
+@router.post("/check")
+async def post_check(request: Request, core: Core, link: Here) -> Response:
+    """Have the room checked now, or the check that is due put off."""
+    sent = await form(request)
+    if sent["verb"] == Verb.POSTPONE_CHECK:
+        doing = ask_room(core, link.who, link.site, Verb.POSTPONE_CHECK)
+        return await _do(request, core, link, doing, "check_postponed")
+    return await _do(
+        request, core, link, ask_room(core, link.who, link.site, Verb.PREFLIGHT), "check_started"
+    )
 
 
 @router.post("/trouble")

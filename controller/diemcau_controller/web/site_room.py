@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,27 +13,16 @@ from ..actions.fleet import SiteNow
 from ..actions.read_checks import days_of_site, hours_of_site
 from ..actions.scope import site_for
 from ..api.access import Core
-from ..rules.verdicts import Finding
 from ..store.tables import VERDICT
 from .access import ContractorPage
 from .device_words import lines, revision
+from .findings import findings, open_outside
 from .notice_card import notice_card
 from .notice_text import zalo_text
-from .plots import day_text, fault_name, plots, strips
+from .plots import day_text, plots, strips
 from .words import Words
 
 router = APIRouter(include_in_schema=False, prefix="/sites/{site}")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A finding in words: what it is, what is to be done, what the unit tried and whether it helped."""
-
-    tone: str
-    name: str
-    todo: str
-    tried: str
-    cause: str
 
 
 @router.get("/notice.png")
@@ -70,28 +58,3 @@ def room_values(core: Controller, session: Session, site: SiteNow, words: Words)
         "open_now": open_outside(site),
         "zalo": zalo_text(site, core.settings.zone, now),
     }
-
-
-def findings(site: SiteNow, words: Words) -> list[Found]:
-    """What the last check found, what is still wrong first."""
-    found = sorted(site.verdict.findings, key=lambda one: (one.mended is True, one.weight != "not_ready"))
-    return [_found(one, words) for one in found]
-
-
-def open_outside(site: SiteNow) -> tuple[str, ...]:
-    """Which of camera and microphone are open although the hall is in no meeting."""
-    return () if site.state == "in_meeting" else site.room.open
-
-
-def _found(finding: Finding, words: Words) -> Found:
-    tried = ""
-    if finding.remedy:
-        remedy = words.known("remedy", finding.remedy, "other")
-        tried = words(f"notice.tried_{'helped' if finding.mended else 'in_vain'}", remedy=remedy)
-    return Found(
-        tone="good" if finding.mended else "bad" if finding.weight == "not_ready" else "care",
-        name=fault_name(words, finding.what),
-        todo="" if finding.mended else words.known("instruction", finding.what, "other"),
-        tried=tried,
-        cause=finding.text,
-    )
