@@ -61,7 +61,8 @@ class Watched:
         raw = _KEYS.intersection(_WORD.findall(page.inner_text("body")))
         assert raw == set(), f"keys instead of texts: {raw}"
         if axe:
-            page.evaluate(AXE.read_text(encoding="utf-8"))
+            if not page.evaluate("'axe' in window"):
+                page.evaluate(AXE.read_text(encoding="utf-8"))
             found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
             serious = [
                 (one["id"], [node["html"][:120] for node in one["nodes"]][:3])

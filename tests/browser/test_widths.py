@@ -79,6 +79,7 @@ NO_PAGES = {
 NAME = "Hội trường Trung tâm học tập cộng đồng liên xã Ea Kiết – Ea Kuêh – Cư Dliê M'nông"  # 81 letters
 SCRIPT = "<script>alert('xin chào')</script> & \"họ\""
 WIDTHS = (360, 1366, 3840)
+AXE_WIDTHS = (360, 1366)  # the widest is laid out as the desk is
 
 
 class Prepared:
@@ -182,7 +183,7 @@ def faults(opened: Watched, where: str, *, axe: bool) -> Iterator[str]:
     for width in WIDTHS:
         opened.page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
         try:
-            opened.check(axe=axe and width == WIDTHS[0])
+            opened.check(axe=axe and width in AXE_WIDTHS)
         except AssertionError as fault:
             yield f"{where} at {width} px: {fault}"
         opened.wrong.clear()

@@ -94,7 +94,7 @@ async def _check_form(request: Request, known: Known) -> None:
             raise HTTPException(403, "this form does not say where it comes from")
         raise OldForm(await kept_of(request).keep(request, controller_of(request).now()))
     if "kept" in sent:
-        again = await kept_of(request).take(sent["kept"], request.url.path, controller_of(request).now())
+        again = kept_of(request).take(sent["kept"], request.url.path, controller_of(request).now())
         if again is None:
             words = words_of(request)
             raise Elsewhere(redirect(came_from(request), words("login.no_longer_kept"), "care"))

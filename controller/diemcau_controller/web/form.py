@@ -56,6 +56,12 @@ class Form:
         return list(self._files.get(name, []))
 
     @property
+    def size(self) -> int:
+        """How much was sent, in bytes; what separates the fields does not count."""
+        texts = sum(len(text.encode()) for some in self._texts.values() for text in some)
+        return texts + sum(file.size or 0 for some in self._files.values() for file in some)
+
+    @property
     def values(self) -> dict[str, str]:
         """Field → text, to show what was typed once more; `csrf` is not among it."""
         return {name: texts[0] for name, texts in self._texts.items() if name != "csrf"}
@@ -74,17 +80,16 @@ async def form(request: Request) -> Form:
 
 
 async def read(request: Request) -> Form:
-    """Read the form of a request, whoever sent it."""
-    await request.body()  # at hand for :meth:`Kept.keep`; the application bounds its size
-    return await _parse(request)
+    """Read the form of a request, whoever sent it. Files beyond 1 MB lie on the disk, not in memory; the
+    application bounds the size of all of it."""
+    return Form(await request.form(max_files=_FILES, max_fields=_FIELDS, max_part_size=_PART_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
     at: datetime
     path: str
-    content_type: str
-    body: bytes
+    form: Form
 
 
 @dataclass
@@ -95,9 +100,9 @@ class Kept:
 
     async def keep(self, request: Request, now: datetime) -> str:
         """Keep what the request sends; gives the key to it."""
-        key, body = secrets.token_urlsafe(24), await request.body()
-        self._forms[key] = _Sent(now, request.url.path, request.headers.get("content-type", ""), body)
-        while sum(len(one.body) for one in self._forms.values()) > _KEPT_BYTES:
+        key, form = secrets.token_urlsafe(24), await read(request)
+        self._forms[key] = _Sent(now, request.url.path, form)
+        while sum(one.form.size for one in self._forms.values()) > _KEPT_BYTES:
             self._forms.popitem(last=False)
         return key
 
@@ -108,17 +113,9 @@ class Kept:
         sent = self._forms.get(key)
         return None if sent is None else sent.path
 
-    async def take(self, key: str, path: str, now: datetime) -> Form | None:
+    def take(self, key: str, path: str, now: datetime) -> Form | None:
         """The kept form, if it was sent to that path. It can be taken once."""
-        if self.path(key, now) != path:
-            return None
-        sent = self._forms.pop(key)
-        scope = {"type": "http", "headers": [(b"content-type", sent.content_type.encode("latin-1"))]}
-
-        async def receive() -> dict[str, object]:
-            return {"type": "http.request", "body": sent.body, "more_body": False}
-
-        return await _parse(Request(scope, receive))
+        return self._forms.pop(key).form if self.path(key, now) == path else None
 
 
 def kept_of(request: Request) -> Kept:
@@ -126,10 +123,6 @@ def kept_of(request: Request) -> Kept:
     kept = request.app.state.kept
     assert isinstance(kept, Kept)
     return kept
-
-
-async def _parse(request: Request) -> Form:
-    return Form(await request.form(max_files=_FILES, max_fields=_FIELDS, max_part_size=_PART_BYTES))
 
 
 def _normal(text: str) -> str:
