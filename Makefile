@@ -31,7 +31,7 @@ soak: setup ## the fault tests ten times each
 	@tools/debian-packages.sh test
 	@DIEMCAU_FAULTS=10 $(IN_NAMESPACE) $(BIN)/python -m pytest tests/system/test_faults.py --timeout 7200 $(ARGS)
 
-bench: setup ## a hall and Chromium side by side: CPU, memory, joins (about 15 minutes); ARGS="--runs 3"
+bench: setup ## a hall and its devices beside Chromium: CPU, memory, joins (about 25 minutes); ARGS="--part hall --runs 3"
 	@tools/debian-packages.sh bench
 	@$(IN_NAMESPACE) $(BIN)/python -m tests.bench $(ARGS)
 

@@ -1,15 +1,16 @@
-// A hall made of a browser: publishes camera and microphone, shows one feed over the whole page.
+// A hall made of a browser: publishes camera and microphone, shows one feed over the whole page; or one of both.
 "use strict";
 
-function enter({ url, room, pin, feed, name, width, height, fps }) {
+function enter({ url, room, pin, feed, sends, name, width, height, fps }) {
   const began = performance.now();
   return new Promise((resolve, reject) => {
     const janus = new Janus({
       server: url,
       iceServers: [],
       success: () => {
-        publish(janus, { room, pin, name, width, height, fps }, reject);
-        subscribe(janus, { room, pin, feed }, reject, () => resolve(performance.now() - began));
+        const done = () => resolve(performance.now() - began);
+        if (sends) publish(janus, { room, pin, name, width, height, fps }, reject, feed ? () => {} : done);
+        if (feed) subscribe(janus, { room, pin, feed }, reject, done);
       },
       error: (cause) => reject(new Error(String(cause))),
     });
@@ -25,7 +26,7 @@ function prepare() {
   });
 }
 
-function publish(janus, { room, pin, name, width, height, fps }, reject) {
+function publish(janus, { room, pin, name, width, height, fps }, reject, sent) {
   let handle;
   janus.attach({
     plugin: "janus.plugin.videoroom",
@@ -34,6 +35,7 @@ function publish(janus, { room, pin, name, width, height, fps }, reject) {
       handle.send({ message: { request: "join", ptype: "publisher", room, pin, id: name, display: name } });
     },
     error: reject,
+    webrtcState: (up) => up && sent(),
     onmessage: (message, jsep) => {
       if (message.error) return reject(new Error(message.error));
       if (jsep) handle.handleRemoteJsep({ jsep });

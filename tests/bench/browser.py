@@ -13,7 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.room_page import FLAGS, JANUS_JS
 
-from .film import FPS, HEIGHT, WIDTH
+from .film import FPS, Film
 
 _ORIGIN = "https://hall.test/"  # never asked: the page comes from here; cameras need a secure origin
 _PAGE = (
@@ -25,14 +25,17 @@ _PAGE = (
 class Browser:
     """A browser with the hall's page loaded."""
 
-    def __init__(self, page: Page, before: set[int]) -> None:
-        self._page = page
+    def __init__(self, page: Page, film: Film, before: set[int]) -> None:
+        self._page, self._film = page, film
         self._before = before
 
-    def enter(self, join: dict[str, Any], feed: str) -> float:
-        """Join, publish and show `feed`; seconds until its first frame was presented."""
+    def enter(self, join: dict[str, Any], feed: str | None, *, sends: bool = True) -> float:
+        """Join, publish (`sends`), show `feed` (None: nothing); seconds until its first frame was presented,
+        or, without a feed, until the picture goes out."""
         wanted = {key: join[key] for key in ("url", "room", "pin")}
-        more = {"feed": feed, "name": "chromium", "width": WIDTH, "height": HEIGHT, "fps": FPS}
+        size = self._film.size
+        more = {"feed": feed, "sends": sends, "name": "chromium"}
+        more |= {"width": size.width, "height": size.height, "fps": FPS}
         return float(self._page.evaluate("wanted => enter(wanted)", wanted | more)) / 1000
 
     def processes(self) -> list[psutil.Process]:
@@ -47,17 +50,17 @@ class Browser:
 
 
 @contextmanager
-def browser(raw: Path, display: str) -> Iterator[Browser]:
+def browser(film: Film, display: str) -> Iterator[Browser]:
     """A fresh Chromium whose camera is the film."""
     before = {one.pid for one in psutil.Process().children(recursive=True)}
     flags = [
         *FLAGS,
         "--kiosk",
-        f"--window-size={WIDTH},{HEIGHT}",
+        f"--window-size={film.size.width},{film.size.height}",
         "--window-position=0,0",
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={raw}",
+        f"--use-file-for-fake-video-capture={film.raw}",
     ]
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(
@@ -73,6 +76,6 @@ def browser(raw: Path, display: str) -> Iterator[Browser]:
             page.add_script_tag(path=JANUS_JS)
             page.add_script_tag(path=Path(__file__).with_name("browser.js"))
             page.evaluate("prepare()")
-            yield Browser(page, before)
+            yield Browser(page, film, before)
         finally:
             running.close()

@@ -18,7 +18,7 @@ from diemcau_controller.demo.processes import Process, end_all
 from diemcau_controller.demo.stage import Stage
 from diemcau_controller.namespace import ADDRESS
 
-from .film import BITRATE_BPS, FPS, HEIGHT, WIDTH
+from .film import FPS, Film, Size
 
 ENCODING, PASSTHROUGH = (site for site in SITES if site != MAIN)
 _PATIENCE_S = 60.0
@@ -76,13 +76,15 @@ class Halls:
 
 
 @contextmanager
-def halls_at_work(root: Path, raw: Path, camera_url: str, display: str) -> Iterator[Halls]:
-    """The stage, and a meeting that outlasts the benchmark."""
+def halls_at_work(
+    root: Path, film: Film, camera: str, display: str, *, shows_only: str = ""
+) -> Iterator[Halls]:
+    """The stage, and a meeting that outlasts the benchmark. The hall `shows_only` has no camera."""
     root.mkdir()
     page = socket.create_server(("127.0.0.1", 0))
-    cameras = {MAIN: f"file:{raw}", ENCODING: f"file:{raw}", PASSTHROUGH: camera_url}
-    video = {"width": WIDTH, "height": HEIGHT, "fps": FPS, "bitrate_bps": BITRATE_BPS}
-    with page, Stage(root, halls(cameras, {}), Network(ADDRESS, page), (), video=video) as stage:
+    cameras = {MAIN: f"file:{film.raw}", ENCODING: f"file:{film.raw}", PASSTHROUGH: camera}
+    cameras |= {shows_only: "none"} if shows_only else {}
+    with page, Stage(root, halls(cameras, {}), Network(ADDRESS, page), (), video=film.size.video) as stage:
         stage.start_services(time.monotonic() + _PATIENCE_S)
         stage.add_sites()
         stage.start_units(time.monotonic() + _PATIENCE_S)
@@ -98,10 +100,10 @@ def halls_at_work(root: Path, raw: Path, camera_url: str, display: str) -> Itera
 
 
 @contextmanager
-def ip_camera(coded: Path) -> Iterator[str]:
+def ip_camera(film: Film) -> Iterator[str]:
     """GStreamer's RTSP server, repeating the film; gives its address."""
     server = subprocess.Popen(
-        ["/usr/bin/python3", _SERVER, "--address", ADDRESS, "--file", coded, "--fps", str(FPS)],
+        ["/usr/bin/python3", _SERVER, "--address", ADDRESS, "--file", film.coded, "--fps", str(FPS)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -114,11 +116,11 @@ def ip_camera(coded: Path) -> Iterator[str]:
 
 
 @contextmanager
-def virtual_display() -> Iterator[str]:
+def virtual_display(size: Size) -> Iterator[str]:
     """Xvfb of the film's size; gives its name."""
     reading, writing = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{size}x24", "-nolisten", "tcp"],
         pass_fds=[writing],
         stderr=subprocess.DEVNULL,
     )

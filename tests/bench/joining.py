@@ -8,13 +8,13 @@ from typing import Any
 
 from tests.system.media_harness import MediaProcess
 
-from .film import BITRATE_BPS, FPS, HEIGHT, WIDTH
+from .film import Film
 
 _LIMIT_S = 30.0
 WARM_S = 3.0  # so long a process lies ready, as a unit's does before a meeting
 
 
-def join(folder: Path, info: dict[str, Any], ca: Path, raw: Path, feed: str, *, warm: bool) -> float:
+def join(folder: Path, info: dict[str, Any], ca: Path, film: Film, feed: str, *, warm: bool) -> float:
     """Seconds from `start` (cold: from the start of the process) until a picture of `feed` can be drawn."""
     began = time.monotonic()
     media = MediaProcess(folder, "warm" if warm else "cold")
@@ -23,9 +23,9 @@ def join(folder: Path, info: dict[str, Any], ca: Path, raw: Path, feed: str, *, 
             time.sleep(WARM_S)
             began = time.monotonic()
         more = {
-            "camera": {"source": f"file:{raw}"},
+            "camera": {"source": f"file:{film.raw}"},
             "microphone": {"source": "tone:400"},
-            "video": {"width": WIDTH, "height": HEIGHT, "fps": FPS, "bitrate_bps": BITRATE_BPS},
+            "video": film.size.video,
         }
         media.start({key: info[key] for key in ("url", "room", "pin")}, ca, more)
         media.floor([feed, None], [feed], False)

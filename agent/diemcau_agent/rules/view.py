@@ -99,7 +99,7 @@ def _privacy(session: Session, now: datetime) -> dict[str, Any]:
         "muted": local.muted,
         "stopped": local.stopped,
         "opens_at": _time(opens_at) if opens_at is not None and ahead else None,
-        "reason": reason if ahead else "",
+        "reason": reason,
     }
 
 
