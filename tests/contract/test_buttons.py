@@ -247,6 +247,19 @@ def test_what_is_a_keypad_and_what_it_is_called(tmp_path: Path) -> None:
     assert {one.node for one in found} <= {str(node) for node in nodes}
 
 
+def test_nobodys_keyboard_is_taken_without_being_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = [*range(16, 26), *range(30, 39), *range(44, 51)]
+    plugged = [(tmp_path / "event0", device("Keyboard", *MEANING, *letters))]
+    monkeypatch.setattr(evdev_devices, "find", lambda: keypads(plugged, tmp_path))
+    with pytest.raises(ButtonsLost):
+        evdev_devices.resolve("auto")
+    assert evdev_devices.resolve("evdev:046d-c52d-Keyboard").endswith("event0")
+    plugged.append((tmp_path / "event1", device("Keypad", 79, 80)))
+    assert evdev_devices.resolve("auto").endswith("event1")
+
+
 def test_bits_and_events_as_the_kernel_writes_them() -> None:
     assert keys_in(bytes([0b00000100, 0, 0b10000000])) == {2, 23}
     event = struct.Struct("@llHHi")

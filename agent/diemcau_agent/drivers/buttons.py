@@ -34,7 +34,8 @@ class Buttons(Protocol):
 
 
 def open_buttons(source: str) -> Buttons | None:
-    """Open what a source names (`auto`: the one with the most keys we know); None for `none`.
+    """Open what a source names (`auto`: of those that are no keyboard the one with the most keys we know);
+    None for `none`.
 
     Raises :class:`ButtonsLost`, also for a source nobody knows.
     """

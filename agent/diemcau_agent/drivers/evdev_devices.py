@@ -30,6 +30,7 @@ DEV = Path("/dev/input")
 _BUSES = {0x03: "usb", 0x05: "bluetooth", 0x06: "virtual"}
 _KEY, _KEY_MAX = 0x01, 0x2FF
 _TEXT = 256
+_LETTERS = frozenset({*range(16, 26), *range(30, 39), *range(44, 51)})
 
 
 def _read(number: int, size: int) -> int:
@@ -52,6 +53,11 @@ class Input:
     name: str
     unique: str
     keys: frozenset[int]
+
+    @property
+    def keyboard(self) -> bool:
+        """True when somebody could write on it. Many a keypad says so of itself, too."""
+        return self.keys >= _LETTERS
 
     @property
     def known(self) -> int:
@@ -79,21 +85,24 @@ def keypads(inputs: Iterable[tuple[Path, Input]], folder: Path) -> list[Found]:
         if one.bus not in _BUSES or not one.known or source in taken:
             continue
         taken.add(source)
-        details = {"bus": _BUSES[one.bus], "keys": one.known}
+        details = {"bus": _BUSES[one.bus], "keys": one.known, "keyboard": one.keyboard}
         name = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", one.name).split()) or "Keypad"
         found.append((-one.known, Found(Device.BUTTONS, source, name[:200], str(node), details)))
     return [keypad for _, keypad in sorted(found, key=lambda pair: (pair[0], pair[1].source))]
 
 
 def resolve(source: str) -> str:
-    """The node that a source (`auto`, `evdev:ID`) is opened by now. Raises :class:`ButtonsLost`."""
+    """The node that a source (`auto`, `evdev:ID`) is opened by now. Raises :class:`ButtonsLost`.
+
+    `auto` takes nothing that may be the keyboard of somebody who works on this machine.
+    """
     name = source.removeprefix("evdev:")
     if name.startswith("/"):
         if not Path(name).exists():
             raise ButtonsLost(f"keypad {name} is not plugged in", why="missing")
         return name
     for keypad in find():
-        if source in ("auto", keypad.source):
+        if source == keypad.source or (source == "auto" and not keypad.details["keyboard"]):
             return keypad.node
     raise ButtonsLost(
         "no keypad is plugged in" if source == "auto" else f"keypad {name} is not plugged in", "missing"

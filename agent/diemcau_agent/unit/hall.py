@@ -32,7 +32,7 @@ from diemcau_agent.rules.actions import (
     StopChime,
     StopMedia,
 )
-from diemcau_agent.rules.controls import Control
+from diemcau_agent.rules.controls import Control, Local
 from diemcau_agent.rules.session import Session
 from diemcau_agent.rules.verdict import Readiness
 from diemcau_agent.rules.view import show
@@ -87,6 +87,11 @@ class Hall:
     def readiness(self) -> Readiness:
         """The result of the last check."""
         return self._session.readiness
+
+    @property
+    def local(self) -> Local:
+        """What people in the hall muted and stopped."""
+        return self._session.local
 
     @property
     def checking(self) -> bool:

@@ -219,7 +219,7 @@ class Unit:
         """What `diemcau-agent status --json` prints."""
         session = self._hall.reported(_now())
         children = [child for child in (self._screen.child, self._media.child) if child is not None]
-        readiness = self._hall.readiness
+        readiness, local = self._hall.readiness, self._hall.local
         return {
             "unit": self._identity.unit,
             "site": self._desired.site,
@@ -240,6 +240,9 @@ class Unit:
             ],
             "outbox": {"pending": self._outbox.pending()},
             "refused": self._refused(),
+            "local": {"muted": local.muted, "stopped": local.stopped, "hand": local.hand},
+            "keypad": self._buttons.why or "open",
+            "devices": {"found": len(self._devices.found), "failed": dict(self._devices.failed)},
             "readiness": {"verdict": readiness.verdict.value, "instruction": readiness.instruction},
         }
 
