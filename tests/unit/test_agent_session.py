@@ -21,6 +21,7 @@ from diemcau_agent.rules.session import Session, Visit
 from diemcau_agent.rules.transitions import TRANSITIONS, Cue
 from diemcau_agent.rules.verdict import Verdict
 from diemcau_agent.rules.view import show
+from diemcau_agent.screen.show import parse_show
 from diemcau_wire.messages import EventKind, Floor, Occurrence, SessionState
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,6 +96,8 @@ class Driver:
                 case SendFloor():
                     assert self.media
         self.actions += actions
+        if actions:
+            view_of(self)
         return actions
 
     def until(self, minute: float, step_s: float = 0.25) -> None:
@@ -131,7 +134,9 @@ def in_meeting(*meetings: Occurrence, **more: Any) -> Driver:
 
 
 def view_of(driver: Driver) -> dict[str, Any]:
-    return show(driver.session, None, [], unit="u1", link=True, mic_open=False, now=driver.now)
+    line = show(driver.session, None, [], unit="u1", link=True, mic_open=False, now=driver.now)
+    parse_show(line)  # whatever happens, the screen must understand it
+    return line
 
 
 def test_every_transition_is_listed_and_anything_else_does_nothing() -> None:
