@@ -67,6 +67,6 @@ async def _smaller(room: Room) -> str:
     return f"asked for {width}x{height}"
 
 
-REOPEN = Remedy("reopen_camera", "opens the camera again, with a fresh process", _reopen, at_most=2)
+REOPEN = Remedy("reopen_camera", "opens the camera again, with a fresh process", _reopen)
 RESET_USB = Remedy("reset_usb", "switches the camera's USB socket off and on, where the unit may", _reset_usb)
 SMALLER = Remedy("smaller_picture", "asks the camera for smaller pictures, until it is set up anew", _smaller)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from diemcau_agent.unit.room import Room
 
-from .remedy import Remedy
+from .remedy import NotPossible, Remedy
 
-_START_S = 12.0
+_GONE_S, _START_S = 0.5, 12.0
 
 
 async def _restart_screen(room: Room) -> str:
-    if await room.screen.ready(1.0):
-        return "it is there again"
+    if room.screen.child is None:
+        raise NotPossible("none runs that could be replaced")
     room.screen.renew()
+    await asyncio.sleep(_GONE_S)
     ready = await room.screen.ready(_START_S)
     return "a fresh one draws" if ready else "a fresh one was started and does not draw"
 

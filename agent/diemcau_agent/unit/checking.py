@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
@@ -86,11 +87,10 @@ class RoomCheck:
                 self._says("unit")
                 await asyncio.gather(self._measure_unit(_MEASURES), asyncio.sleep(NOTICE.total_seconds()))
                 await self._measure_media(MEDIA_PARTS, meeting, until)
-                await self._mend(meeting, until)
         except TimeoutError:
             log.warning("the check has no more time", extra={"limit_s": limit_s})
-            if not self._measured.get("media", {}).get("hung"):
-                self._measured["media"] = {"cut": True, "text": f"not over within {limit_s:.0f} s"}
+            self._measured["media"] = {"cut": True, "text": f"not over within {limit_s:.0f} s"}
+        await self._mend(meeting, until)
         return self.found_so_far()
 
     def video(self, config: DesiredConfig) -> Video:
@@ -179,24 +179,40 @@ class RoomCheck:
         """Try what there is against what was found, a few rounds, while there is time to measure again."""
         assert self._config is not None
         for _ in range(ROUNDS):
-            steps = self._mending.plan(judge(self._measured, self._config), _now())
-            if not steps or until - asyncio.get_running_loop().time() < AGAIN_S:
+            if until - asyncio.get_running_loop().time() < AGAIN_S:
                 return
-            said = {remedy: await self._try(remedy) for remedy in steps}
-            faults = [what for remedy in steps if said[remedy] is not None for what in steps[remedy]]
-            if not faults:
-                continue
-            again = await self._again(faults, meeting, until)
+            said = await self._try_all()
+            if not said:
+                return
+            again: set[str] = set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    again = await self._again([what for what, _, _ in said], meeting, until)
             found = {finding.what for finding in judge(self._measured, self._config)}
-            for remedy, whats in steps.items():
-                if (text := said[remedy]) is None:
-                    continue
-                for what in whats:
-                    helped = what not in found and not again.isdisjoint(parts_of(what))
-                    self._mending.tried(remedy, what, _now(), helped=helped)
-                    self._record(
-                        EventKind.REMEDY, {"remedy": remedy, "what": what, "done": helped, "text": text[:200]}
-                    )
+            for what, remedy, text in said:
+                helped = what not in found and not again.isdisjoint(parts_of(what))
+                self._mending.tried(remedy, what, _now(), helped=helped)
+                told = {"remedy": remedy, "what": what, "done": helped, "text": text[:200]}
+                self._record(EventKind.REMEDY, told)
+
+    async def _try_all(self) -> list[tuple[str, str, str]]:
+        """Try the next remedy of every fault that is found now, in place of one that cannot be tried here the
+        one after it: (fault, remedy, what it did)."""
+        assert self._config is not None
+        said: dict[str, str | None] = {}
+        while True:
+            steps = self._mending.plan(judge(self._measured, self._config), _now())
+            remedies = [remedy for remedy in steps if remedy not in said]
+            if not remedies:
+                break
+            for remedy in remedies:
+                said[remedy] = await self._try(remedy)
+        return [
+            (what, remedy, text)
+            for remedy, whats in steps.items()
+            if (text := said[remedy]) is not None
+            for what in whats
+        ]
 
     async def _try(self, name: str) -> str | None:
         """Try a remedy: what it did, or how it failed; None where it cannot be tried."""

@@ -23,7 +23,7 @@ class Looking:
     """Takes decoded pictures with the time they came, in seconds, and says what they are like."""
 
     def __init__(self) -> None:
-        self._seen: set[int] = set()
+        self._key_print: int | None = None
         self._kept: list[tuple[float, Luma]] = []
         self._last: Luma | None = None
         self._first_at = self._last_at = self._new_at = 0.0
@@ -33,16 +33,17 @@ class Looking:
         self.size = 0, 0
 
     def take(self, luma: Luma, at_s: float, *, key: bool) -> None:
-        """The next picture. `key`: it was made without looking at the one before."""
-        print_ = zlib.crc32(luma.tobytes())
+        """The next picture. `key`: it was made without looking at the one before, and is compared with the
+        last one made so; what a coder does in between says nothing."""
         self.pictures += 1
         self._first_at = at_s if self.pictures == 1 else self._first_at
         self._last_at = at_s
-        if print_ in self._seen and (luma.shape[1], luma.shape[0]) == self.size:
-            self._keys_since_new += key
-        else:
-            self._seen.add(print_)
-            self._new_at, self._keys_since_new = at_s, 0
+        if key:
+            was, self._key_print = self._key_print, zlib.crc32(luma.tobytes())
+            if self._key_print != was:
+                self._new_at, self._keys_since_new = at_s, 0
+            else:
+                self._keys_since_new += 1
         sample = luma[::EVERY, ::EVERY].copy()
         if self._last is not None and self._last.shape == sample.shape:
             self._motion = max(self._motion, float(np.abs(sample.astype(np.int16) - self._last).mean()))
@@ -53,13 +54,13 @@ class Looking:
 
     @property
     def stale_s(self) -> float:
-        """How long nothing new came, as of the last picture."""
+        """How long every key picture was the same, as of the last picture."""
         return self._last_at - self._new_at
 
     @property
     def decided(self) -> bool:
         """Looking longer would not say more about whether it stands still."""
-        return self.stale_s < 1 or (self.stale_s >= 2 and self._keys_since_new >= 3)
+        return not self._keys_since_new or (self.stale_s >= 2 and self._keys_since_new >= 3)
 
     def values(self) -> dict[str, Any]:
         """Size, brightness, what stands still and what moves (`moving`: share of the picture)."""
