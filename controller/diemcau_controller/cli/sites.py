@@ -51,10 +51,10 @@ def add_site(
     contact: Annotated[str, typer.Option(help="Whom to call there.")] = "",
     phone: Annotated[str, typer.Option(help="That person's telephone.")] = "",
     camera: Annotated[
-        str | None, typer.Option(help="synthetic, v4l2:/dev/…, rtsp://…, file:PATH, none.")
+        str | None, typer.Option(help="synthetic, v4l2:NAME, rtsp://…, onvif://…, file:PATH, none.")
     ] = None,
-    mic: Annotated[str | None, typer.Option(help="tone:HERTZ, file:PATH, none.")] = None,
-    sound: Annotated[str | None, typer.Option(help="none or file:PATH.")] = None,
+    mic: Annotated[str | None, typer.Option(help="pulse:NAME, tone:HERTZ, file:PATH, none.")] = None,
+    sound: Annotated[str | None, typer.Option(help="pulse:NAME, file:PATH, none.")] = None,
     centre: Annotated[bool, typer.Option("--centre", help="It is at the coordinator's own place.")] = False,
     language: Annotated[str | None, typer.Option(help="vi or en.")] = None,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
@@ -78,6 +78,60 @@ def add_site(
         print_json(added)
     else:
         typer.echo(f"site {added['id']} added; next: diemcau unit add {added['id']} --identity-dir DIR")
+
+
+@sites.command("set")
+def set_site(
+    site: Annotated[str, typer.Argument(help="Its id.")],
+    camera: Annotated[
+        str | None, typer.Option(help="v4l2:NAME, rtsp://…, onvif://…, synthetic, file:PATH, none.")
+    ] = None,
+    camera_small: Annotated[
+        str | None, typer.Option(help="rtsp://… of a smaller picture; “” for none.")
+    ] = None,
+    camera_onvif: Annotated[
+        str | None, typer.Option(help="onvif://… that steers the camera; “” for none.")
+    ] = None,
+    camera_preset: Annotated[str | None, typer.Option(help="Preset for the floor; “” for none.")] = None,
+    mic: Annotated[str | None, typer.Option(help="pulse:NAME, tone:HERTZ, file:PATH, none.")] = None,
+    echo_cancellation: Annotated[
+        bool | None, typer.Option(help="Take out what the loudspeaker plays.")
+    ] = None,
+    sound: Annotated[str | None, typer.Option(help="pulse:NAME, file:PATH, none.")] = None,
+    volume: Annotated[str | None, typer.Option(help="0 to 100 at the beginning; “” leaves it alone.")] = None,
+    television: Annotated[str | None, typer.Option(help="cec, cec:NAME, none.")] = None,
+    buttons: Annotated[str | None, typer.Option(help="auto, evdev:NAME, none.")] = None,
+    morning_at: Annotated[str | None, typer.Option(help="Time of the morning check; “” for none.")] = None,
+    check_tone: Annotated[bool | None, typer.Option(help="Checks may play a tone.")] = None,
+    room_pictures: Annotated[bool | None, typer.Option(help="Pictures of the room may be taken.")] = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Change the devices of a site and how its room is checked; what is not named stays."""
+    given: dict[str, Any] = {
+        "camera": camera,
+        "microphone": mic,
+        "echo_cancellation": echo_cancellation,
+        "sound": sound,
+        "television": television,
+        "buttons": buttons,
+        "check_tone": check_tone,
+        "room_pictures": room_pictures,
+    }
+    body = {name: value for name, value in given.items() if value is not None}
+    emptied = {
+        "camera_small": camera_small,
+        "camera_onvif": camera_onvif,
+        "camera_preset": camera_preset,
+        "volume_percent": volume,
+        "morning_at": morning_at,
+    }
+    body |= {name: value or None for name, value in emptied.items() if value is not None}
+    if not body:
+        raise Failed("say what to change: diemcau site set --help")
+    with controller(state_dir) as api:
+        changed = api.ask("PATCH", f"sites/{site}", json=body)
+    print_json(changed) if as_json else typer.echo(f"site {site} changed; its unit is told")
 
 
 @sites.command("list")

@@ -47,7 +47,7 @@ def notice_card(site: SiteNow, zone: tzinfo, now: datetime, office: str, phone: 
     for who, number in [*_contacts(site), (office, phone)][:2]:
         if number:
             text = words("notice.call", name=who, phone=number)
-            y = _written(draw, text, y, _font("Regular", 36), _INK, most=1)
+            y = _written(draw, text, y, _font("Bold", 42), _INK, most=1)
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True)
     return out.getvalue()

@@ -1,6 +1,6 @@
 // Small comforts for forms; all of them work without.
 // data-submit-on-change: a filter that applies at once. data-copy="#id": copies the text of that element.
-// data-check-all="name": ticks all boxes of that name. A form is sent once however often its button is tapped.
+// data-chooses: what is typed here chooses the button that stands before it. data-check-all="name": ticks all boxes of that name. A form is sent once however often its button is tapped.
 document.addEventListener("change", (event) => {
   const { target } = event;
   if (target.form && target.closest("[data-submit-on-change]")) {
@@ -13,6 +13,12 @@ document.addEventListener("change", (event) => {
         box.dispatchEvent(new Event("input", { bubbles: true }));
       }
     }
+  }
+});
+
+document.addEventListener("input", (event) => {
+  if (event.target.matches("[data-chooses]")) {
+    event.target.parentElement.querySelector('input[type="radio"]').checked = true;
   }
 });
 
