@@ -128,8 +128,49 @@ def test_a_site_is_changed_and_its_history_says_so(office: Office) -> None:
     site = office.get("sites/doi")
     assert site["area"] is None and [one["name"] for one in site["contacts"]] == ["B"]
     text = page(office, "/sites/doi")
-    assert "<del>Xã Đổi</del> → Xã Mới Đổi" in text
-    assert "<del>xa-ea-kiet</del> → chưa có" in text
+    assert "<del>Xã Đổi</del>" in text and "<ins>Xã Mới Đổi</ins>" in text
+    assert "<del>Xã Ea Kiết</del>" in text and "<ins>(trống)</ins>" in text, "areas by their names"
+
+
+def test_of_two_who_change_a_site_nothing_is_lost(office: Office) -> None:
+    office.add("sites", id="hai", name="Xã Hai", contacts=[{"name": "A", "phone": "1"}])
+    version = version_in(page(office, "/sites/hai/edit"))
+    office.http.patch("/api/v1/sites/hai", json={"name": "Xã Hai mới", "is_centre": True})
+    mine = site_form(name="Xã Hai", contact_name=["B"], contact_phone=["2"], version=version)
+    told = unescape(press(office, "/sites/hai/edit", 409, **mine).text)
+    assert "vừa sửa điểm cầu này" in told and "<del>Xã Hai</del>" in told, "what the other one did"
+    assert 'value="Xã Hai mới"' in told and 'value="B"' in told, "theirs where I typed nothing, and mine"
+    assert office.get("sites/hai")["contacts"][0]["name"] == "A", "not stored yet"
+    again = {**mine, "name": "Xã Hai mới", "is_centre": "yes", "version": version_in(told)}
+    press(office, "/sites/hai/edit", **again)
+    known = office.get("sites/hai")
+    assert (known["name"], known["contacts"][0]["name"]) == ("Xã Hai mới", "B")
+    seen = {"version": known["version"]}
+    assert office.http.patch("/api/v1/sites/hai", json={"name": "Xã Ba", **seen}).status_code == 200
+    late = office.http.patch("/api/v1/sites/hai", json={"name": "Xã Tư", **seen})
+    assert late.status_code == 409 and late.json()["code"] == "sites.changed_meanwhile"
+    office.http.delete("/api/v1/sites/hai")
+
+
+def test_of_two_who_choose_devices_nothing_is_lost(office: Office) -> None:
+    office.add("sites", id="ba", name="Xã Ba", camera="rtsp://10.0.0.5/a")
+    version = version_in(page(office, "/sites/ba/devices"))
+    office.http.patch("/api/v1/sites/ba", json={"television": "cec", "morning_at": "06:30"})
+    kept = {"microphone": "none", "sound": "none", "buttons": "auto", "television": "none"}
+    mine = {"camera": "none", **kept, "morning_at": "07:00", "check_tone": "yes", "version": version}
+    told = unescape(press(office, "/sites/ba/devices", 409, **mine).text)
+    assert "vừa sửa điểm cầu này" in told and 'value="06:30"' in told
+    assert re.search(r'name="television" value="cec" checked', told), "theirs"
+    assert re.search(r'name="camera" value="none" checked', told), "mine"
+    mine |= {"television": "cec", "morning_at": "06:30", "version": version_in(told)}
+    press(office, "/sites/ba/devices", **mine)
+    office.http.delete("/api/v1/sites/ba")
+
+
+def version_in(text: str) -> str:
+    found = re.search(r'name="version" value="(\d+)"', text)
+    assert found is not None
+    return found[1]
 
 
 def test_removal_is_explained_refused_for_a_main_site_and_undone(office: Office) -> None:

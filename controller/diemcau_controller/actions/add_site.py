@@ -16,6 +16,7 @@ from .desired_config import renew_config
 from .room_picture import drop_room_pictures
 from .scope import need_area, site_for
 from .site_spec import SiteChange, SiteSpec, apply, new_site, site_settings
+from .site_versions import need_version
 
 # What stands beside the sites in addresses: /sites/new, /api/v1/sites/export …
 RESERVED_IDS = frozenset({"areas", "export", "groups", "import", "new", "template"})
@@ -64,11 +65,17 @@ def insert_site(controller: Controller, session: Session, who: Actor, spec: Site
     return site_id
 
 
-async def change_site(controller: Controller, who: Actor, site_id: str, change: SiteChange) -> None:
-    """Change a site and tell its unit; a new name also goes to every unit that meets it."""
+async def change_site(
+    controller: Controller, who: Actor, site_id: str, change: SiteChange, version: int | None = None
+) -> None:
+    """Change a site and tell its unit; a new name also goes to every unit that meets it.
+
+    Raises :class:`SiteChangedMeanwhile` when somebody has changed it since `version` (None: whatever it is).
+    """
 
     def transaction(session: Session) -> tuple[list[Letter], str | None]:
         site = site_for(session, who, site_id)
+        need_version(session, site, version)
         if "area" in change.model_fields_set and change.area != site.area_id:
             need_area(session, who, change.area)
         before = site_settings(site)

@@ -79,6 +79,12 @@ class SiteChange(BaseModel):
     language: Literal["vi", "en"] | None = None
 
 
+class SitePatch(SiteChange):
+    """A change of what was read at `version`; refused when somebody else has changed it since."""
+
+    version: int | None = None
+
+
 class SiteSpec(SiteChange):
     """A new site. `id` is made from the name if absent."""
 

@@ -16,7 +16,8 @@ from ..actions.export_sites import MEDIA_TYPES, sites_table, table_as
 from ..actions.import_sites import ImportPlan, NewAreas, import_sites, plan_import
 from ..actions.remove_site import remove_site, restore_site
 from ..actions.scope import site_for
-from ..actions.site_spec import SiteChange, SiteSpec
+from ..actions.site_spec import SitePatch, SiteSpec
+from ..actions.site_versions import version_of
 from ..adapters.table_file import read_table
 from ..rules.actor import SYSTEM, Actor
 from ..rules.site_table import Row, read_rows
@@ -100,15 +101,18 @@ def get_site(core: Core, who: Contractor, site: str) -> View:
     """One site."""
     with core.database.read() as session:
         site_for(session, who, site)
-        return site_views(session, who, [site])[0]
+        return {**site_views(session, who, [site])[0], "version": version_of(session, site)}
 
 
-@router.patch("/{site}", responses=answers(404, 422))
-async def patch_site(core: Core, who: Operator, site: str, change: SiteChange) -> View:
-    """Change a site's settings; its unit gets the new configuration."""
-    await change_site(core, who, site, change)
+@router.patch("/{site}", responses=answers(404, 409, 422))
+async def patch_site(core: Core, who: Operator, site: str, change: SitePatch) -> View:
+    """Change a site's settings; its unit gets the new configuration.
+
+    With the `version` it was read at: 409 when somebody else has changed it since.
+    """
+    await change_site(core, who, site, change, change.version)
     with core.database.read() as session:
-        return one_site(session, site)
+        return {**one_site(session, site), "version": version_of(session, site)}
 
 
 @router.delete("/{site}", responses=answers(404, 409))

@@ -33,7 +33,7 @@ _ORDER = {role: place for place, role in enumerate(Role)}
 class Actor:
     """`sites` is what the actor is bound to (None: every site), `areas` the areas these sites come from.
 
-    `name` is what one logs in with and what is written down; `display_name`, where there is one, is for people.
+    `name` is what one logs in with and what is written down; `display_name` is for people, or "".
     """
 
     name: str

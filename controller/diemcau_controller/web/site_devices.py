@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..actions.fleet import SiteNow
 from ..actions.room_picture import room_picture
 from ..actions.scope import site_for
 from ..actions.site_spec import SiteChange, device_settings
+from ..actions.site_versions import SiteChangedMeanwhile, changes_since, settings_before, version_of
 from ..api.access import Core
 from ..rules.actor import Actor
 from ..rules.refusals import NotFound, Refusal
@@ -28,6 +30,7 @@ from .form import Form, form
 from .mistakes import Mistakes, mistakes, sentence
 from .page import came_from, for_htmx, redirect, render, words_of
 from .site_form import wrong_fields
+from .site_meanwhile import merged, told, version_in
 
 router = APIRouter(include_in_schema=False, prefix="/sites/{site}")
 
@@ -49,8 +52,9 @@ class Shown:
 @router.get("/devices")
 def devices(request: Request, core: Core, who: OperatorPage, site: str) -> Response:
     """The form with what is set."""
-    known = _settings(core, who, site)
-    return _page(request, core, site, known, _stored(known), {})
+    with core.database.read() as session:
+        known, version = device_settings(site_for(session, who, site)), version_of(session, site)
+    return _page(request, core, site, known, _stored(known, version), {})
 
 
 @router.get("/devices/part")
@@ -69,8 +73,10 @@ async def post_devices(request: Request, core: Core, who: OperatorPage, site: st
     try:
         change = SiteChange.model_validate(fields)
         if not wrong:
-            await change_site(core, who, site, change)
+            await change_site(core, who, site, change, version_in(sent))
             return redirect(f"/sites/{site}/devices", words("devices.saved"))
+    except SiteChangedMeanwhile as error:
+        return await run_in_threadpool(_meanwhile, request, core, who, site, sent, mistakes(words, error))
     except ValidationError as error:
         wrong = wrong_fields(words, error) | wrong
     except Refusal as error:
@@ -106,7 +112,7 @@ def _settings(core: Controller, who: Actor, site: str) -> dict[str, Any]:
         return device_settings(site_for(session, who, site))
 
 
-def _stored(known: dict[str, Any]) -> Shown:
+def _stored(known: dict[str, Any], version: int) -> Shown:
     """The form as the settings have it; passwords are covered."""
     chosen, written = {}, {}
     for kind in KINDS:
@@ -114,6 +120,7 @@ def _stored(known: dict[str, Any]) -> Shown:
         listed = source in ("none", "auto", "cec") or plugged(source)
         chosen[kind], written[kind] = (source, "") if listed else (_OTHER, masked(source))
     texts = {name: masked(known[name] or "") for name in (*_ADDRESSES, "camera_preset", "morning_at")}
+    texts["version"] = str(version)
     texts["volume_percent"] = "" if known["volume_percent"] is None else str(known["volume_percent"])
     return Shown(chosen, written, texts, {name: bool(known[name]) for name in _BOXES})
 
@@ -123,9 +130,32 @@ def _typed(sent: Form) -> Shown:
     return Shown(
         {kind: sent[kind] for kind in KINDS},
         {kind: sent[f"{kind}_address"] for kind in KINDS},
-        {name: sent[name] for name in (*_ADDRESSES, "camera_preset", "morning_at", "volume_percent")},
+        {
+            name: sent[name]
+            for name in (*_ADDRESSES, "camera_preset", "morning_at", "volume_percent", "version")
+        },
         {name: name in sent for name in _BOXES},
     )
+
+
+def _meanwhile(
+    request: Request, core: Controller, who: Actor, site: str, sent: Form, wrong: Mistakes
+) -> Response:
+    """The form with what was chosen, and where nothing was chosen what somebody else did; from there on."""
+    typed, version = _typed(sent), version_in(sent) or 0
+    with core.database.read() as session:
+        known = device_settings(site_for(session, who, site))
+        changes = changes_since(session, site, version)
+        present = _stored(known, version_of(session, site))
+        before = _stored(settings_before(known, changes), version)
+        both = Shown(
+            merged(typed.chosen, before.chosen, present.chosen),
+            merged(typed.written, before.written, present.written),
+            merged(typed.texts, before.texts, present.texts),
+            merged(typed.boxes, before.boxes, present.boxes),
+        )
+        others = told(core, session, changes, words_of(request))
+    return _page(request, core, site, known, both, wrong, 409, others)
 
 
 def _fields(sent: Form, known: dict[str, Any], covered: str) -> tuple[dict[str, Any], Mistakes]:
@@ -165,6 +195,7 @@ def _page(
     shown: Shown,
     wrong: Mistakes,
     status: int = 200,
+    others: Sequence[dict[str, Any]] = (),
 ) -> Response:
     words = words_of(request)
     now = _now(core, site, known)
@@ -175,6 +206,7 @@ def _page(
         **now,
         shown=shown,
         errors=wrong,
+        others=others,
         more_open=any(shown.texts[name] or name in wrong for name in (*_ADDRESSES, "camera_preset")),
         offered={kind: choices(core, now["site"], kind, str(known[kind]), words) for kind in KINDS},
         may_tone=now["site"].unit is not None and now["site"].unit.status == "online",

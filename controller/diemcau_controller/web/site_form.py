@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from ..actions.change_area import tree_of
 from ..actions.controller import Controller
 from ..actions.scope import site_for
 from ..actions.site_spec import SiteChange, SiteSpec, site_settings
+from ..actions.site_versions import SiteChangedMeanwhile, changes_since, settings_before, version_of
 from ..api.access import Core
 from ..rules.actor import Actor
 from ..rules.areas import Tree
@@ -27,15 +29,17 @@ from .access import OperatorPage
 from .form import Form, form
 from .mistakes import Mistakes, mistakes
 from .page import redirect, render, words_of
+from .site_meanwhile import merged, told, version_in
 from .words import Words
 
 router = APIRouter(include_in_schema=False, prefix="/sites")
 
 Spec = TypeVar("Spec", SiteSpec, SiteChange)
 
+_CONTACT = ("name", "phone", "task")
 _CONTACTS = 8
 _SUGGESTED = 400  # so many areas at most are offered while one types
-_TEXTS = ("name", "id", "area", "language")
+_TEXTS = ("name", "id", "area", "language", "version")
 _NUMBERS = ("width", "height", "fps", "kbit", "screen_width", "screen_height")
 
 
@@ -81,16 +85,9 @@ async def post_new(request: Request, core: Core, who: OperatorPage) -> Response:
 def edit(request: Request, core: Core, who: OperatorPage, site: str) -> Response:
     """The form with what is known."""
     with core.database.read() as session:
-        row = site_for(session, who, site)
-        known, tree = site_settings(row), tree_of(session)
-    video, screen = known["video"], known["screen"]
-    texts = {key: str(known[key]) for key in ("name", "language")}
-    texts["area"] = tree.path_text(known["area"]) if known["area"] else ""
-    texts |= _numbers(video, screen)
-    contacts = [
-        {key: str(one.get(key, "")) for key in ("name", "phone", "task")} for one in known["contacts"]
-    ]
-    return _page(request, core, who, site, Typed(texts, known["is_centre"], contacts), {})
+        known, tree = site_settings(site_for(session, who, site)), tree_of(session)
+        version = version_of(session, site)
+    return _page(request, core, who, site, _stored(known, tree, version), {})
 
 
 @router.post("/{site}/edit")
@@ -103,8 +100,10 @@ async def post_edit(request: Request, core: Core, who: OperatorPage, site: str) 
     try:
         change = _model(SiteChange, fields, wrong, words)
         if change is not None:
-            await change_site(core, who, site, change)
+            await change_site(core, who, site, change, version_in(sent))
             return redirect(f"/sites/{site}", words("sites.changed"))
+    except SiteChangedMeanwhile as error:
+        return await run_in_threadpool(_meanwhile, request, core, who, site, sent, mistakes(words, error))
     except Refusal as error:
         wrong |= mistakes(words, error)
     return await run_in_threadpool(_page, request, core, who, site, _typed(sent), wrong, 422)
@@ -188,10 +187,37 @@ def _fields(sent: Form, tree: Tree, who: Actor, words: Words) -> tuple[dict[str,
     return fields, wrong
 
 
+def _stored(known: dict[str, Any], tree: Tree, version: int) -> Typed:
+    """The form as the settings have it."""
+    texts = {key: str(known[key]) for key in ("name", "language")} | {"version": str(version)}
+    texts["area"] = tree.path_text(known["area"]) if known["area"] in tree.nodes else ""
+    contacts = [{key: str(one.get(key, "")) for key in _CONTACT} for one in known["contacts"]]
+    return Typed(texts | _numbers(known["video"], known["screen"]), known["is_centre"], contacts)
+
+
+def _meanwhile(
+    request: Request, core: Controller, who: Actor, site: str, sent: Form, wrong: Mistakes
+) -> Response:
+    """The form with what was typed, and where nothing was typed what somebody else wrote; from there on."""
+    typed = _typed(sent)
+    with core.database.read() as session:
+        known, tree = site_settings(site_for(session, who, site)), tree_of(session)
+        changes = changes_since(session, site, version_in(sent) or 0)
+        present = _stored(known, tree, version_of(session, site))
+        before = _stored(settings_before(known, changes), tree, version_in(sent) or 0)
+        both = Typed(
+            merged(typed.texts, before.texts, present.texts),
+            present.is_centre if typed.is_centre == before.is_centre else typed.is_centre,
+            present.contacts if typed.contacts == before.contacts else typed.contacts,
+        )
+        others = told(core, session, changes, words_of(request))
+    return _page(request, core, who, site, both, wrong, 409, others)
+
+
 def _typed(sent: Form) -> Typed:
     """What was sent, to be shown once more."""
-    columns = [sent.numbered(f"contact_{part}") for part in ("name", "phone", "task")]
-    rows = [dict(zip(("name", "phone", "task"), row, strict=True)) for row in zip(*columns, strict=False)]
+    columns = [sent.numbered(f"contact_{part}") for part in _CONTACT]
+    rows = [dict(zip(_CONTACT, row, strict=True)) for row in zip(*columns, strict=False)]
     return Typed(sent.values, "is_centre" in sent, [row for row in rows if any(row.values())])
 
 
@@ -237,8 +263,9 @@ def _page(
     typed: Typed,
     wrong: Mistakes,
     status: int = 200,
+    others: Sequence[dict[str, Any]] = (),
 ) -> Response:
-    blank = {"name": "", "phone": "", "task": ""}
+    blank = dict.fromkeys(_CONTACT, "")
     rows = [*typed.contacts, *[blank] * (1 if typed.contacts else 2)][:_CONTACTS]
     device = {*_NUMBERS, "video", "screen"}
     return render(
@@ -252,5 +279,6 @@ def _page(
         contacts=rows,
         areas=area_names_of(_tree(core), who, ""),
         errors=wrong,
+        others=others,
         device_wrong=bool(device & wrong.keys()),
     )
