@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
+from diemcau_agent.checks import FAULTS
+from diemcau_agent.remedies import REMEDIES
 from diemcau_controller.web.words import LANGUAGES, LOCALE, domains, keys
 
 PACKAGE = LOCALE.parents[1]
@@ -92,6 +94,12 @@ def test_what_is_asked_for_exists() -> None:
         if f"refusal.{code}" not in EVERY_KEY
     }
     assert not unknown, "\n".join(sorted(unknown))
+
+
+def test_every_fault_and_remedy_of_a_unit_has_its_words() -> None:
+    wanted = {f"{domain}.{what}" for what in FAULTS for domain in ("fault", "instruction")}
+    wanted |= {f"remedy.{name}" for name in REMEDIES}
+    assert wanted - EVERY_KEY == set()
 
 
 def test_nothing_lies_about_unused() -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from diemcau_controller.actions.ingest import Taken, ingest
+from diemcau_controller.cli import app, sites
+from diemcau_controller.cli.client import Api
 from diemcau_controller.rules.sources import MASK
 from diemcau_wire.messages import Command, DesiredConfig, Presence, Reported, ReportedDevices, State, Verb
 from diemcau_wire.topics import Channel
 from fastapi.testclient import TestClient
 from PIL import Image
+from typer.testing import CliRunner
 
 from .office import UNIT, Office, furnished
 
@@ -183,3 +187,23 @@ def test_a_picture_of_the_room_where_the_site_allows_it(office: Office) -> None:
     office.http.patch("/api/v1/sites/ea-kiet", json={"room_pictures": False})
     assert office.http.get(address, params={"camera": SECRET}).status_code == 404
     assert list(office.state.pictures.glob("*room*")) == []
+
+
+def test_devices_from_the_command_line(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def controller(_state_dir: object) -> Iterator[Api]:
+        yield Api(office.http, {})
+
+    monkeypatch.setattr(sites, "controller", controller)
+
+    def run(*words: str) -> int:
+        return CliRunner().invoke(app, ["site", "set", "ea-kiet", *words]).exit_code
+
+    assert run("--camera", "v4l2:usb-x", "--volume", "60", "--no-check-tone", "--morning-at", "") == 0
+    known = office.get("sites/ea-kiet")
+    assert (known["camera"], known["volume_percent"], known["morning_at"]) == ("v4l2:usb-x", 60, None)
+    assert known["check_tone"] is False and known["microphone"] == "none"
+    assert run("--volume", "", "--morning-at", "06:45") == 0
+    known = office.get("sites/ea-kiet")
+    assert (known["volume_percent"], known["morning_at"], known["camera"]) == (None, "06:45", "v4l2:usb-x")
+    assert run("--camera", "webcam") == 1 and run() == 1

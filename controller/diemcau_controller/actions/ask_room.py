@@ -12,11 +12,12 @@ from ..rules.refusals import Conflict, NotFound
 from .controller import Controller
 from .send_command import send_command
 
-# What can be asked, and how long an answer may take: a picture in an occupied hall is announced 5 s ahead.
+# What can be asked, and how long an answer may take: a picture in an occupied hall is announced 5 s ahead,
+# and a device that hangs is given up after 40 s.
 PATIENCE_S = {
     Verb.PREFLIGHT: 15.0,
     Verb.POSTPONE_CHECK: 15.0,
-    Verb.TONE: 20.0,
+    Verb.TONE: 45.0,
     Verb.ROOM_PICTURE: 45.0,
     Verb.FIND_DEVICES: 20.0,
 }
@@ -45,4 +46,5 @@ async def ask_room(controller: Controller, who: Actor, site_id: str, verb: Verb,
             f"the unit says: {ack.text or ack.error}",
             code=f"devices.{ack.error or 'refused'}",
             site=site.name,
+            text=ack.text,
         )

@@ -38,17 +38,18 @@ class RoomPicture:
 
 
 async def receive_room_picture(controller: Controller, unit_id: str, camera: str, data: bytes) -> None:
-    """Keep a picture (PNG, JPEG or WebP of at most 2 MiB) as the newest of that camera of the unit.
+    """Keep a picture (PNG, JPEG or WebP of at most 2 MiB) as the newest of that camera of the unit ("": the one
+    that is configured).
 
     What else a file may hold, such as where it was taken, is not kept. Raises :class:`Conflict` where the
     site does not allow it.
     """
     now = controller.now()
     with controller.database.read() as session:
-        site = _allowing(session, unit_id)
+        site, configured = _allowing(session, unit_id)
     if len(data) > MAX_BYTES:
         raise Invalid("the picture is larger than 2 MB: send a smaller one")
-    await asyncio.to_thread(_keep, controller, unit_id, camera, data, now)
+    await asyncio.to_thread(_keep, controller, unit_id, camera or configured, data, now)
     controller.news.tell("devices", unit=unit_id, site=site)
 
 
@@ -74,14 +75,15 @@ async def drop_room_pictures(controller: Controller, unit_id: str | None = None)
     await asyncio.to_thread(drop)
 
 
-def _allowing(session: Session, unit_id: str) -> str:
+def _allowing(session: Session, unit_id: str) -> tuple[str, str]:
+    """The unit's site and its camera."""
     unit = session.get(Unit, unit_id)
     if unit is None or unit.site is None or not unit.site.room_pictures:
         raise Conflict(
             "the site does not allow pictures of its room: set room_pictures first",
             code="devices.no_room_pictures",
         )
-    return unit.site.id
+    return unit.site.id, unit.site.camera
 
 
 def _keep(controller: Controller, unit_id: str, camera: str, data: bytes, now: datetime) -> None:
