@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -37,6 +38,11 @@ _SERVICES = {
 }
 _OPEN_TO_ALL = {"GetSystemDateAndTime", "GetServices", "GetCapabilities"}  # access class PRE_AUTH
 _SKEW_S = 60.0
+
+
+@cache
+def _client(file: str) -> Client:
+    return Client(str(_WSDL / file))
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class OnvifPeer:
         return f"onvif://{user}@{self.address}:{self.port}"
 
     def __enter__(self) -> Self:
-        self._clients = {name: Client(str(_WSDL / file)) for name, (file, _) in _SERVICES.items()}
+        self._clients = {name: _client(file) for name, (file, _) in _SERVICES.items()}
         self._server = ThreadingHTTPServer((self.address, self.port), _handler(self))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()

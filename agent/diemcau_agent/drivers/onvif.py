@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 import unicodedata
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from .rtsp import RtspCamera
 log = logging.getLogger(__name__)
 
 _ASK_S = 5.0
+_REST_S = 60.0
 _PORT = 80
 _LARGEST = 1920 * 1080  # what a hall's line and screen can take
 _SETUP = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
@@ -217,7 +219,7 @@ class OnvifControl:
     """Asks a camera for presets and key frames, from a thread of its own that begins with the first wish.
 
     A wish that was not yet carried out gives way to the next of its kind. `tell` gets, in that thread, why
-    one could not be.
+    one could not be. A camera that failed to give a key frame is not asked for one for a minute.
     """
 
     def __init__(self, source: str, tell: Callable[[str], None]) -> None:
@@ -225,6 +227,7 @@ class OnvifControl:
         self._wish = threading.Condition()
         self._preset: str | None = None
         self._key_frame: bool | None = None
+        self._rests_until = 0.0
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -237,8 +240,9 @@ class OnvifControl:
     def request_key_frame(self, *, small: bool) -> None:
         """Have a stream give a key frame soon."""
         with self._wish:
-            self._key_frame = small
-            self._begin()
+            if time.monotonic() >= self._rests_until:
+                self._key_frame = small
+                self._begin()
 
     def close(self) -> None:
         """Wish nothing more."""
@@ -255,37 +259,44 @@ class OnvifControl:
     def _work(self) -> None:
         with asyncio.Runner() as runner:
             device: OnvifDevice | None = None
-            while True:
-                with self._wish:
-                    self._wish.wait_for(self._any)
-                    if self._closed:
-                        break
-                    preset, self._preset = self._preset, None
-                    key_frame, self._key_frame = self._key_frame, None
-                device = runner.run(self._carry_out(device, preset, key_frame))
+            while (wish := self._next()) is not None:
+                if device is not None:  # it may have gone stale: then once more, with a fresh one
+                    device = runner.run(self._carry_out(wish, device))
+                if device is None:
+                    device = runner.run(self._carry_out(wish, None))
             if device is not None:
                 runner.run(device.close())
 
-    def _any(self) -> bool:
-        return self._closed or self._preset is not None or self._key_frame is not None
+    def _next(self) -> str | bool | None:
+        """The next wish: the name of a preset, or a key frame of the small stream or not; None at the end."""
+        with self._wish:
+            self._wish.wait_for(
+                lambda: self._closed or self._preset is not None or self._key_frame is not None
+            )
+            if self._closed:
+                return None
+            if self._preset is not None:
+                preset, self._preset = self._preset, None
+                return preset
+            key_frame, self._key_frame = self._key_frame, None
+            return key_frame
 
-    async def _carry_out(
-        self, device: OnvifDevice | None, preset: str | None, key_frame: bool | None
-    ) -> OnvifDevice | None:
-        """Returns the connection for the next wish; None when this one failed."""
-        connected = device
+    async def _carry_out(self, wish: str | bool, device: OnvifDevice | None) -> OnvifDevice | None:
+        """Returns the connection for the next wish; None when this one failed, told if it was a fresh one."""
+        connected = device or OnvifDevice(self._address)
         try:
-            if connected is None:
-                connected = OnvifDevice(self._address)
+            if device is None:
                 await connected.connect()
-            if preset is not None:
-                await connected.recall(preset)
-                log.info("camera turned to preset", extra={"preset": preset})
-            if key_frame is not None:
-                await connected.key_frame(small=key_frame)
+            if isinstance(wish, str):
+                await connected.recall(wish)
+                log.info("camera turned to preset", extra={"preset": wish})
+            else:
+                await connected.key_frame(small=wish)
         except CameraLost as lost:
-            self._tell(str(lost))
-            if connected is not None:
-                await connected.close()
+            await connected.close()
+            if device is None:
+                if not isinstance(wish, str):
+                    self._rests_until = time.monotonic() + _REST_S
+                self._tell(str(lost))
             return None
         return connected
