@@ -33,10 +33,14 @@ async def _reset_usb(room: Room) -> str:
         raise NotPossible(str(lost)) from lost
     switch = _switch(room.sysfs / "class/video4linux" / node / "device")
     try:
-        switch.write_text("0")
-        await asyncio.sleep(_OFF_S)
-        switch.write_text("1")
-    except PermissionError:
+        if room.folder.requests is not None:
+            (room.folder.requests / "reset-usb").write_text(switch.parent.name)
+            await asyncio.sleep(_OFF_S)
+        else:
+            switch.write_text("0")
+            await asyncio.sleep(_OFF_S)
+            switch.write_text("1")
+    except OSError:
         raise NotPossible("the unit may not switch USB devices") from None
     await asyncio.sleep(_BACK_S)
     return f"{switch.parent.name} switched off and on"

@@ -59,6 +59,11 @@ class StateFolder:
         return self.services / "pictures" if self.services else None
 
     @property
+    def requests(self) -> Path | None:
+        """Where we ask services with more rights; None when there are none."""
+        return self.services / "requests" if self.services else None
+
+    @property
     def janus_session(self) -> Path:
         return self.run / "janus_session"
 

@@ -154,10 +154,10 @@ FAULTS = (
     Fault(
         "sound card unplugged",
         ("microphone_missing", "sound_missing"),
-        sh("echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/unbind; sleep 2"),
+        sh("systemctl stop lab-air; echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/unbind; sleep 2"),
         sh(
             "echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/bind; sleep 3; "
-            "systemctl restart lab-air; sleep 3"
+            "systemctl start lab-air; sleep 3"
         ),
     ),
     Fault(

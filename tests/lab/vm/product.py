@@ -12,7 +12,12 @@ from pathlib import Path
 from .guest import PYTHON, ROOT, Guest
 
 SYSTEMD = ROOT / "agent/systemd"
-_WHERE = {".service": "etc/systemd/system", ".socket": "etc/systemd/system", ".rules": "etc/udev/rules.d"}
+_WHERE = {
+    ".service": "etc/systemd/system",
+    ".socket": "etc/systemd/system",
+    ".path": "etc/systemd/system",
+    ".rules": "etc/udev/rules.d",
+}
 _NAMED = {
     "diemcau.sysusers": "usr/lib/sysusers.d/diemcau.conf",
     "diemcau.tmpfiles": "usr/lib/tmpfiles.d/diemcau.conf",
@@ -49,6 +54,13 @@ def install(guest: Guest) -> None:
     )
 
 
+def be_patient(guest: Guest) -> None:
+    """Signs of life may come twenty times more slowly on a machine that is twenty times slower."""
+    for unit in ("diemcau-screen.service", "diemcau-media@.service"):
+        text = "[Service]\nWatchdogSec=90\nTimeoutStartSec=300\n"
+        guest.write(f"/etc/systemd/system/{unit}.d/slow-machine.conf", text)
+
+
 def give_identity(guest: Guest, identity: Path) -> None:
     """The folder that `diemcau unit add` made, as the unit's own."""
     archive = io.BytesIO()
@@ -65,4 +77,8 @@ def give_identity(guest: Guest, identity: Path) -> None:
 
 def start(guest: Guest) -> None:
     """Start the services, and have them started at every boot."""
-    guest.run(f"systemctl enable --quiet {SERVICES} && systemctl start {SERVICES}", limit_s=300)
+    be_patient(guest)
+    guest.run(
+        f"systemctl daemon-reload && systemctl enable --quiet {SERVICES} && systemctl start {SERVICES}",
+        limit_s=300,
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-RATE, BLOCK = 48_000, 4800
+RATE, BLOCK = 48_000, 9600
 SETTING = Path("/run/lab-air.json")
 FORMAT = ["-q", "-D", "hw:0,1", "-t", "raw", "-f", "S16_LE", "-r", str(RATE), "-c", "2"]
 
@@ -23,7 +23,9 @@ def setting() -> dict[str, float]:
 
 
 def main() -> None:
-    chance = np.random.default_rng(1)
+    hiss = (
+        np.random.default_rng(1).normal(0, 32767, 10 * RATE).astype(np.float32)
+    )  # ten seconds, again and again
     heard = subprocess.Popen(["arecord", *FORMAT, "--buffer-time=400000"], stdout=subprocess.PIPE)
     air = subprocess.Popen(["aplay", *FORMAT, "--buffer-time=400000"], stdin=subprocess.PIPE)
     assert heard.stdout is not None and air.stdin is not None
@@ -32,7 +34,7 @@ def main() -> None:
         now = setting()
         sound = np.frombuffer(data, np.int16).astype(np.float32) * now["gain"]
         if now["noise"]:
-            sound += chance.normal(0, now["noise"] * 32767, sound.size)
+            sound += now["noise"] * np.take(hiss, np.arange(2 * at, 2 * at + sound.size), mode="wrap")
         if now["tone_hz"]:
             times = (at + np.arange(sound.size // 2)) / RATE
             sound += np.repeat(now["tone"] * 32767 * np.sin(2 * np.pi * now["tone_hz"] * times), 2)

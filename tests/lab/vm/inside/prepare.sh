@@ -55,13 +55,16 @@ END
 cat >/etc/systemd/system/lab-air.service <<END
 [Unit]
 Description=The air between the lab's loudspeaker and microphone
+After=diemcau-sound.service
 [Service]
+# the sound server looks at a card only while nobody has it open
+Environment=PULSE_SERVER=unix:/run/diemcau-sound/native
+ExecStartPre=/bin/sh -c 'until runuser -u diemcau-media -- pactl list short sources | grep -q aloop; do sleep 1; done'
 ExecStart=/opt/diemcau/bin/python /opt/lab/cable.py
+TimeoutStartSec=120
 Restart=always
 RestartSec=1
-[Install]
-WantedBy=multi-user.target
 END
-systemctl enable --quiet lab-television.service lab-air.service
+systemctl enable --quiet lab-television.service
 mkdir -p /repo
 echo 'repo /repo 9p trans=virtio,version=9p2000.L,ro,cache=none,nofail,msize=262144 0 0' >>/etc/fstab
