@@ -7,8 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from aiortc.rtp import RtpPacket
 from diemcau_agent.drivers.cameras import fit
 from diemcau_agent.drivers.coded_stream import nal_types
+from diemcau_agent.drivers.microphones import BLOCK
 from diemcau_agent.ipc import Garbage
 from diemcau_agent.media.faults import Fault, fault_in
 from diemcau_agent.media.h264 import KeyFrameBudget, TimeLine
@@ -17,13 +19,13 @@ from diemcau_agent.media.mixing import Voice, decibels, mix
 from diemcau_agent.media.orders import Floor, Start, parse_order
 from diemcau_agent.media.room import Feed, Publishers, parse_feeds
 from diemcau_agent.media.slots import Rebuild, Slot, Switch, assign, plan
+from diemcau_agent.media.sound_order import SoundOrder
 from diemcau_agent.media.watchdog import PictureWatch, UplinkWatch
 from diemcau_wire.messages import Video
 from hypothesis import given
 from hypothesis import strategies as st
 
 SITES = st.sampled_from(["an", "binh", "chinh", "dong"])
-BLOCK = 960
 
 
 def published(*sites: str) -> list[set[str]]:
@@ -144,6 +146,43 @@ def test_a_voice_waits_for_two_blocks_and_drops_what_is_too_old() -> None:
     while voice.pull() is not None:
         held += 1
     assert held <= 12
+
+
+def test_a_voice_that_has_too_much_comes_back_to_its_picture() -> None:
+    voice, block = Voice("an"), np.ones(BLOCK, np.int16)
+    for _ in range(10):  # 0.2 s of them came late, all at once
+        voice.push(block)
+    for _ in range(60):
+        voice.push(block)
+        assert voice.pull() is not None
+    held = 0
+    while voice.pull() is not None:
+        held += 1
+    assert 1 <= held <= 2
+
+
+def test_a_voice_bridges_lost_packets_and_waits_out_a_pause() -> None:
+    voice, block = Voice("an"), np.full(BLOCK, 8000, np.int16)
+    voice.push(block, 0)
+    voice.push(block, 3 * BLOCK)  # two are missing
+    voice.push(block, 100 * BLOCK)  # a pause: nothing is made up
+    played = []
+    while (pulled := voice.pull()) is not None:
+        played.append(int(pulled[0]))
+    assert played == [8000, 4000, 2000, 8000, 8000]
+
+
+def test_sound_is_handed_on_at_once_in_order() -> None:
+    order, passed = SoundOrder(), []
+    for number in (65534, 65535, 1, 0, 1, 2, 500, 499, 100):
+        packet = RtpPacket(sequence_number=number, timestamp=number)
+        packet._data = b"sound"
+        _, frame = order.add(packet)
+        passed += [] if frame is None else [frame.timestamp]
+    assert passed == [65534, 65535, 1, 2, 500, 100]
+    empty = RtpPacket(sequence_number=101)
+    empty._data = b""
+    assert order.add(empty) == (False, None)
 
 
 @given(st.lists(st.integers(1, 3000), max_size=30))

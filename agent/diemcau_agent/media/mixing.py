@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 SILENCE_DB = -100.0
 _PREBUFFER, _MOST, _AFTER_CUT = 2, 12, 4  # blocks
-_SPARE, _SPARE_FOR = 2, 50  # blocks that lay unused during so many: one of them is too much
+_SPARE, _SPARE_FOR = 2, 50  # blocks that lay unused during so many are too much, but for one
 _BRIDGED = 5  # blocks at most that are made up where packets were lost
 _REOPEN_S = 5.0
 _OPEN_S, _HANG_S = 12.0, 3.0
@@ -75,9 +75,8 @@ class Voice:
             block = self._blocks.popleft()
             self._least, self._pulled = min(self._least, len(self._blocks)), self._pulled + 1
             if self._pulled == _SPARE_FOR:
-                if (
-                    self._least >= _SPARE
-                ):  # their clock runs faster than ours, or packets came late for a while
+                # their clock runs faster than ours, or packets came late for a while
+                for _ in range(self._least - _SPARE + 1):
                     self._blocks.popleft()
                 self._least, self._pulled = _MOST, 0
             return block

@@ -123,6 +123,8 @@ class Subscription:
         receivers = {t.mid: t.receiver for t in self._peer.getTransceivers()}
         self._receivers = [receivers[mid] for mid in self._mids]
         for index, receiver in enumerate(self._receivers):
+            if index >= PICTURES:
+                connection.take_sound_at_once(receiver)
             read = self._read_pictures if index < PICTURES else self._read_voice
             task = asyncio.create_task(read(index, receiver), name=f"slot-{index}")
             self._tasks.append(task)
