@@ -143,6 +143,7 @@ def test_an_onvif_address_is_taken_apart_and_tells_no_password() -> None:
         "m@t/kh:u",
     )
     assert "kh:u" not in f"{address} {address!r}"
+    assert Address.parse("https://a:b@10.0.0.7") == Address("10.0.0.7", 443, "a", "b", True)
     uri = address.let_into("rtsp://10.0.0.7:554/stream?channel=1")
     assert uri == "rtsp://qu%E1%BA%A3n:m%40t%2Fkh%3Au@10.0.0.7:554/stream?channel=1"
 

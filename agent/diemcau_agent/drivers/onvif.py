@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 _ASK_S = 5.0
 _REST_S = 60.0
-_PORT = 80
+_PORTS = {"onvif": 80, "http": 80, "https": 443}
 _LARGEST = 1920 * 1080  # what a hall's line and screen can take
 _SETUP = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
 
@@ -39,18 +39,23 @@ class Address:
     port: int
     user: str
     password: str = field(repr=False)
+    encrypted: bool = False
 
     @classmethod
     def parse(cls, source: str) -> Address:
-        """From `onvif://user:password@host[:port]`, both %-encoded. Raises :class:`CameraLost`."""
+        """From `onvif://user:password@host[:port]`, both %-encoded; `http` and `https` may stand for `onvif`.
+
+        Raises :class:`CameraLost`.
+        """
         try:
             parts = urlsplit(source)
-            host, port = parts.hostname, parts.port or _PORT
-        except ValueError:
+            host, port = parts.hostname, parts.port or _PORTS[parts.scheme]
+        except (ValueError, KeyError):
             host, port = None, 0
-        if not host or parts.scheme != "onvif":
+        if not host:
             raise CameraLost("an ONVIF camera is onvif://user:password@host[:port]", why="unsupported")
-        return cls(host, port, unquote(parts.username or ""), unquote(parts.password or ""))
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return cls(host, port, user, password, parts.scheme == "https")
 
     def __str__(self) -> str:
         return f"onvif://{self.host}:{self.port}"
@@ -90,8 +95,9 @@ class OnvifDevice:
         from onvif import ONVIFCamera
 
         self._address = address
+        host = f"https://{address.host}" if address.encrypted else address.host
         self._camera = ONVIFCamera(
-            address.host, address.port, address.user, address.password, no_cache=True, adjust_time=True
+            host, address.port, address.user, address.password, no_cache=True, adjust_time=True
         )
         self._media: Any = None
         self._ptz: Any = None
