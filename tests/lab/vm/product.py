@@ -9,9 +9,10 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from .guest import PYTHON, ROOT, Guest
+from .guest import ROOT, Guest
 
 SYSTEMD = ROOT / "agent/systemd"
+_SITE = "opt/diemcau/lib/python3.11/site-packages"
 _WHERE = {
     ".service": "etc/systemd/system",
     ".socket": "etc/systemd/system",
@@ -30,28 +31,35 @@ SERVICES = (
 
 
 def install(guest: Guest) -> None:
-    """The agent of this tree from wheels, without a network, and its services, not started yet."""
+    """The agent of this tree from its wheels, and its services, not started yet.
+
+    The wheels are unpacked and compiled out here, by the same Python: in the guest that takes minutes.
+    """
     archive = io.BytesIO()
     with (
         tempfile.TemporaryDirectory(prefix="diemcau-wheels-") as folder,
         tarfile.open(fileobj=archive, mode="w") as tar,
     ):
-        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
-        # a build folder left in the tree by somebody would go into the wheel
-        sources = [str(ROOT / "wire"), str(ROOT / "agent")]
-        subprocess.run([*pip, "--no-build-isolation", "-w", folder, *sources], check=True)
-        for wheel in Path(folder).iterdir():
-            tar.add(wheel, f"opt/wheels/{wheel.name}")
+        wheels, site = Path(folder, "wheels"), Path(folder, "site")
+        build = ["wheel", "--no-build-isolation", "-w", str(wheels), str(ROOT / "wire"), str(ROOT / "agent")]
+        _pip(*build)
+        _pip("install", "--target", str(site), *(str(wheel) for wheel in wheels.iterdir()))
+        for found in site.glob("diemcau_*"):
+            tar.add(found, f"{_SITE}/{found.name}")
         for file in sorted(SYSTEMD.iterdir()):
             tar.add(file, _NAMED.get(file.name) or f"{_WHERE[file.suffix]}/{file.name}")
-    guest.run("rm -rf /opt/wheels && tar -C / --no-same-owner -xf -", given=archive.getvalue())
+    guest.run(f"rm -rf /{_SITE}/diemcau_* && tar -C / --no-same-owner -xf -", given=archive.getvalue())
     guest.run(
-        f"{PYTHON} -m pip install --quiet --no-index --no-deps --force-reinstall /opt/wheels/*.whl && "
         "ln -sf /opt/diemcau/bin/diemcau-agent /usr/local/bin/diemcau-agent && "
         "systemd-sysusers && systemd-tmpfiles --create diemcau.conf && systemctl daemon-reload && "
         "udevadm control --reload",
         limit_s=600,
     )
+
+
+def _pip(command: str, *arguments: str) -> None:
+    pip = [sys.executable, "-m", "pip", command, "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*pip, *arguments], check=True)
 
 
 def be_patient(guest: Guest) -> None:
