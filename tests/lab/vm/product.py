@@ -24,6 +24,7 @@ _NAMED = {
     "diemcau.tmpfiles": "usr/lib/tmpfiles.d/diemcau.conf",
     "weston.ini": "etc/diemcau/weston.ini",
     "sound.pa": "etc/diemcau/sound.pa",
+    "sound.conf": "etc/diemcau/sound.conf",
 }
 SERVICES = (
     "diemcau-sound diemcau-weston diemcau-screen.socket diemcau-media.socket diemcau-screen diemcau-unit"
