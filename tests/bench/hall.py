@@ -25,7 +25,8 @@ _PATIENCE_S = 60.0
 _SERVER = Path(__file__).parents[1] / "lab" / "rtsp_server.py"
 _BARE = """
 import asyncio, json, logging, selectors, sqlite3, ssl, threading, time
-import paho.mqtt.client, psutil, pydantic
+import paho.mqtt.client, psutil
+from pydantic import BaseModel  # the package alone loads nothing of itself
 time.sleep(3600)
 """
 
