@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from diemcau_agent.checks import judge
 from diemcau_wire.messages import DesiredConfig
 
 from . import janus_for_tests
 from .janus_for_tests import Janus
-from .media_harness import VIDEO, MediaProcess, clip
+from .media_harness import VIDEO, MediaProcess
 
 pytestmark = pytest.mark.namespace
 
@@ -85,33 +84,23 @@ def test_nothing_to_open_is_nothing_measured(check: Check) -> None:
     assert check("camera", "microphone", "tone", "room", join=None, camera=none, microphone=none) == {}
 
 
-def test_a_tone_is_played_and_heard_in_a_hall_where_nobody_is(check: Check, tmp_path: Path) -> None:
-    still, walks, speaker, microphone = (tmp_path / f"{name}.json" for name in "swla")
-    still.write_text(json.dumps({"moves": False}))
-    walks.write_text("{}")
+def test_no_tone_is_played_in_a_hall_where_somebody_walks(check: Check, tmp_path: Path) -> None:
+    camera, speaker, microphone = (tmp_path / f"{name}.json" for name in ("camera", "speaker", "microphone"))
+    camera.write_text(json.dumps({"moves": True}))
     speaker.write_text("{}")
     microphone.write_text(json.dumps({"hears": str(speaker)}))
     hall = {
-        "join": None,
+        "camera": {"source": f"fake:{camera}"},
         "microphone": {"source": f"fake:{microphone}"},
         "sound": {"output": f"fake:{speaker}"},
         "tone": True,
     }
-    measured = check("camera", "microphone", "tone", **hall, camera={"source": f"fake:{still}"})
-    assert measured["tone"]["heard"] is True and 0 < measured["tone"]["delay_ms"] < 900
-    assert found(measured) == []
-    measured = check("camera", "microphone", "tone", **hall, camera={"source": f"fake:{walks}"})
+    measured = check("camera", "microphone", "tone", join=None, **hall)
     assert measured["tone"] == {"skipped": "occupied", "played": False}
-    speaker.write_text(json.dumps({"sounds": False}))
-    assert found(check("microphone", "tone", **hall)) == ["sound_not_heard"]
+    assert found(measured) == []
 
 
-def test_black_frozen_and_silent(check: Check, tmp_path: Path) -> None:
-    black = clip(tmp_path / "black.mp4", [np.full((180, 320), 16, np.uint8)] * 30)
-    assert found(check("camera", camera=black)) == ["camera_black"]
-    still = tmp_path / "still.json"
-    still.write_text(json.dumps({"repeats": True}))
-    assert found(check("camera", camera={"source": f"fake:{still}"})) == ["camera_frozen"]
+def test_a_silent_microphone(check: Check, tmp_path: Path) -> None:
     with wave.open(str(tmp_path / "silence.wav"), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes(bytes(32_000))

@@ -36,7 +36,7 @@ def judge(measured: Measured, settings: DesiredConfig) -> list[Finding]:
         return [Finding("sound_muted", "the sound server has muted it")]
     if number(mixer, "sink_volume") == 0:
         return [Finding("sound_muted", "its volume stands at 0 %")]
-    if not flag(tone, "played"):
+    if not flag(tone, "played") or flag(tone, "heard") is None:
         return []
     if not flag(tone, "heard"):
         noise = number(tone, "noise_db")

@@ -235,6 +235,8 @@ class RoomCheck:
         if "media" in parts:
             parts |= {part for part in MEDIA_PARTS if part not in self._measured}
         of_media = [part for part in MEDIA_PARTS if part in parts]
+        for part in of_media:  # old and new values together would tell of a room that never was
+            self._measured.pop(part, None)
         again = await self._measure_unit(parts, ordered=True)
         if of_media or "media" in parts:
             again |= await self._measure_media(of_media, meeting, until)

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 DEVICE_LOST = (EventKind.CAMERA_LOST, EventKind.MICROPHONE_LOST)
 LEAVE_LIMIT_S = 2.5
 START_LIMIT_S = 30.0  # until the first line of one that measures
-SILENT_S = 8.0  # it says something every second
+SILENT_S = 10.0  # it says something every second
 
 
 class NoAnswer(Exception):

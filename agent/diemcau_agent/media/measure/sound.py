@@ -7,6 +7,7 @@ The microphone is read as it really is, without echo cancellation: that would ta
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from ..room_sound import hear, tone
 OPEN_S = 6.0
 LISTEN_S = 1.6
 TAIL_S = 1.2
+STEADY = 0.85  # of the time has to be in the recording, or it proves nothing
 SPOKEN_DB, SPOKEN_RANGE_DB = -48.0, 12.0
 MOVED = 0.02  # of the picture
 
@@ -107,22 +109,25 @@ async def _until(thread: DeviceThread, event: asyncio.Event | None, seconds: flo
 
 async def _play_and_hear(order: Check, listener: _Listener, heard_by: DeviceThread) -> dict[str, Any]:
     """Play the tone while the microphone goes on listening."""
-    played, began = tone(), len(listener.blocks)
+    played, began, began_s = tone(), len(listener.blocks), time.monotonic()
 
     def starts() -> None:
-        nonlocal began
-        began = len(listener.blocks)
+        nonlocal began, began_s
+        began, began_s = len(listener.blocks), time.monotonic()
 
     problem = await _played(order, played, starts)
     if problem is not None:
         return problem
     await asyncio.wait({heard_by.ended}, timeout=TAIL_S)
     recorded = listener.blocks[began:]
-    if not recorded:
-        return {"played": True, "heard": False}
+    elapsed_s = time.monotonic() - began_s
+    if (
+        len(recorded) * BLOCK / RATE_HZ < STEADY * elapsed_s
+    ):  # gaps: a busy machine, or a sound server in trouble
+        return {"played": True, "text": "the recording has gaps"}
     background = np.concatenate(listener.blocks[:began])
     values: dict[str, Any] = {"played": True, "heard": False, "noise_db": _db(background)}
-    found = hear(played, np.concatenate(recorded))
+    found = await asyncio.to_thread(hear, played, np.concatenate(recorded))
     if found.heard:
         values |= {
             "heard": True,
