@@ -23,7 +23,7 @@ need mosquitto command_ mosquitto
 need janus command_ janus
 need iproute2 command_ ip
 need fonts-noto-core test -s /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf
-[ "$1" != bench ] || need xvfb command_ Xvfb
+[ "$1" = run ] || need xvfb command_ Xvfb
 if [ "$1" = lab ]; then
     need mmdebstrap command_ mmdebstrap
     need qemu-system-x86 command_ qemu-system-x86_64
@@ -36,6 +36,9 @@ if [ "$1" != run ]; then
     need chromium-l10n test -s /usr/lib/chromium/locales/vi.pak # dates as a Vietnamese browser draws them
     need libatomic1 library libatomic.so.1 # for the program that drives Chromium
     need libjs-janus-gateway test -s /usr/share/javascript/janus-gateway/janus.js
+    need weston command_ weston
+    need libegl1 library libEGL.so.1 # what the screen draws with on weston
+    need libgl1-mesa-dri test -e /usr/lib/"$(uname -m)"-linux-gnu/dri/swrast_dri.so
     need python3-gi /usr/bin/python3 -c "import gi"
     need gir1.2-gst-rtsp-server-1.0 gi
     need gstreamer1.0-plugins-base element videotestsrc

@@ -84,6 +84,7 @@ class HallScreen:
                 show = parse_show(line)
                 if self._show is None or show.view is not self._show.view:
                     log.info("view", extra={"view": show.view.value})
+                    self._window.come_to_front()
                 self._show = show
                 meeting = show.meeting
                 self._pictures.assign(meeting.id if meeting else None, meeting.slots if meeting else ())

@@ -1,8 +1,9 @@
-"""The display: a full-screen window that shows the canvas, whenever there is a television to show it on."""
+"""The displays: a full-screen window on each shows the canvas, once there is a television to show it on."""
 
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -12,9 +13,13 @@ from typing import Any
 from .elements import Rect
 from .sdl import core
 
+log = logging.getLogger(__name__)
+
 RETRY_S = 2.0
+SETTLE_S = 0.3  # displays come and go in several steps
 LARGEST = (1920, 1080)
 DUMMY = "dummy"
+_DISPLAYS_CHANGED = (core.SDL_DISPLAYEVENT_CONNECTED, core.SDL_DISPLAYEVENT_DISCONNECTED)
 
 
 def choose_driver(environ: Mapping[str, str], *, kms: bool) -> str:
@@ -34,75 +39,115 @@ def has_kms(devices: Path = Path("/dev/dri")) -> bool:
 
 
 class Window:
-    """Shows a surface. While there is no display it tries again every two seconds and shows nothing."""
+    """Shows a surface on every display there is, each in a window of its own; on Wayland on the first. While
+    there is none it tries again every two seconds and shows nothing."""
 
     def __init__(self, driver: str, width: int, height: int) -> None:
         self.driver = driver
         self._size = (width, height)
-        self._window: Any = None
+        self._windows: list[Any] = []
         self._next_try = 0.0
+        self._anew_at: float | None = None
+        self._told = False
         self.redraw = False
         core.SDL_SetHint(core.SDL_HINT_NO_SIGNAL_HANDLERS, b"1")
         core.SDL_SetHint(core.SDL_HINT_VIDEO_ALLOW_SCREENSAVER, b"0")
-        if driver in ("x11", "wayland"):
+        core.SDL_SetHint(core.SDL_HINT_VIDEO_MINIMIZE_ON_FOCUS_LOSS, b"0")
+        if driver == "x11":
             # We draw in memory. SDL would take a detour over OpenGL to show it, and where that is done in
-            # software it costs two and a half times the memory and the work (docs/benchmarks).
+            # software it costs two and a half times the memory and the work (docs/benchmarks). On Wayland it
+            # has no other way.
             core.SDL_SetHint(core.SDL_HINT_FRAMEBUFFER_ACCELERATION, b"0")
         os.environ["SDL_VIDEODRIVER"] = driver
 
     def open(self) -> bool:
         """Make sure that there is a window, if there can be one now. True when it is there."""
-        if self._window:
+        if self._windows:
             return True
         if time.monotonic() < self._next_try:
             return False
         self._next_try = time.monotonic() + RETRY_S
         if core.SDL_InitSubSystem(core.SDL_INIT_VIDEO) != 0:
             return False
-        full = 0 if self.driver == DUMMY else core.SDL_WINDOW_FULLSCREEN_DESKTOP
-        self._window = core.SDL_CreateWindow(b"diemcau", 0, 0, *self._size, full | core.SDL_WINDOW_SHOWN)
-        if not self._window:
+        if not self._make():
             core.SDL_QuitSubSystem(core.SDL_INIT_VIDEO)
             return False
         core.SDL_ShowCursor(core.SDL_DISABLE)
-        self.redraw = True
         return True
 
     def canvas_size(self) -> tuple[int, int]:
-        """How large a canvas suits the display: its own size, the asked one where that is too much work."""
+        """How large a canvas suits the first display: its own size, the asked one where that is too much
+        work."""
         width, height = ctypes.c_int(), ctypes.c_int()
-        if not self._window:
+        if not self._windows:
             return self._size
-        core.SDL_GetWindowSize(self._window, width, height)
+        core.SDL_GetWindowSize(self._windows[0], width, height)
         if width.value <= LARGEST[0] and height.value <= LARGEST[1]:
             return width.value, height.value
         return self._size
 
+    def come_to_front(self) -> None:
+        """Be above whatever else was opened. A compositor for one program puts a new window on top, and
+        does nothing when an old one asks for it."""
+        if self._windows and self.driver == "wayland":
+            self._anew_at = time.monotonic()
+
     def pump(self) -> None:
-        """Handle what the display says; afterwards `redraw` tells whether all must be shown again."""
+        """Handle what the displays say; afterwards `redraw` tells whether all must be shown again."""
         event = core.SDL_Event()
-        while self._window and core.SDL_PollEvent(event):
+        while core.SDL_PollEvent(event):
             if event.type in (core.SDL_WINDOWEVENT, core.SDL_DISPLAYEVENT, core.SDL_RENDER_TARGETS_RESET):
                 self.redraw = True
-            if event.type == core.SDL_DISPLAYEVENT and event.display.event == core.SDL_DISPLAYEVENT_CONNECTED:
-                core.SDL_SetWindowFullscreen(self._window, 0)
-                core.SDL_SetWindowFullscreen(self._window, core.SDL_WINDOW_FULLSCREEN_DESKTOP)
+            if event.type == core.SDL_DISPLAYEVENT and event.display.event in _DISPLAYS_CHANGED:
+                self._anew_at = time.monotonic() + SETTLE_S
+        if self._anew_at is not None and time.monotonic() >= self._anew_at:
+            self._anew_at = None
+            self._make()
 
     def present(self, surface: Any, rect: Rect | None = None) -> None:
         """Show `surface`, or only the part of it in `rect`, which changed since the last time."""
-        if not self._window:
-            return
-        target = core.SDL_GetWindowSurface(self._window)
-        if not target:  # the display went away; its return is an event
-            return
-        same = (target.contents.w, target.contents.h) == (surface.contents.w, surface.contents.h)
-        if not same:
-            core.SDL_BlitScaled(surface, None, target, None)
-            core.SDL_UpdateWindowSurface(self._window)
-        elif rect is None:
-            core.SDL_BlitSurface(surface, None, target, None)
-            core.SDL_UpdateWindowSurface(self._window)
-        else:
-            area = core.SDL_Rect(rect.x, rect.y, rect.w, rect.h)
-            core.SDL_BlitSurface(surface, area, target, core.SDL_Rect(rect.x, rect.y, rect.w, rect.h))
-            core.SDL_UpdateWindowSurfaceRects(self._window, area, 1)
+        shown = [_present(window, surface, rect) for window in self._windows]
+        if self._windows and not any(shown) and not self._told:
+            log.warning(
+                "nothing can be shown now", extra={"reason": core.SDL_GetError().decode(errors="replace")}
+            )
+        self._told = bool(shown) and not any(shown)
+
+    def _make(self) -> bool:
+        """A window for each display; those there were before go when the new ones are there."""
+        before = self._windows
+        displays = core.SDL_GetNumVideoDisplays()
+        if self.driver == "wayland":
+            displays = min(displays, 1)  # weston's kiosk shell puts every window on the first one
+        made = [self._window_on(display) for display in range(displays)]
+        self._windows = [window for window in made if window]
+        if not self._windows:  # no display now: the old ones are shown again on the next
+            self._windows = before
+            return bool(before)
+        for window in before:
+            core.SDL_DestroyWindow(window)
+        self.redraw = True
+        return True
+
+    def _window_on(self, display: int) -> Any:
+        full = 0 if self.driver == DUMMY else core.SDL_WINDOW_FULLSCREEN_DESKTOP
+        place = core.SDL_WINDOWPOS_CENTERED_DISPLAY(display)
+        return core.SDL_CreateWindow(b"diemcau", place, place, *self._size, full | core.SDL_WINDOW_SHOWN)
+
+
+def _present(window: Any, surface: Any, rect: Rect | None) -> bool:
+    target = core.SDL_GetWindowSurface(window)
+    if not target:  # the display went away; its return is an event
+        return False
+    same = (target.contents.w, target.contents.h) == (surface.contents.w, surface.contents.h)
+    if not same:
+        core.SDL_BlitScaled(surface, None, target, None)
+        core.SDL_UpdateWindowSurface(window)
+    elif rect is None:
+        core.SDL_BlitSurface(surface, None, target, None)
+        core.SDL_UpdateWindowSurface(window)
+    else:
+        area = core.SDL_Rect(rect.x, rect.y, rect.w, rect.h)
+        core.SDL_BlitSurface(surface, area, target, core.SDL_Rect(rect.x, rect.y, rect.w, rect.h))
+        core.SDL_UpdateWindowSurfaceRects(window, area, 1)
+    return True
