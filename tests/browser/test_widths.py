@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.page_checks import HEIGHTS, Watched, chromium, window
 from tests.contract.test_routes import walk
+from tests.system.checked_room import checked_room
 from tests.system.report_history import History, history
 from tests.system.served_office import ServedOffice, served_office
 
@@ -89,6 +90,7 @@ class Prepared:
         self.office, self.at = office, {"site": office.sites[1]}
         at, told = self.at, history(office)
         at |= {"held": told.occurrence, "incident": told.incident, "shared": told.shared}
+        checked_room(office, at["site"])
         contacts = [{"name": SCRIPT, "phone": "0905 123 456", "task": "kỹ thuật"}]
         at["long"] = office.add("sites", name=NAME, contacts=contacts)["id"]
         at["area"] = office.get("areas")[0]["id"]
