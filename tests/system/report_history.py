@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from diemcau_controller.actions.incident_evidence import evidence_of
 from diemcau_controller.actions.open_incident import add_entry, insert_incident
@@ -24,6 +28,7 @@ from diemcau_controller.store.tables import (
 )
 from sqlalchemy.orm import Session
 
+from .big_fleet import fill
 from .office import Office
 
 
@@ -177,3 +182,24 @@ def _people(session: Session, sites: list[str], occurrence: str, at: datetime) -
             written_at=at,
         )
     )
+
+
+@contextmanager
+def office_of_twelve(folder: Path) -> Iterator[Office]:
+    """An office with twelve sites and their units."""
+    made = Office(folder)
+    fill(made.database, 12, made.time)
+    yield made
+    made.close()
+
+
+def page(office: Office, path: str, status: int = 200, **query: str) -> str:
+    """A page as its administrator gets it, in Vietnamese unless `lang` says otherwise."""
+    answer = office.http.get(path, params={"lang": "vi"} | query)  # a language asked for is remembered
+    assert answer.status_code == status, answer.text
+    return str(answer.text)
+
+
+def said(text: str) -> str:
+    """What a page says, without its tags."""
+    return re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", text)).replace("&#39;", "'")

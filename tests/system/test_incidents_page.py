@@ -12,19 +12,16 @@ import pytest
 from diemcau_controller.actions.incident_files import MAX_BYTES
 from httpx import Response
 
-from tests.system.big_fleet import fill
 from tests.system.office import Office
-from tests.system.report_history import History, history
+from tests.system.report_history import History, history, office_of_twelve, page, said
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 20
 
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    made = Office(tmp_path_factory.mktemp("incidents"))
-    fill(made.database, 12, made.time)
-    yield made
-    made.close()
+    with office_of_twelve(tmp_path_factory.mktemp("incidents")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +29,10 @@ def held(office: Office) -> History:
     return history(office)
 
 
-def page(office: Office, path: str, status: int = 200, **query: str) -> str:
-    answer = office.http.get(path, params={"lang": "vi"} | query)  # a language asked for is remembered
-    assert answer.status_code == status, answer.text
-    return str(answer.text)
-
-
 def press(office: Office, path: str, headers: dict[str, str] | None = None, **fields: Any) -> Response:
     files = {name: fields.pop(name) for name in list(fields) if isinstance(fields[name], tuple)}
     client = office.http if headers is None else office.nobody
     return client.post(path, data=fields, files=files or None, headers=headers, follow_redirects=False)
-
-
-def said(text: str) -> str:
-    return re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", text)).replace("&#39;", "'")
 
 
 def test_the_list(office: Office, held: History) -> None:

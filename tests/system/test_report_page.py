@@ -14,28 +14,19 @@ from diemcau_controller.actions.write_report import write_due_reports, write_rep
 from diemcau_controller.web.report import report_file
 from httpx import Response
 
-from tests.system.big_fleet import fill
 from tests.system.office import Office
-from tests.system.report_history import History, history
+from tests.system.report_history import History, history, office_of_twelve, page, said
 
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    made = Office(tmp_path_factory.mktemp("report"))
-    fill(made.database, 12, made.time)
-    yield made
-    made.close()
+    with office_of_twelve(tmp_path_factory.mktemp("report")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def held(office: Office) -> History:
     return history(office)
-
-
-def page(office: Office, path: str, status: int = 200, **query: str) -> str:
-    answer = office.http.get(path, params={"lang": "vi"} | query)  # a language asked for is remembered
-    assert answer.status_code == status, answer.text
-    return str(answer.text)
 
 
 def press(office: Office, path: str, **fields: Any) -> Response:
@@ -49,13 +40,9 @@ def table(office: Office, path: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
 
 
-def said(text: str) -> str:
-    """What a page says, without its tags."""
-    return re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", text)).replace("&#39;", "'")
-
-
 def test_the_report_says_all_of_it(office: Office, held: History) -> None:
-    text = said(page(office, f"/meetings/{held.occurrence}/report"))
+    whole = page(office, f"/meetings/{held.occurrence}/report")
+    text, names = said(whole), [office.get(f"sites/{site}")["name"] for site in held.sites]
     for what in (
         "Biên bản kết nối: Giao ban tuần",
         "5/6 điểm cầu",
@@ -70,9 +57,14 @@ def test_the_report_says_all_of_it(office: Office, held: History) -> None:
         "mất điện từ 08:20 đến 08:35",
         "Điểm cầu vắng (1)",
         "không kết nối",
-        "Không có hình",
+        "Sự cố (1)",
     ):
         assert what in text, what
+    (incident,) = re.findall(
+        rf'<li class="card row">.*?/incidents/{held.incident}".*?</li>', whole, re.DOTALL
+    )
+    for what in ("Không có hình", names[1], "chưa xong"):
+        assert what in said(incident), what
     assert 'href="tel:' in page(office, f"/meetings/{held.occurrence}/report")
     assert "Who was there" in page(office, f"/meetings/{held.occurrence}/report", lang="en")
 

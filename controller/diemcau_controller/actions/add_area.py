@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from ..rules.actor import Actor
-from ..rules.naming import slug
-from ..rules.refusals import Conflict, Invalid
+from ..rules.refusals import Conflict
 from ..store.tables import Area
 from .audit import record
 from .controller import Controller
+from .new_id import new_id
 from .scope import need_area
 
 
@@ -29,15 +29,9 @@ class AreaSpec(BaseModel):
 
 async def add_area(controller: Controller, who: Actor, spec: AreaSpec) -> str:
     """Add it and give its id."""
-    area_id = spec.id or slug(spec.name)
+    area_id = new_id(spec.id, spec.name)
 
     def change(session: Session) -> str:
-        if not area_id:
-            raise Invalid(
-                "no id can be made from that name: give an id of letters a-z and digits",
-                code="sites.id_needed",
-                field="id",
-            )
         if session.get(Area, area_id) is not None:
             raise Conflict(
                 f"area {area_id} exists already: choose another id",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from ..rules.actor import Actor
-from ..rules.naming import slug
 from ..rules.refusals import Conflict, Invalid
 from ..rules.sources import masked_all, masked_change
 from ..store.tables import Site
@@ -13,6 +12,7 @@ from .audit import record
 from .controller import Controller, Letter
 from .desired import renew_schedule
 from .desired_config import renew_config
+from .new_id import new_id
 from .room_picture import drop_room_pictures
 from .scope import need_area, site_for
 from .site_spec import SiteChange, SiteSpec, apply, new_site, site_settings
@@ -31,19 +31,13 @@ async def add_site(controller: Controller, who: Actor, spec: SiteSpec) -> str:
 
 def insert_site(controller: Controller, session: Session, who: Actor, spec: SiteSpec) -> str:
     """The part of :func:`add_site` inside a transaction."""
-    site_id = spec.id or slug(spec.name)
+    site_id = new_id(spec.id, spec.name)
     if site_id in RESERVED_IDS:
         raise Invalid(
             f"{site_id} cannot be the id of a site: choose another id",
             code="sites.id_reserved",
             field="id",
             site=site_id,
-        )
-    if not site_id:
-        raise Invalid(
-            "no id can be made from that name: give an id of letters a-z and digits",
-            code="sites.id_needed",
-            field="id",
         )
     if (there := session.get(Site, site_id)) is not None:
         if there.removed_at is not None:

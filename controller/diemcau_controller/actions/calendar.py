@@ -12,7 +12,7 @@ from ..config import Settings
 from ..rules.actor import Actor
 from ..rules.schedule import expand, occurrence_id, to_local, to_utc
 from ..store.tables import Invitation, Meeting, Occurrence, Site
-from .plan_of import plan_of
+from .plan_of import announced_between, plan_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,7 @@ def calendar(
     found = _stored(session, since, until)
     known = {row.id for row, _ in found}
     dates = [_entry(row, meeting, now) for row, meeting in found]
-    earliest = to_local(since - timedelta(days=2), settings.zone).isoformat()
-    latest = to_local(until, settings.zone).isoformat()
-    within = (Meeting.starts_local <= latest) & (
-        Meeting.rrule.is_not(None) | (Meeting.starts_local >= earliest)
-    )
-    announced = (
-        select(Meeting)
-        .options(selectinload(Meeting.exceptions))
-        .where(Meeting.cancelled_at.is_(None), within | Meeting.exceptions.any())
-    )
-    for meeting in session.scalars(announced):
+    for meeting in session.scalars(announced_between(settings, since, until)):
         dates += _announced(session, settings, meeting, known, now, since, until)
     shown = [date for date in dates if date is not None]
     names, counts = _sites(session, {date.meeting.id for date in shown})

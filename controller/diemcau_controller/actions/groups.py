@@ -11,11 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..rules.actor import Actor
-from ..rules.naming import plain, slug
+from ..rules.naming import plain
 from ..rules.refusals import Conflict, Forbidden, Invalid, NotFound
 from ..store.tables import Group, GroupMember, Site
 from .audit import Known, record
 from .controller import Controller
+from .new_id import new_id
 
 Members = Annotated[list[SiteId], Field(max_length=12_000)]
 
@@ -38,15 +39,9 @@ class GroupSpec(GroupChange):
 
 async def add_group(controller: Controller, who: Actor, spec: GroupSpec) -> str:
     """Add it and give its id."""
-    group_id = spec.id or slug(spec.name)
+    group_id = new_id(spec.id, spec.name)
 
     def change(session: Session) -> str:
-        if not group_id:
-            raise Invalid(
-                "no id can be made from that name: give an id of letters a-z and digits",
-                code="sites.id_needed",
-                field="id",
-            )
         if session.get(Group, group_id) is not None:
             raise Conflict(
                 f"group {group_id} exists already: choose another name",

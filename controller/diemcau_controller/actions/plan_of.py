@@ -1,10 +1,14 @@
-"""A stored meeting as the rules see it."""
+"""Stored meetings as the rules see them."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ..rules.schedule import Plan
+from sqlalchemy import Select, select
+from sqlalchemy.orm import selectinload
+
+from ..config import Settings
+from ..rules.schedule import Plan, to_local
 from ..store.tables import Meeting
 
 
@@ -32,3 +36,16 @@ def starts_local(meeting: Meeting) -> datetime:
     if meeting.rrule is not None:
         return announced
     return plan_of(meeting).moves.get(announced) or announced
+
+
+def announced_between(settings: Settings, since: datetime, until: datetime) -> Select[Meeting]:
+    """The meetings that may take place between two moments: recurring ones, those that begin about then, and
+    those of which a date was moved; none that was called off."""
+    earliest = to_local(since - timedelta(days=2), settings.zone).isoformat()
+    latest = to_local(until, settings.zone).isoformat()
+    within = (Meeting.starts_local <= latest) & (
+        Meeting.rrule.is_not(None) | (Meeting.starts_local >= earliest)
+    )
+    called_off = Meeting.cancelled_at.is_not(None)
+    announced = select(Meeting).options(selectinload(Meeting.exceptions))
+    return announced.where(~called_off, within | Meeting.exceptions.any())

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from ..config import Settings
 from ..rules.free_time import LOOK_AHEAD_DAYS, next_free
 from ..rules.refusals import Conflict
 from ..rules.schedule import CONFLICT_HORIZON, Plan, Span, Times, expand, overlapping, to_local
 from ..store.tables import Invitation, Meeting, Occurrence
-from .plan_of import plan_of
+from .plan_of import announced_between, plan_of
 
 _MOST_SHOWN = 20
 
@@ -134,17 +134,7 @@ def spans_between(
         for row, title, cancelled_at in rows
         if row.finished_at is None and cancelled_at is None and row.meeting_id not in apart_from
     ]
-    earliest = to_local(since - timedelta(days=2), settings.zone).isoformat()
-    latest = to_local(until, settings.zone).isoformat()
-    within = (Meeting.starts_local <= latest) & (
-        Meeting.rrule.is_not(None) | (Meeting.starts_local >= earliest)
-    )
-    announced = (
-        select(Meeting)
-        .options(selectinload(Meeting.exceptions))
-        .where(Meeting.cancelled_at.is_(None), within | Meeting.exceptions.any())
-    )
-    for meeting in session.scalars(announced):
+    for meeting in session.scalars(announced_between(settings, since, until)):
         if meeting.id in apart_from:
             continue
         for time in expand(plan_of(meeting), settings.zone, since, until):

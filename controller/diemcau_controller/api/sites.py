@@ -43,7 +43,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("", responses=answers())
+@router.get("")
 def list_sites(core: Core, who: Contractor) -> list[View]:
     """Every site with its unit and what is known of it."""
     with core.database.read() as session:

@@ -37,7 +37,7 @@ class HallAnswer(BaseModel):
     verb: HallVerb
 
 
-@router.get("", responses=answers())
+@router.get("")
 def get_outlook(core: Core, who: Secretary) -> View:
     """What an urgent meeting would meet now: other meetings (they do not stop it), and sites that are better
     left out because a secret or a subject of security is being discussed there in person."""

@@ -29,7 +29,7 @@ class PasswordChange(BaseModel):
     new: str = Field(max_length=1000)
 
 
-@router.get("/users", responses=answers())
+@router.get("/users")
 def list_users(core: Core, who: Administrator) -> list[View]:
     """Who may use page and API, as far as one may change them."""
     with core.database.read() as session:
@@ -78,7 +78,7 @@ async def delete_sessions(core: Core, who: Administrator, name: str) -> View:
     return {"ended": await log_out_user(core, who, name)}
 
 
-@router.get("/me", responses=answers())
+@router.get("/me")
 def get_me(request: Request, core: Core, who: Contractor) -> View:
     """Who asks, and where that user is logged in."""
     key = session_key(request)
@@ -95,7 +95,7 @@ async def post_password(request: Request, core: Core, who: Contractor, change: P
     await change_password(core, who, change.old, change.new, key)
 
 
-@router.delete("/me/sessions", responses=answers())
+@router.delete("/me/sessions")
 async def delete_own_sessions(request: Request, core: Core, who: Contractor) -> View:
     """Log oneself out everywhere else; gives how many sessions ended."""
     return {"ended": await log_out_elsewhere(core, who, session_key(request))}

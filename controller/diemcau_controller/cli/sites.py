@@ -211,10 +211,8 @@ def remove_site(
     as_json: JsonOption = False,
 ) -> None:
     """Take a site out of service; what was held there is kept."""
-    with controller(state_dir) as api:
-        told = api.ask("DELETE", f"sites/{site}")
-    if as_json:
-        print_json(told)
+    told = _told(state_dir, "DELETE", f"sites/{site}", as_json=as_json)
+    if told is None:
         return
     typer.echo(f"site {site} removed, out of {len(told['left'])} meetings; undo: diemcau site restore {site}")
     if told["attends"]:
@@ -228,9 +226,16 @@ def restore_site(
     as_json: JsonOption = False,
 ) -> None:
     """Undo the removal of a site."""
-    with controller(state_dir) as api:
-        told = api.ask("POST", f"sites/{site}/restore")
-    if as_json:
-        print_json(told)
-    else:
+    told = _told(state_dir, "POST", f"sites/{site}/restore", as_json=as_json)
+    if told is not None:
         typer.echo(f"site {site} is back, in {len(told['meetings'])} meetings; next: bind a unit to it")
+
+
+def _told(state_dir: Path, method: str, path: str, *, as_json: bool) -> Any:
+    """What the controller answers; None when it is printed already, as JSON."""
+    with controller(state_dir) as api:
+        told = api.ask(method, path)
+    if not as_json:
+        return told
+    print_json(told)
+    return None

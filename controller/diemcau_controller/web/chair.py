@@ -39,8 +39,7 @@ def chair_now_part(request: Request, core: Core, meeting: str, token: str) -> Re
 def chair_halls_part(request: Request, core: Core, meeting: str, token: str) -> Response:
     """The halls that are found."""
     values = _values(core, meeting, token, request.query_params)
-    part = render(request, "meeting/_chair_halls.html", **values)
-    return answer_part(values["m"], part, "halls-seen", request.query_params)
+    return answer_part(request, "meeting/_chair_halls.html", values, "halls-seen", request.query_params)
 
 
 @router.post("/chair/{meeting}/{token}/floor")
@@ -55,7 +54,7 @@ async def post_floor(request: Request, core: Core, meeting: str, token: str) -> 
 
 def _now(request: Request, core: Controller, meeting: str, token: str, query: Any) -> Response:
     values = _values(core, meeting, token, query)
-    return answer_part(values["m"], render(request, "meeting/_chair_now.html", **values), "seen", query)
+    return answer_part(request, "meeting/_chair_now.html", values, "seen", query)
 
 
 def _who(core: Controller, meeting: str, token: str) -> Actor:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastapi import Request
 from fastapi.responses import Response
 
 from ..actions.change_floor import FloorVerb, change_floor
@@ -18,6 +19,7 @@ from ..rules.naming import plain
 from ..rules.refusals import Invalid
 from ..rules.standing import Standing
 from .form import Form
+from .page import render
 
 SHOWS = ("all", "missing", "present")
 LONGEST_SEARCH = 80
@@ -57,12 +59,15 @@ def found(halls: Sequence[HallNow], text: str, show: str = "all") -> list[HallNo
     ]
 
 
-def answer_part(now: MeetingNow, part: Response, seen_id: str, query: Mapping[str, str]) -> Response:
-    """A rendered part for a page that says what it has (`seen`) and whether its meeting was open (`live`).
+def answer_part(
+    request: Request, template: str, values: Mapping[str, Any], seen_id: str, query: Mapping[str, str]
+) -> Response:
+    """A part of a page that says what it has (`seen`) and whether its meeting was open (`live`).
 
     204 when it has just this, so that nothing moves under a thumb and little travels. When the meeting has
     opened or ended since, the page is loaded anew: it offers other things now.
     """
+    now, part = values["m"], render(request, template, **values)
     if query.get("live") not in (None, "1" if now.phase.live else "0"):
         return Response(headers={"HX-Refresh": "true"})
     digest = hashlib.blake2b(part.body, digest_size=9).hexdigest()

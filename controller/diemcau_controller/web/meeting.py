@@ -48,8 +48,7 @@ def meeting_now_part(request: Request, core: Core, who: ViewerPage, meeting: str
 def meeting_halls_part(request: Request, core: Core, who: ViewerPage, meeting: str) -> Response:
     """Its halls, those that are looked for."""
     values = _values(core, who, meeting, request.query_params)
-    part = render(request, "meeting/_halls.html", **values)
-    return answer_part(values["m"], part, "halls-seen", request.query_params)
+    return answer_part(request, "meeting/_halls.html", values, "halls-seen", request.query_params)
 
 
 @router.post("/meetings/{meeting}/floor")
@@ -125,7 +124,7 @@ def qr_code(text: str) -> Markup:
 
 def _part(request: Request, core: Controller, who: Actor, meeting: str, query: Any) -> Response:
     values = _values(core, who, meeting, query)
-    return answer_part(values["m"], render(request, "meeting/_now.html", **values), "seen", query)
+    return answer_part(request, "meeting/_now.html", values, "seen", query)
 
 
 def _values(core: Controller, who: Actor, meeting: str, query: Any) -> dict[str, Any]:
