@@ -1,15 +1,18 @@
 """What is plugged in: found by every technology, told once, whatever one of them does."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from diemcau_agent.drivers.found import Found
 from diemcau_agent.rules.plugged import change, configured
 from diemcau_agent.unit import devices as devices_module
+from diemcau_agent.unit import uevents as uevents_module
 from diemcau_agent.unit.devices import Devices
 from diemcau_agent.unit.uevents import Uevents, subsystem_of
 from diemcau_wire.messages import Buttons, Camera, DesiredConfig, Device, Microphone, SiteInfo
@@ -17,6 +20,7 @@ from diemcau_wire.messages import Buttons, Camera, DesiredConfig, Device, Microp
 CAMERA = Found(Device.CAMERA, "v4l2:usb-cam", "Webcam", "/dev/video0", {"formats": ["MJPG"]})
 MICROPHONE = Found(Device.MICROPHONE, "pulse:alsa_input.usb", "Micro")
 KEYPAD = Found(Device.BUTTONS, "evdev:keypad", "Keypad")
+NULL_DEVICE = Path("/sys/class/mem/null/uevent")
 NOW = datetime(2026, 3, 12, 1, 0, tzinfo=UTC)
 CONFIG = DesiredConfig(
     unit="u1",
@@ -139,10 +143,29 @@ def test_the_kernel_is_listened_to_and_not_believed() -> None:
     for garbage in (b"", b"\0\0", b"\xff" * 9000, b"SUBSYSTEM"):
         assert subsystem_of(garbage) is None
 
-    async def run() -> None:
-        uevents = Uevents(asyncio.Event())
-        uevents.open()
-        uevents.close()
-        uevents.close()
 
-    asyncio.run(run())
+def test_the_kernels_own_word_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uevents_module, "SUBSYSTEMS", frozenset({b"mem"}))
+
+    async def run() -> bool:
+        seen = asyncio.Event()
+        uevents = Uevents(seen)
+        opened = uevents.open()
+        try:
+            NULL_DEVICE.write_text("change")  # has the kernel say that /dev/null changed
+            async with asyncio.timeout(5):
+                await seen.wait()
+        except OSError:  # only root may ask for that, and not in a container; a time-out is one, too
+            pass
+        finally:
+            uevents.close()
+            uevents.close()
+        return seen.is_set() or not opened or not first_user_namespace()
+
+    assert asyncio.run(run())
+
+
+def first_user_namespace() -> bool:
+    """Only there the kernel tells of devices; and only root can make it."""
+    own = Path("/proc/self/uid_map").read_text().split() == ["0", "0", "4294967295"]
+    return own and os.access(NULL_DEVICE, os.W_OK)
