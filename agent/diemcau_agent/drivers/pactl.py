@@ -19,6 +19,7 @@ TIMEOUT_S = 3.0
 _PERCENT = re.compile(r"(\d{1,6})%")
 
 Side = Literal["source", "sink"]
+SIDES: tuple[Side, Side] = ("source", "sink")
 
 
 class SoundServerLost(OSError):
@@ -39,6 +40,7 @@ class Node:
     channels: int
     is_monitor: bool
     properties: dict[str, str] = field(default_factory=dict)
+    module: str = ""
 
     @property
     def master(self) -> str | None:
@@ -48,13 +50,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Somebody recording or playing. `node` is the index of the source or sink."""
+    """Somebody recording or playing. `node` is the index of the source or sink, `module` the server's own
+    module whose stream it is, as with filters."""
 
     side: Side
     index: int
     node: int
     muted: bool
     properties: dict[str, str] = field(default_factory=dict)
+    module: str = ""
 
 
 def installed() -> bool:
@@ -125,6 +129,7 @@ def _node(side: Side, entry: dict[str, Any]) -> Node | None:
         channels,
         properties.get("device.class") == "monitor" or bool(side == "source" and entry.get("monitor_source")),
         properties,
+        str(entry.get("owner_module", "")),
     )
 
 
@@ -132,7 +137,9 @@ def _stream(side: Side, entry: dict[str, Any]) -> Stream | None:
     index, node = entry.get("index"), entry.get(side)
     if not isinstance(index, int) or not isinstance(node, int):
         return None
-    return Stream(side, index, node, entry.get("mute") is True, _properties(entry))
+    return Stream(
+        side, index, node, entry.get("mute") is True, _properties(entry), str(entry.get("owner_module", ""))
+    )
 
 
 def _description(said: object, properties: dict[str, str], name: str) -> str:

@@ -8,6 +8,7 @@ then, and followed as long as the stream is open: see :mod:`.pulse_watch`. The s
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import threading
@@ -20,13 +21,13 @@ import sounddevice
 
 from . import pactl, pulse_echo
 from .microphones import BLOCK, RATE_HZ, Block, MicrophoneLost
-from .pactl import Node, Side, SoundServerLost
+from .pactl import Node, Side, SoundServerLost, Stream
 from .pulse_devices import PREFIX, look_up
 from .pulse_echo import EchoCanceller
 from .pulse_watch import TAG, StreamWatch, settle
 from .sound_outputs import SoundLost
 
-_CAPTURE_S, _PLAYBACK_S = 0.04, 0.06
+_CAPTURE_S, _PLAYBACK_S = 0.04, 0.1
 _PATIENCE_S, _POLL_S = 2.0, 0.005
 _making = threading.Lock()  # PortAudio's start and the variables are the whole process's
 _numbers = itertools.count(1)
@@ -42,7 +43,7 @@ class PulseMicrophone:
         self.echo_cancelled = self._echo is not None
         source = node.name if self._echo is None else self._echo.source
         try:
-            self._stream = _Stream("source", source, node.name, MicrophoneLost)
+            self._stream = _Stream("source", source, node.name, MicrophoneLost, self._look)
         except MicrophoneLost:
             self._unload()
             raise
@@ -67,6 +68,9 @@ class PulseMicrophone:
         """End the stream, then the echo canceller."""
         self._stream.close()
         self._unload()
+
+    def _look(self, stream: Stream, node: Node) -> bool:
+        return self._echo is None or self._echo.intact()
 
     def _unload(self) -> None:
         if self._echo is not None:
@@ -98,7 +102,7 @@ class PulseOutput:
                 pactl.order("set-sink-volume", node.name, f"{volume_percent}%")
             except SoundServerLost as error:
                 raise SoundLost(str(error)) from error
-        self._stream = _Stream("sink", pulse_echo.way_to(node), node.name, SoundLost)
+        self._stream = _Stream("sink", node.name, node.name, SoundLost, self._look)
 
     @property
     def muted(self) -> bool:
@@ -124,6 +128,14 @@ class PulseOutput:
         """End the stream; what is not played yet is dropped."""
         self._stream.close()
 
+    @staticmethod
+    def _look(stream: Stream, node: Node) -> bool:
+        """What plays past the echo canceller, as after an underrun, is led through it."""
+        if node.master is None:
+            with contextlib.suppress(SoundServerLost):  # the filter has just gone
+                pulse_echo.lead_through(stream, node)
+        return True
+
     def _check(self) -> None:
         if self._stream.watch.lost:
             raise SoundLost(f"{self._stream.name}: {self._stream.watch.lost}")
@@ -135,7 +147,14 @@ class _Stream:
     errors = (MicrophoneLost, SoundLost)
     watch: StreamWatch
 
-    def __init__(self, side: Side, node: str, device: str, lost: type[_Lost]) -> None:
+    def __init__(
+        self,
+        side: Side,
+        node: str,
+        device: str,
+        lost: type[_Lost],
+        look_too: Callable[[Stream, Node], bool],
+    ) -> None:
         self.name: str = device
         tag = f"{os.getpid()}-{next(_numbers)}"
         try:
@@ -148,7 +167,7 @@ class _Stream:
                 raise lost(f"{device}: the stream cannot be found in the sound server", "lost")
             if found[1].name != node:
                 raise lost(f"{found[1].name} opened in place of {device}", "substituted")
-            self.watch = StreamWatch(side, tag, lambda now: device in (now.name, now.master))
+            self.watch = StreamWatch(side, tag, device, look_too)
         except SoundServerLost as error:
             self._end()
             raise lost(str(error)) from error

@@ -11,10 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import pactl
-from .pactl import Node, SoundServerLost
+from .pactl import SIDES, Node, SoundServerLost, Stream
 from .pulse_watch import TAG
 
 _NAME = "diemcau_echo"
@@ -25,9 +26,8 @@ class EchoCanceller:
     """The filter between a microphone and a loudspeaker, loaded. Raises :class:`SoundServerLost`."""
 
     def __init__(self, microphone: Node, speaker: Node) -> None:
-        name = f"{_NAME}_{os.getpid()}_{microphone.index}"
-        self._speaker = speaker.name
-        self.source, self._sink = f"{name}_in", f"{name}_out"
+        self._microphone, self._speaker = microphone, speaker
+        self.source, sink = (f"{_ours()}{microphone.index}_{end}" for end in ("in", "out"))
         self._module = pactl.order(
             "load-module",
             "module-echo-cancel",
@@ -36,39 +36,43 @@ class EchoCanceller:
             f"source_master={microphone.name}",
             f"sink_master={speaker.name}",
             f"source_name={self.source}",
-            f"sink_name={self._sink}",
+            f"sink_name={sink}",
             "channels=1",
             "use_volume_sharing=0",
         ).strip()
         try:
-            self._lead(self._speaker, self._sink)
+            _lead([stream for stream in pactl.streams("sink") if stream.node == speaker.index], sink)
         except SoundServerLost:
             self.close()
             raise
 
+    def intact(self) -> bool:
+        """Whether it is still between both: the server moves it as it moves any stream when a device goes.
+        Raises :class:`SoundServerLost`."""
+        ends = {
+            (stream.side, stream.node)
+            for side in SIDES
+            for stream in pactl.streams(side)
+            if stream.module == self._module
+        }
+        return ends == {("source", self._microphone.index), ("sink", self._speaker.index)}
+
     def close(self) -> None:
         """Lead what we play past it again, and unload it; a server that is gone has forgotten it."""
         with contextlib.suppress(SoundServerLost):
-            self._lead(self._sink, self._speaker)
+            _lead(pactl.streams("sink"), self._speaker.name)
         with contextlib.suppress(SoundServerLost):
             pactl.order("unload-module", self._module)
 
-    @staticmethod
-    def _lead(origin: str, target: str) -> None:
-        """Move what this process plays from one sink to another."""
-        index = next((node.index for node in pactl.nodes("sink") if node.name == origin), None)
-        for stream in pactl.streams("sink"):
-            if stream.node == index and stream.properties.get(TAG, "").startswith(f"{os.getpid()}-"):
-                pactl.order("move-sink-input", str(stream.index), target)
 
-
-def way_to(speaker: Node) -> str:
-    """The name of the sink through which this process plays into a loudspeaker now: its own, or the filter's.
+def lead_through(stream: Stream, speaker: Node) -> None:
+    """Lead a stream into a loudspeaker through this process's filter, if there is one before it.
     Raises :class:`SoundServerLost`."""
-    ours = f"{_NAME}_{os.getpid()}_"
-    sinks = pactl.nodes("sink")
-    filters = (sink.name for sink in sinks if sink.name.startswith(ours) and sink.master == speaker.name)
-    return next(filters, speaker.name)
+    for sink in pactl.nodes("sink"):
+        if sink.name.startswith(_ours()) and sink.master == speaker.name:
+            ends = [one.node for one in pactl.streams("sink") if one.module == sink.module]
+            if ends == [speaker.index]:
+                _lead([stream], sink.name)
 
 
 def forget_the_dead() -> None:
@@ -78,3 +82,14 @@ def forget_the_dead() -> None:
         match = _OURS.search(line)
         if match is not None and not Path(f"/proc/{match[1]}").exists():
             pactl.order("unload-module", line.split("\t", 1)[0])
+
+
+def _ours() -> str:
+    return f"{_NAME}_{os.getpid()}_"
+
+
+def _lead(streams: Sequence[Stream], target: str) -> None:
+    """Move those that this process plays to a sink."""
+    for stream in streams:
+        if stream.properties.get(TAG, "").startswith(f"{os.getpid()}-"):
+            pactl.order("move-sink-input", str(stream.index), target)

@@ -38,13 +38,17 @@ def settle(side: Side, tag: str) -> tuple[Stream, Node] | None:
 
 class StreamWatch:
     """Follows one stream from now on. `lost` says why it must not be used any more, "" while it may;
-    `muted` whether its device, or the stream, is muted.
+    `muted` whether its device, or the stream, is muted. It belongs to `device` or a filter of it; `look_too`
+    is asked whenever something has changed, and says whether all is well.
 
     Nothing is asked while nothing changes: the server tells (`pactl subscribe`), usually within 20 ms.
     """
 
-    def __init__(self, side: Side, tag: str, belongs: Callable[[Node], bool]) -> None:
-        self._side, self._tag, self._belongs = side, tag, belongs
+    def __init__(
+        self, side: Side, tag: str, device: str, look_too: Callable[[Stream, Node], bool] | None = None
+    ) -> None:
+        self._side, self._tag, self._device = side, tag, device
+        self._look_too = look_too
         self._closed = False
         self.lost = ""
         self.muted = False
@@ -55,28 +59,40 @@ class StreamWatch:
             stderr=subprocess.DEVNULL,
             env=pactl.environment(),
         )
+        self._changed = threading.Event()
         self._look()
-        threading.Thread(target=self._follow, name="sound-watch", daemon=True).start()
+        for work in (self._follow, self._look_again):
+            threading.Thread(target=work, name="sound-watch", daemon=True).start()
 
     def close(self) -> None:
         """Follow it no longer."""
         self._closed = True
         self._told.terminate()
+        self._changed.set()
 
     def _follow(self) -> None:
         assert self._told.stdout is not None
         with self._told.stdout as lines:
             for line in lines:
                 match = _EVENT.match(line.decode("ascii", "replace"))
-                if match is not None and match[1] == self._side and not self._closed:
-                    self._look()
+                if match is not None:
+                    self._changed.set()
         self._told.wait()
         if not self._closed:
             self.lost = self.lost or "the sound server has ended the connection"
 
+    def _look_again(self) -> None:
+        """One look for however many changes came at once."""
+        while not self._closed:
+            self._changed.wait()
+            self._changed.clear()
+            if not self._closed:
+                self._look()
+
     def _look(self) -> None:
         try:
             found = settle(self._side, self._tag)  # after an underrun the stream is made anew
+            well = found is None or self._look_too is None or self._look_too(*found)
         except SoundServerLost as error:
             self.lost = self.lost or str(error)
             return
@@ -86,6 +102,8 @@ class StreamWatch:
             self.lost = self.lost or "the sound server has ended the stream"
             return
         stream, node = found
-        if not self._belongs(node):
+        if self._device not in (node.name, node.master):
             self.lost = self.lost or f"the sound server has moved the stream to {node.name}"
+        if not well:
+            self.lost = self.lost or "the sound server has moved the echo canceller"
         self.muted = node.muted or stream.muted
