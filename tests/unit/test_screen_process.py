@@ -213,7 +213,7 @@ def test_shows_answers_and_stops(screen: Screen, tmp_path: Path) -> None:
     begun = time.monotonic()
     screen.process.send_signal(signal.SIGTERM)
     assert screen.process.wait(5) == 0
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 5
 
 
 def test_pictures_are_shown_readable_and_counted(screen: Screen, tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_what_opens_is_announced_until_it_does(scene_of: Any) -> None:
 
 def test_a_check_says_what_it_looks_at_and_how_to_put_it_off(scene_of: Any) -> None:
     assert "Loa sẽ phát một tiếng thử ngắn" in texts(scene_of("checking-postpone"))
-    assert "Bấm phím “Hoãn kiểm tra”" in said(scene_of("checking-postpone"))
+    assert "Bấm phím 6 để hoãn kiểm tra" in said(scene_of("checking-postpone"))
     assert "Quét mã để hoãn kiểm tra" in said(scene_of("checking-phone"))
     assert "Hoãn" not in said(scene_of("checking"))
     unheard = {"verdict": "checking", "checking_what": "coffee machine"}
@@ -186,7 +186,7 @@ def test_what_the_hall_shut_is_said_all_the_time(scene_of: Any) -> None:
         assert "Camera và micrô đã TẮT tại phòng này" in texts(stopped)
     still_open = scene_of("meeting-stopped", privacy={"stopped": True, "camera": True})
     assert "Camera đang BẬT" in texts(still_open), "it says what is, not what was asked for"
-    assert "Bấm nút micrô để phát biểu" in texts(scene_of("meeting-muted"))
+    assert "Bấm phím 2 (micrô) để phát biểu" in texts(scene_of("meeting-muted"))
 
 
 def test_a_raised_hand_is_seen_until_the_hall_speaks(scene_of: Any) -> None:
