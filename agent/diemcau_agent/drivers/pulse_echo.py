@@ -12,7 +12,6 @@ import contextlib
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from . import pactl
 from .pactl import SIDES, Node, SoundServerLost, Stream
@@ -80,8 +79,18 @@ def forget_the_dead() -> None:
     Raises :class:`SoundServerLost`."""
     for line in pactl.order("list", "short", "modules").splitlines():
         match = _OURS.search(line)
-        if match is not None and not Path(f"/proc/{match[1]}").exists():
+        if match is not None and not _lives(int(match[1])):
             pactl.order("unload-module", line.split("\t", 1)[0])
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def _ours() -> str:

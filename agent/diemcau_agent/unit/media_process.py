@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from diemcau_wire.messages import EventKind
 
+from diemcau_agent.drivers.pactl import SoundServerLost
+from diemcau_agent.drivers.pulse_echo import forget_the_dead
 from diemcau_agent.ipc import Garbage, Line
 
 from .child import Begin, Child, Running
@@ -243,6 +247,14 @@ class MediaProcess:
             code = await child.end(patience_s)
             self.refused += child.channel.refused
             log.info("the media process ended", extra={"child": child.pid, "code": code})
+            if code != 0:
+                threading.Thread(target=_clear_sound, name="sound", daemon=True).start()
+
+
+def _clear_sound() -> None:
+    """What a process that was killed left in the sound server would keep the microphone open."""
+    with contextlib.suppress(SoundServerLost):
+        forget_the_dead()
 
 
 def _cancelling() -> bool:
