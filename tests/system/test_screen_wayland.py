@@ -15,6 +15,7 @@ from PIL import Image
 
 BACKGROUND = (0x0B, 0x22, 0x39)
 GROUND = (11, 18, 28)
+PANEL = (22, 33, 48)
 INI = Path(__file__).parents[2] / "agent" / "systemd" / "weston.ini"
 
 
@@ -97,6 +98,12 @@ def test_it_is_shown_and_leaves_no_black_when_it_is_killed(
         eventually(lambda: shown(compositor, tmp_path) == [BACKGROUND, BACKGROUND])
         start()
         eventually(lambda: shown(compositor, tmp_path)[1] == GROUND)
+        unit = ipc.connect(tmp_path / "screen.sock")
+        for view in ("idle", "goodbye", "idle"):  # each comes to the front in a window of its own
+            unit.sendall(ipc.encode_line({"type": "show", "view": view, "language": "vi"}))
+            time.sleep(1)
+            eventually(lambda: shown(compositor, tmp_path) == [PANEL, GROUND])
+        unit.close()
     finally:
         for screen in screens:
             screen.kill()

@@ -46,6 +46,7 @@ class Window:
         self.driver = driver
         self._size = (width, height)
         self._windows: list[Any] = []
+        self._before: list[Any] = []
         self._next_try = 0.0
         self._anew_at: float | None = None
         self._told = False
@@ -112,9 +113,11 @@ class Window:
                 "nothing can be shown now", extra={"reason": core.SDL_GetError().decode(errors="replace")}
             )
         self._told = bool(shown) and not any(shown)
+        while self._before:
+            core.SDL_DestroyWindow(self._before.pop())
 
     def _make(self) -> bool:
-        """A window for each display; those there were before go when the new ones are there."""
+        """A window for each display; those there were before go when the new ones have shown something."""
         before = self._windows
         displays = core.SDL_GetNumVideoDisplays()
         if self.driver == "wayland":
@@ -124,8 +127,7 @@ class Window:
         if not self._windows:  # no display now: the old ones are shown again on the next
             self._windows = before
             return bool(before)
-        for window in before:
-            core.SDL_DestroyWindow(window)
+        self._before += before
         self.redraw = True
         return True
 
