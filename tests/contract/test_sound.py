@@ -243,7 +243,7 @@ def test_echo_is_cancelled_while_the_microphone_is_open(pulse: PulseHall) -> Non
         microphone = open_microphone(pulse.microphone, output=pulse.output)
         assert microphone is not None and microphone.echo_cancelled
         try:
-            cancelled = listen(microphone, output, 200, noise)
+            cancelled = listen(microphone, output, 150, noise)
             assert sound_server.MICROPHONE in pulse.server.listeners()
         finally:
             microphone.close()
@@ -251,7 +251,7 @@ def test_echo_is_cancelled_while_the_microphone_is_open(pulse: PulseHall) -> Non
         listen_again = open_microphone(pulse.microphone, echo_cancellation=False, output=pulse.output)
         assert listen_again is not None and not listen_again.echo_cancelled
         try:
-            plain = listen(listen_again, output, 100, noise)
+            plain = listen(listen_again, output, 75, noise)
         finally:
             listen_again.close()
         assert level_db(plain[-50 * BLOCK :]) > -45  # and the loudspeaker has gone on

@@ -19,7 +19,7 @@ from .media_harness import MediaProcess
 
 pytestmark = pytest.mark.namespace
 
-FLASHES = 11
+FLASHES = 9
 LIMIT_S = 0.120
 SMALL = {"width": 320, "height": 180, "fps": 30, "bitrate_bps": 500_000}
 DARK, BRIGHT = 40, 200

@@ -125,7 +125,9 @@ class PulseOutput:
         self._check()
 
     def close(self) -> None:
-        """End the stream; what is not played yet is dropped."""
+        """End the stream, when what is waiting has been played."""
+        if not self._stream.watch.lost:
+            time.sleep(_PLAYBACK_S + _POLL_S)
         self._stream.close()
 
     @staticmethod
