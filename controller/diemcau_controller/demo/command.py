@@ -43,7 +43,8 @@ def run(
     signal.signal(signal.SIGHUP, _interrupt)
     try:
         check_programs()
-        network_cameras = [url for url in (cameras or {}).values() if url.startswith(("rtsp:", "rtsps:"))]
+        on_the_network = ("rtsp:", "rtsps:", "onvif:")
+        network_cameras = [url for url in (cameras or {}).values() if url.startswith(on_the_network)]
         network = set_up(page_port, reach_out=bool(network_cameras))
         from .halls import BadSource, halls, known  # numpy: it starts threads, and a namespace wants none
 

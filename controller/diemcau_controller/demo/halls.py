@@ -52,7 +52,7 @@ SITES = tuple(place[0] for place in _PLACES)
 def halls(cameras: Mapping[str, str], microphones: Mapping[str, str]) -> list[Hall]:
     """The three halls, the main site first.
 
-    `cameras` and `microphones` replace sources by site id: `synthetic`, `rtsp://…`, `v4l2:/dev/…`,
+    `cameras` and `microphones` replace sources by site id: `synthetic`, `rtsp://…`, `onvif://…`, `v4l2:ID`,
     `file:PATH` for a camera; `tone:HERTZ`, `none` or a WAV file, with or without `file:`, for a microphone.
     Raises :class:`BadSource`.
     """
@@ -75,11 +75,13 @@ def known(sites: Iterable[str]) -> None:
 
 def _camera(source: str) -> str:
     kind, _, rest = source.partition(":")
-    if source in ("synthetic", "none") or (kind in ("rtsp", "rtsps", "v4l2") and rest):
+    if source in ("synthetic", "none") or (kind in ("rtsp", "rtsps", "onvif", "v4l2") and rest):
         return source
     if kind == "file":
         return f"file:{_file(rest)}"
-    raise BadSource(f"{source!r} is no camera: give rtsp://…, v4l2:/dev/…, file:PATH, synthetic or none")
+    raise BadSource(
+        f"{source!r} is no camera: give rtsp://…, onvif://…, v4l2:ID, file:PATH, synthetic or none"
+    )
 
 
 def _microphone(source: str, own: Tone) -> tuple[str, Voice]:
