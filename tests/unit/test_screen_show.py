@@ -40,6 +40,14 @@ def test_the_least_there_can_be() -> None:
     assert show.coordinator == Contact("", "") and show.verdict is Verdict.UNKNOWN
 
 
+def test_what_a_check_and_the_hall_add() -> None:
+    show = parse_show({**COMMON, **VIEWS["checking-postpone"], "hand": True})
+    assert show.checking == "sound" and show.postpone_until == datetime(2026, 3, 12, 0, 55, tzinfo=UTC)
+    assert show.privacy.camera and show.privacy.microphone and not show.privacy.muted and show.hand
+    plain = parse_show(COMMON)
+    assert plain.privacy.opens_at is None and plain.whom is None and not plain.hand
+
+
 def test_empty_places_keep_their_number() -> None:
     for empty in (None, {"site": None, "name": None}, {"site": None}):
         show = parse_show(changed("meeting.slots", [empty, {"site": "b", "name": "B"}]))
@@ -80,6 +88,15 @@ def test_texts_are_made_fit_to_be_drawn() -> None:
         ("meeting.mic", "ajar"),
         ("meeting.camera", 1),
         ("meeting.speaker", 1),
+        ("readiness.checking_what", 1),
+        ("readiness.postpone_until", "later"),
+        ("readiness.postponed_to", 7),
+        ("readiness.whom", "me"),
+        ("privacy", True),
+        ("privacy", {"camera": "on"}),
+        ("privacy", {"opens_at": "2026-03-12T00:48:05"}),
+        ("privacy", {"reason": "curiosity"}),
+        ("hand", "up"),
     ],
 )
 def test_everything_else_is_refused(path: str, value: Any) -> None:
