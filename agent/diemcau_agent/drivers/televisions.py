@@ -17,7 +17,8 @@ PATIENCE_S = 8.0
 
 class TelevisionLost(OSError):
     """The television cannot be spoken to; the text says why. `why` is `missing` (no such control, nothing
-    plugged into it), `refused` (no access, or it obeys nobody), `silent` (nobody answered an order), `lost`."""
+    plugged into it), `refused` (no access, or it obeys nobody), `silent` (nobody answered an order), `lost`.
+    """
 
     def __init__(self, text: str, why: str) -> None:
         super().__init__(text)
