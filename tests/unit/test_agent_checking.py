@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from diemcau_agent.checks import Finding
 from diemcau_agent.rules.actions import AskedBy, EndCheck, StartCheck
-from diemcau_agent.rules.checking import BEFORE, KEPT, LEAST, LIMIT, PLACE, Checking, opening
+from diemcau_agent.rules.checking import BEFORE, GRACE, KEPT, LEAST, LIMIT, PLACE, Checking, opening
 from diemcau_wire.messages import Occurrence
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -233,3 +233,7 @@ def test_any_time_of_day_can_be_the_morning(morning_at: str) -> None:
     hour, minute = map(int, morning_at.split(":"))
     now = datetime(2026, 3, 12, hour, minute, 1, tzinfo=PLACE).astimezone(UTC)
     assert checking.look(now, [], free=True, morning_at=morning_at)
+
+
+def test_the_verdict_is_there_within_ninety_seconds() -> None:
+    assert timedelta(seconds=90) >= LIMIT + GRACE
