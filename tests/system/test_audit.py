@@ -16,8 +16,12 @@ from sqlalchemy import func, select
 
 from tests.system.office import UNIT, Office, furnished, meeting
 
-# What changes nothing of the office's: a unit's own picture; a question that is only too long for an address.
-UNRECORDED = {"PUT /api/v1/units/{unit}/picture", "POST /api/v1/meetings/invited"}
+# What changes nothing of the office's: a unit's own pictures; a question that is only too long for an address.
+UNRECORDED = {
+    "PUT /api/v1/units/{unit}/picture",
+    "PUT /api/v1/units/{unit}/room-picture",
+    "POST /api/v1/meetings/invited",
+}
 
 
 @pytest.fixture(scope="module")
