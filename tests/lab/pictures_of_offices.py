@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from tests.browser.page_checks import chromium
 from tests.lab.camera import PERSON, Camera, camera
+from tests.system.checked_room import checked_room
 from tests.system.report_history import history
 from tests.system.served_office import ServedOffice, served_office
 
@@ -48,12 +49,15 @@ def _an_office(office: ServedOffice, taking: Camera) -> None:
     told, series = history(office), _week(office)
     office.add("users", name="lan", display_name="Trần Thị Lan", role="secretary")
     area = office.get("areas")[0]["id"]
+    checked_room(office, told.sites[1])
     pages = {
         "schedule": "/schedule",
         "schedule-list": "/schedule/list",
         "schedule-one": f"/schedule/{series}",
         "sites": "/sites",
         "site": f"/sites/{told.sites[1]}",
+        "site-devices": f"/sites/{told.sites[1]}/devices",
+        "faults": "/faults",
         "site-edit": f"/sites/{told.sites[1]}/edit",
         "areas": "/sites/areas",
         "area": f"/sites/areas/{area}",
