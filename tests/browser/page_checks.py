@@ -19,6 +19,8 @@ HEIGHTS = {360: 740, 1366: 768, 3840: 2160}
 _KEYS = frozenset(
     key for language in LANGUAGES for domain in domains(language) for key in keys(language, domain)
 )
+# A part that was asked for gave way to a newer one, as hx-sync wants it; what fails says sendError besides.
+_GAVE_WAY = ("htmx:afterRequest,", "htmx:sendAbort,")
 _WORD = re.compile(r"[a-z_]+\.[\w.-]*\w")
 # Text that does not fit where it is shown. What only screen readers read, and what scrolls, is not meant.
 _CLIPPED = """() => [...document.querySelectorAll("body *")].filter(element => {
@@ -43,9 +45,13 @@ class Watched:
     def __init__(self, page: Page, origin: str) -> None:
         self.page, self._origin = page, origin
         self.wrong: list[str] = []
-        page.on("console", lambda one: one.type in ("error", "warning") and self.wrong.append(one.text))
+        page.on("console", lambda one: one.type in ("error", "warning") and self._said(one.text))
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.on("request", lambda request: self._asked(request.url))
+
+    def _said(self, text: str) -> None:
+        if not text.startswith(_GAVE_WAY):
+            self.wrong.append(text)
 
     def _asked(self, url: str) -> None:
         if not url.startswith((self._origin, "data:", "blob:")):
