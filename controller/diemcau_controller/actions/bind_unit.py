@@ -12,6 +12,7 @@ from .audit import record
 from .controller import Controller, Letter
 from .desired import renew_schedule
 from .desired_config import renew_config
+from .room_picture import drop_room_pictures
 from .scope import site_for
 
 
@@ -68,5 +69,6 @@ async def bind_unit(controller: Controller, who: Actor, unit_id: str, site_id: s
 
     epoch, letters = await controller.write(change)
     controller.send(letters)
+    await drop_room_pictures(controller, unit_id)  # they are of the hall it stood in
     controller.news.tell("site", site=site_id, unit=unit_id)
     return epoch

@@ -38,8 +38,8 @@ class RoomPicture:
 
 
 async def receive_room_picture(controller: Controller, unit_id: str, camera: str, data: bytes) -> None:
-    """Keep a picture (PNG, JPEG or WebP of at most 2 MiB) as the newest of that camera of the unit ("": the one
-    that is configured).
+    """Keep a picture (PNG, JPEG or WebP of at most 2 MiB) as the newest of that camera of the unit; "" is
+    the one that is configured.
 
     What else a file may hold, such as where it was taken, is not kept. Raises :class:`Conflict` where the
     site does not allow it.
@@ -64,7 +64,7 @@ def room_picture(controller: Controller, unit_id: str, camera: str) -> RoomPictu
 
 
 async def drop_room_pictures(controller: Controller, unit_id: str | None = None) -> None:
-    """Delete those of a unit whose site no longer allows them, or (None) all that are a day old."""
+    """Delete those of a unit whose site no longer allows them or is another, or (None) all of a day ago."""
     limit = controller.now() - KEPT
 
     def drop() -> None:
