@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from tests.system.office import UNIT, Office, furnished, meeting
 
-# What changes nothing of the office's: a unit's own pictures; a question that is only too long for an address.
+# What changes nothing of the office's: a unit's own pictures; a question only too long for an address.
 UNRECORDED = {
     "PUT /api/v1/units/{unit}/picture",
     "PUT /api/v1/units/{unit}/room-picture",
