@@ -67,7 +67,7 @@ class Service:
         return 0
 
     async def end(self, patience_s: float = 0) -> int:
-        """Wait `patience_s` for it to end by itself, then hang up and, unless it is a lasting one, see it gone."""
+        """Wait `patience_s` for it to end by itself, then hang up; but for a lasting one see it gone."""
         if patience_s > 0:
             await self._see_gone(patience_s)
         await _close(self.channel)
