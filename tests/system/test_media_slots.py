@@ -20,10 +20,18 @@ def hall(tmp_path: Path) -> Iterator[Callable[..., MediaProcess]]:
     janus = janus_for_tests.start(tmp_path / "janus")
     halls: list[MediaProcess] = []
 
-    def make(site: str, camera: str = "synthetic") -> MediaProcess:
+    def make(
+        site: str,
+        camera: str = "synthetic",
+        microphone: str = "none",
+        floor: tuple[list[str | None], list[str]] | None = None,
+    ) -> MediaProcess:
         process = MediaProcess(tmp_path / "halls", site)
         halls.append(process)
-        process.start(janus.join, janus.ca, {"camera": {"source": camera}})
+        if floor is not None:
+            process.floor(*floor, False)
+        more = {"camera": {"source": camera}, "microphone": {"source": microphone}}
+        process.start(janus.join, janus.ca, more)
         process.wait("joined", 30)
         return process
 
@@ -47,3 +55,14 @@ def test_a_slot_that_showed_nothing_for_a_while_is_filled_at_once(
         viewer.floor([between, None], [], False)
         time.sleep(1)
     assert "new subscribing connection" not in viewer.log()
+
+
+def test_a_voice_is_heard_whose_slot_was_parked_on_that_very_feed(hall: Callable[..., MediaProcess]) -> None:
+    """Before its own feed is up a newcomer parks its idle slots on the feed it is to see."""
+    hall("chinh", microphone="tone:700").floor([None, None], [], True)
+    newcomer = hall("an", floor=(["chinh", None], []))
+    newcomer.sees(0, "chinh")
+    newcomer.floor(["chinh", None], ["chinh"], False)
+    newcomer.hears(700, [])
+    newcomer.floor(["chinh", "chinh"], ["chinh"], False)
+    newcomer.sees(1, "chinh")

@@ -76,6 +76,9 @@ class Subscription:
     async def switch(self, index: int, feed: Feed | None) -> None:
         """Put a slot on a feed, or park it. Raises :class:`JanusRefused`, :class:`JanusLost`."""
         target, site = feed or self.park, feed.site if feed is not None else None
+        if feed is not None and feed == self._on[index]:
+            await self._release(index, feed)
+            return
         if index < PICTURES and (self.slots[index].feed is None or self._gates[index] is not None):
             connection.expect_gap(self._receivers[index])  # nothing came since the switch before
         self._shut(index)
@@ -156,6 +159,16 @@ class Subscription:
                     raise Fault("join_refused", str(refusal)) from refusal
             await asyncio.sleep(_FEED_EVERY_S)
         raise Fault("no_media", f"the feed of {self.park.site} does not appear in the room")
+
+    async def _release(self, index: int, feed: Feed) -> None:
+        """Have Janus send again what a slot is parked on; a switch to the same feed would change nothing."""
+        self._shut(index)
+        await self._ask(
+            {"request": "configure", "streams": [{"mid": self._mids[index], "send": True}]},
+        )
+        self.slots[index] = Slot(feed.site)
+        if index < PICTURES:
+            await connection.ask_for_key_frame(self._receivers[index])
 
     async def _hold(self, indices: list[int]) -> None:
         """Have Janus send nothing in these slots; a switch turns sending on again."""
