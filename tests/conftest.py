@@ -12,10 +12,13 @@ MEETINGS = (
     "test_faults",
     "test_garbage",
     "test_media_",
+    "test_privacy",
     "test_room_from_outside",
     "test_rtsp_passthrough",
+    "test_trials",
     "test_unit_meeting",
     "test_unit_whole",
+    "test_urgent",
 )
 
 

@@ -13,7 +13,7 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from tests.browser.page_checks import chromium
+from tests.browser.page_checks import chromium, gave_way
 from tests.system.hall_senses import ask_unit
 from tests.system.standing_meeting import StandingMeeting
 
@@ -38,7 +38,7 @@ class Person:
     def _said(self, said: ConsoleMessage) -> None:
         # The browser itself says so of every form that is shown again with its mistakes, and of dead links.
         refused = "status of 4" in said.text and "/static/" not in said.location["url"]
-        if said.type == "error" and not refused:
+        if said.type == "error" and not refused and not gave_way(said.text):
             self.troubles.append(said.text)
 
     def open(self, path: str) -> Page:

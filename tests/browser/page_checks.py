@@ -39,6 +39,11 @@ _CLIPPED = """() => [...document.querySelectorAll("body *")].filter(element => {
 }).map(element => `${element.tagName} ${element.className}: ${element.textContent.trim().slice(0, 60)}`)"""
 
 
+def gave_way(text: str) -> bool:
+    """Does htmx only say on the console that a part gave way, to a newer one or to another page?"""
+    return text.startswith(_GAVE_WAY)
+
+
 class Watched:
     """A page in a window of its own, and what went wrong on it so far."""
 
@@ -50,7 +55,7 @@ class Watched:
         page.on("request", lambda request: self._asked(request.url))
 
     def _said(self, text: str) -> None:
-        if not text.startswith(_GAVE_WAY):
+        if not gave_way(text):
             self.wrong.append(text)
 
     def _asked(self, url: str) -> None:

@@ -14,8 +14,9 @@ import pytest
 from diemcau_controller.demo.halls import MAIN, SITES
 from diemcau_controller.demo.judge import look
 from diemcau_controller.rules.naming import plain
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
+from tests.browser.page_checks import gave_way
 from tests.browser.room_page import FLAGS
 from tests.system.hall_senses import WINDOW_S, ask_unit, hears
 from tests.system.standing_meeting import DEADLINE_S, ROGUE, StandingMeeting
@@ -40,7 +41,11 @@ def browser() -> Iterator[tuple[BrowserContext, BrowserContext]]:
 
 
 def watched(page: Page, troubles: list[str]) -> Page:
-    page.on("console", lambda said: troubles.append(said.text) if said.type == "error" else None)
+    def say(said: ConsoleMessage) -> None:
+        if said.type == "error" and not gave_way(said.text):
+            troubles.append(said.text)
+
+    page.on("console", say)
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.set_default_timeout(15_000)
     return page

@@ -233,7 +233,7 @@ def test_silence_and_old_history(office: Office) -> None:
     office.writer.submit(
         lambda session: session.add(HealthRow(unit=UNIT, at=office.time, document={})), urgent=True
     ).result()
-    office.later(days=29)
+    office.later(days=6)
     asyncio.run(drop_old_history(office.controller))
     with office.database.read() as session:
         assert session.scalar(select(func.count()).select_from(HealthRow)) == 1

@@ -272,7 +272,7 @@ def test_a_call_that_cannot_be_made_says_why(office: Office, page: TestClient) -
     for site, status in (("s00006", 409), ("nowhere", 404), ("", 404)):
         answer = page.post("/board/check", data={"csrf": token, "site": site}, headers=PART)
         assert answer.status_code == status and "data-notice" in answer.text
-    viewer = somebody(office, "xem", role="viewer")
+    viewer = somebody(office, "chi-xem", role="viewer")
     assert 'form="check"' not in viewer.get("/").text
     assert viewer.post("/board/check", data={"csrf": csrf(viewer), "site": "s00004"}).status_code == 403
 
