@@ -7,6 +7,8 @@ database. So a slow listener may lose the oldest.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ class News:
     def __init__(self) -> None:
         self._listeners: set[asyncio.Queue[Item]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._latest: deque[tuple[float, Item]] = deque(maxlen=_PER_LISTENER)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Name the loop the listeners run in."""
@@ -40,9 +43,13 @@ class News:
             self._loop.call_soon_threadsafe(self._hand_out, Item(kind, data))
 
     @contextmanager
-    def listen(self) -> Iterator[asyncio.Queue[Item]]:
-        """A queue of everything told from now on."""
+    def listen(self, *, since_s: float = 0) -> Iterator[asyncio.Queue[Item]]:
+        """A queue of everything told from now on, and in the `since_s` before."""
         queue: asyncio.Queue[Item] = asyncio.Queue(_PER_LISTENER)
+        oldest = time.monotonic() - since_s
+        for at, item in self._latest:
+            if at > oldest:
+                queue.put_nowait(item)
         self._listeners.add(queue)
         try:
             yield queue
@@ -50,6 +57,7 @@ class News:
             self._listeners.discard(queue)
 
     def _hand_out(self, item: Item) -> None:
+        self._latest.append((time.monotonic(), item))
         for queue in self._listeners:
             if queue.full():
                 queue.get_nowait()

@@ -5,7 +5,8 @@ An event's name is a topic, its data says nothing: what is true is read by whoev
     board  schedule  incidents  meeting:<occurrence>  hall:<occurrence>:<site>
 
 A topic is said at once, then at most once a second, and at the latest after a minute, so that relative times
-stay true; `alive` is said every 15 s. Who holds the link of a chair or of a hall gives it as `link` and hears
+stay true; `alive` is said every 15 s. What changed in the 10 s before somebody listens is said, too: the page
+was drawn before it. Who holds the link of a chair or of a hall gives it as `link` and hears
 its topic without a log-in.
 """
 
@@ -53,6 +54,7 @@ _AT_MOST_EVERY_S = 1.0
 _AT_LEAST_EVERY_S = 60.0
 _SIGN_OF_LIFE_S = 15.0
 _MOST_TOPICS = 20
+_ON_ITS_WAY_S = 10.0  # what changes between the drawing of a page and its listening, on a slow line
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ async def _hints(news: News, topics: Iterable[Topic], welcome: Callable[[], bool
     due = {topic: clock() + _AT_LEAST_EVERY_S for topic in topics}
     earliest = dict.fromkeys(due, 0.0)
     look = clock() + _SIGN_OF_LIFE_S
-    with news.listen() as queue:
+    with news.listen(since_s=_ON_ITS_WAY_S) as queue:
         # Pages that lost us together do not all come back in the same instant.
         yield f"retry: {random.randint(1000, 3000)}\n\n"
         while True:
