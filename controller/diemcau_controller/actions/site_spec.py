@@ -124,6 +124,13 @@ def site_settings(site: Site) -> Known:
         "is_centre": site.is_centre,
         "contacts": list(site.contacts or []),
         **device_settings(site),
+        **picture_settings(site),
+    }
+
+
+def picture_settings(site: Site) -> Known:
+    """Sizes of what is sent and shown, and the screen's language."""
+    return {
         "video": {
             "width": site.width,
             "height": site.height,

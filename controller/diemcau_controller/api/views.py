@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from ..actions.add_meeting import meeting_settings
 from ..actions.attendance import attendance_of
 from ..actions.fleet import Document, SiteNow, read_documents, read_sites
-from ..actions.site_spec import device_settings
+from ..actions.site_spec import device_settings, picture_settings
 from ..config import Settings
 from ..rules.actor import Actor, Role
 from ..rules.attendance import Attendance
@@ -148,14 +148,7 @@ def site_view(now: SiteNow, who: Actor) -> View:
         "is_centre": site.is_centre,
         "contacts": site.contacts,
         **(devices if who.may(Role.OPERATOR) else masked_all(devices)),
-        "video": {
-            "width": site.width,
-            "height": site.height,
-            "fps": site.fps,
-            "bitrate_bps": site.bitrate_bps,
-        },
-        "screen": {"width": site.screen_width, "height": site.screen_height},
-        "language": site.language,
+        **picture_settings(site),
         "epoch": site.epoch,
         "state": now.state,
         "line": now.line,
