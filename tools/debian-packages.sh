@@ -21,6 +21,7 @@ need python3-venv "${PYTHON:-python3}" -c "import venv, ensurepip"
 need ca-certificates test -s /etc/ssl/certs/ca-certificates.crt
 need mosquitto command_ mosquitto
 need janus command_ janus
+need nginx-light command_ nginx
 need iproute2 command_ ip
 need fonts-noto-core test -s /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf
 [ "$1" = run ] || need xvfb command_ Xvfb
@@ -69,8 +70,8 @@ fi
 
 echo "Installing Debian packages:$missing" >&2
 services=
-for service in mosquitto janus; do
-    case " $missing " in *" $service "*) services="$services $service.service" ;; esac
+for service in mosquitto janus nginx-light; do
+    case " $missing " in *" $service "*) services="$services ${service%-light}.service" ;; esac
 done
 
 # Nothing the packages bring may be started: the product runs its own, with its own configuration.
