@@ -27,9 +27,10 @@ lock: ## write requirements.lock from requirements.in (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --no-emit-index-url --upgrade requirements.in -o requirements.lock
 
-soak: setup ## the fault tests ten times each
+soak: setup ## the fault tests ten times each, axe on every page with 168 sites
 	@tools/debian-packages.sh test
-	@DIEMCAU_FAULTS=10 $(IN_NAMESPACE) $(BIN)/python -m pytest tests/system/test_faults.py --timeout 7200 $(ARGS)
+	@DIEMCAU_FAULTS=10 DIEMCAU_AXE_ALL=1 $(IN_NAMESPACE) $(BIN)/python -m pytest --timeout 7200 \
+	  tests/system/test_faults.py tests/browser/test_widths.py $(ARGS)
 
 bench: setup ## a hall and its devices beside Chromium: CPU, memory, joins (about 25 minutes); ARGS="--part hall --runs 3"
 	@tools/debian-packages.sh bench
