@@ -1,7 +1,7 @@
 """Every page there is, at three widths, in both languages, with 3 sites and with 168.
 
-The list of pages is the app's own: a new page without an address here fails. With 168 sites axe takes a quarter
-of a minute for a page that lists them all, and mostly sees the same things again: `make soak` waits for it
+The list of pages is the app's own: a new page without an address here fails. With 168 sites axe needs 15 s
+for a page that lists them all, and mostly sees the same things again: `make soak` waits for it
 (DIEMCAU_AXE_ALL), `make test` does not.
 """
 
