@@ -1,6 +1,7 @@
 """What the controller remembers, by subject."""
 
 from .base import Base, HealthBase, Json, Utc
+from .certificates import Certificate
 from .checks import CheckDay, FaultDay, Notice, SiteHour, Told
 from .incidents import Incident, IncidentEntry, IncidentSite
 from .meetings import (
@@ -26,6 +27,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "Binding",
+    "Certificate",
     "CheckDay",
     "Desired",
     "EventRow",
