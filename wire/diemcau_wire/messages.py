@@ -91,7 +91,12 @@ class Presence(StrEnum):
 
 
 class State(Message):
-    """Presence of a unit. `nonce` names the connection: a will of an earlier connection is ignored."""
+    """Presence of a unit. `nonce` names the connection: a will of an earlier connection is ignored.
+
+    `join_count` counts the connections of this identity on its disk, `media` and `box` are fingerprints of
+    the disk or card the unit started from and of the machine it is in: two boxes with one identity show by
+    them.
+    """
 
     status: Presence
     site: SiteId | None = None
@@ -99,6 +104,9 @@ class State(Message):
     boot_id: Token
     nonce: Token
     version: Token
+    join_count: Rev | None = None
+    media: Token | None = None
+    box: Token | None = None
     at: Utc
 
 

@@ -77,7 +77,7 @@ def decode(name: str, payload: bytes, *, from_unit: bool) -> tuple[Topic, Messag
 
 def decode_as(channel: Channel, payload: bytes, *, unit: str) -> Message:
     """Parse a payload known to belong to `channel` of `unit`; also used for documents read from disk."""
-    document = _load(payload)
+    document = load_document(payload)
     version = document.get("v", 1)
     if version != 1 or isinstance(version, bool):
         raise Refused(Reason.VERSION, f"version {str(version)[:20]} is not known here")
@@ -92,7 +92,8 @@ def decode_as(channel: Channel, payload: bytes, *, unit: str) -> Message:
         raise Refused(Reason.FIELDS, f"{channel}: {where}: {first['msg']}"[:300]) from None
 
 
-def _load(payload: bytes) -> dict[str, Any]:
+def load_document(payload: bytes) -> dict[str, Any]:
+    """The JSON object in these bytes. Raises :class:`Refused`, and nothing else."""
     if len(payload) > MAX_BYTES:
         raise Refused(Reason.SIZE, f"{len(payload)} bytes, more than {MAX_BYTES}")
     try:
