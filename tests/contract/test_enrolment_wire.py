@@ -13,17 +13,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from diemcau_wire import Refused, enrolment
 from diemcau_wire.enrolment import (
-    Paper,
     code_of,
     commitment_of,
     identity_bytes,
     in_threes,
     read_code,
-    read_paper,
     status_bytes,
     take,
     unit_id_of,
-    write_paper,
 )
 from diemcau_wire.messages import Part
 from hypothesis import given
@@ -36,7 +33,7 @@ MODELS = {
     for name, model in vars(enrolment).items()
     if isinstance(model, type) and issubclass(model, Part) and model.__module__ == enrolment.__name__
 }
-PIECES = {"CoordinatorAddress", "Network"}  # parts of others
+PIECES = {"CoordinatorAddress"}  # parts of others
 VECTOR = json.loads((HERE / "vectors/code.json").read_text())
 
 
@@ -124,16 +121,3 @@ def test_what_is_signed_says_each_part_apart() -> None:
     assert identity_bytes(one) != identity_bytes(other)
     assert identity_bytes(request.model_copy(update={"signature": "BB=="})) == identity_bytes(request)
     assert status_bytes("e-1", "0a") != status_bytes("e-10", "a")
-
-
-def test_a_paper_comes_back_from_its_code() -> None:
-    paper = take(Paper, (HERE / "valid/Paper/voucher.json").read_bytes())
-    read, sealed, seal = read_paper(write_paper(paper, "c2VhbA"))
-    assert (read, seal) == (paper, "c2VhbA") and b"ea-kiet" in sealed
-
-
-@given(st.text(max_size=60))
-def test_whatever_a_camera_reads_is_a_paper_or_refused(text: str) -> None:
-    for code in (text, f"DC1.{text}", f"DC1.{text}."):
-        with pytest.raises(Refused):
-            read_paper(code)

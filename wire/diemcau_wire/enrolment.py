@@ -12,7 +12,6 @@ This module holds no cryptography but SHA-256: signatures are made over :func:`s
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import unicodedata
@@ -27,7 +26,6 @@ from .parse import Reason, Refused, load_document
 
 PATH = "/enrol/v1"
 CODE_DIGITS = 9
-_PAPER = "DC1"
 
 
 def _label(value: str) -> str:
@@ -39,6 +37,7 @@ def _label(value: str) -> str:
 Hex16 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]  # 16 bytes
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # 32 bytes
 Pem = Annotated[str, Field(pattern=r"^-----BEGIN [A-Z ]+-----\r?\n", max_length=8000)]
+Bundle = Annotated[list[Pem], Field(min_length=1, max_length=6)]  # roots: active, asleep, former
 Signature = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=200)]
 _SSH_KEY = r"^(ssh-ed25519|ecdsa-sha2-nistp256) [A-Za-z0-9+/]+={0,2}( [!-~]{0,80})?$"
 SshKey = Annotated[str, Field(pattern=_SSH_KEY, max_length=500)]
@@ -53,11 +52,21 @@ class What(StrEnum):
     REPLACE = "replace"
 
 
+class Roots(Part):
+    """What a unit fetches first, before it can verify anything: the certificates to pin, and whose they are.
+    A boot file or a paper that names their fingerprints is compared; otherwise the code is what vouches."""
+
+    v: Literal[1] = 1
+    roots: Bundle
+    name: Label = ""
+    now: Utc
+
+
 class EnrolRequest(Part):
     """A unit asks to be admitted. `csr` is a PKCS#10 request for a P-256 key, signed with it: proof that the
     unit holds the key; whatever name it asks for is ignored. `commitment` is the SHA-256 of the unit's
-    16-byte nonce. `serial` is what is printed on the box, or what its firmware says. `voucher` is the text of
-    a paper (:class:`Paper`)."""
+    16-byte nonce. `serial` is what is printed on the box, or what its firmware says. `voucher` is what
+    stands under that name on a site's paper (docs/interfaces.md)."""
 
     v: Literal[1] = 1
     csr: Pem
@@ -66,7 +75,7 @@ class EnrolRequest(Part):
     model: Label = ""
     version: Token
     ssh_host_key: SshKey | None = None
-    voucher: Annotated[str, Field(max_length=2000)] | None = None
+    voucher: Annotated[str, Field(max_length=200)] | None = None
     join_count: Rev = 0
 
 
@@ -77,7 +86,7 @@ class EnrolAnswer(Part):
     v: Literal[1] = 1
     request: Token
     nonce: Hex16
-    roots: Annotated[list[Pem], Field(min_length=1, max_length=4)]
+    roots: Bundle
     expires_at: Utc
     now: Utc
     poll_s: Annotated[float, Field(ge=1, le=300)] = 3
@@ -165,7 +174,8 @@ class CoordinatorAddress(Part):
 
 
 class IdentityAnswer(Part):
-    """What the controller says of a unit: the body of a signed :class:`Statement`, for one `nonce` only.
+    """What the controller says of a unit: the body of a signed :class:`Statement`, good for the question with
+    these two nonces only.
 
     `certificate` is leaf and intermediate, `ssh_host_certificate` one line; both come with the verdict
     `certificate` only, as do site and epoch. `roots` is the bundle to trust from now on.
@@ -174,6 +184,7 @@ class IdentityAnswer(Part):
     v: Literal[1] = 1
     unit: UnitId
     nonce: Hex32
+    unit_nonce: Hex16
     now: Utc
     verdict: Verdict
     site: SiteId | None = None
@@ -181,7 +192,7 @@ class IdentityAnswer(Part):
     epoch: Rev = 0
     certificate: Annotated[str, Field(max_length=16_000)] | None = None
     ssh_host_certificate: Annotated[str, Field(max_length=4000)] | None = None
-    roots: Annotated[list[Pem], Field(min_length=1, max_length=4)]
+    roots: Bundle
     coordinator: CoordinatorAddress
     generation: Rev = 1
     text: Text = ""
@@ -195,27 +206,6 @@ class Statement(Part):
     body: Annotated[str, Field(max_length=60_000)]
     signature: Signature
     chain: Annotated[list[Pem], Field(min_length=1, max_length=4)]
-
-
-class Network(Part):
-    """How the hall reaches the network: a Wi-Fi, or the access point of a mobile line."""
-
-    ssid: Annotated[str, Field(max_length=32), Nfc] | None = None
-    password: Annotated[str, Field(max_length=63)] | None = None
-    apn: Annotated[str, Field(max_length=100)] | None = None
-
-
-class Paper(Part):
-    """What a QR code on paper says: where the coordinator is, with fingerprints (SHA-256 of the DER) of its
-    roots, and how to reach the network. With `voucher` it admits one unit to `site` by itself."""
-
-    web_url: WebUrl
-    roots: Annotated[list[Hex32], Field(default_factory=list, max_length=4)]
-    network: Network | None = None
-    voucher: Token | None = None
-    site: SiteId | None = None
-    what: What | None = None
-    expires_at: Utc | None = None
 
 
 # ── what is computed on both sides ───────────────────────────────────────────────────────────────
@@ -267,33 +257,13 @@ def identity_bytes(request: IdentityRequest) -> bytes:
     return _joined(
         b"diemcau identity 1",
         request.nonce,
+        request.unit_nonce,
         request.public_key,
+        request.certificate or "",
         str(request.join_count),
         request.boot_media or "",
         request.box or "",
     )
-
-
-def write_paper(paper: Paper, seal: str) -> str:
-    """The text of a QR code: `DC1.<content>.<seal>`; `seal` is base64url, empty where nothing is sealed."""
-    content = paper.model_dump_json(exclude_none=True).encode()
-    return f"{_PAPER}.{base64.urlsafe_b64encode(content).decode().rstrip('=')}.{seal}"
-
-
-def read_paper(text: str) -> tuple[Paper, bytes, str]:
-    """A paper, the bytes that are sealed, and the seal, which is not checked here: only the controller can.
-
-    Raises :class:`Refused` for whatever else is in the code.
-    """
-    kind, _, rest = text.strip().partition(".")
-    content, _, seal = rest.partition(".")
-    if kind != _PAPER:
-        raise Refused(Reason.FIELDS, "not a paper of a coordinator")
-    try:
-        sealed = base64.b64decode(content + "=" * (-len(content) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
-        raise Refused(Reason.ENCODING, "the code is damaged") from None
-    return take(Paper, sealed), sealed, seal
 
 
 M = TypeVar("M", bound=Part)
