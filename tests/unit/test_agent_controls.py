@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from diemcau_agent.rules.actions import Action, Emit, SendFloor, StartMedia
 from diemcau_agent.rules.controls import Control, Controls
 from diemcau_agent.rules.live import Live
-from diemcau_agent.rules.session import Session, Visit
+from diemcau_agent.rules.session import Session
+from diemcau_agent.rules.visit import Visit
 from diemcau_wire.messages import Device, EventKind, Floor, Occurrence
 from hypothesis import given
 from hypothesis import strategies as st

@@ -17,10 +17,11 @@ from diemcau_agent.rules.actions import (
     StopChime,
     StopMedia,
 )
-from diemcau_agent.rules.session import Session, Visit
+from diemcau_agent.rules.session import Session
 from diemcau_agent.rules.transitions import TRANSITIONS, Cue
 from diemcau_agent.rules.verdict import Verdict
 from diemcau_agent.rules.view import show
+from diemcau_agent.rules.visit import Visit
 from diemcau_agent.screen.show import parse_show
 from diemcau_wire.messages import EventKind, Floor, Occurrence, SessionState
 from hypothesis import given, settings

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from diemcau_agent.rules.actions import StartChime, StartMedia
 from diemcau_agent.rules.ringing import RING
-from diemcau_agent.rules.session import Session, Visit
+from diemcau_agent.rules.session import Session
 from diemcau_agent.rules.view import show
+from diemcau_agent.rules.visit import Visit
 from diemcau_wire.messages import Occurrence, SessionState
 
 from .test_agent_session import Driver, at, in_meeting, meeting

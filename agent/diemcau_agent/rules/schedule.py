@@ -8,6 +8,8 @@ from typing import Protocol
 
 from diemcau_wire.messages import Mode, Occurrence
 
+JITTER = timedelta(seconds=2)
+
 
 class Revision(Protocol):
     """What orders two desired documents: first the epoch, then the revision."""
@@ -70,3 +72,16 @@ def upcoming(
     if within is not None:
         ahead = [m for m in ahead if min(m.starts_at - within, m.opens_at) <= now]
     return min(ahead, key=lambda m: (m.starts_at, m.id), default=None)
+
+
+def time_to_join(meeting: Occurrence, now: datetime, rings_until: datetime | None, chance: float) -> datetime:
+    """When to join, so that halls do not all come in one instant; `chance` is in [0, 1).
+
+    Spread over 5 % of the time until the start, at least 0.2 s and at most 2 s; an urgent one over 2 s after
+    it rang until `rings_until`.
+    """
+    if meeting.urgent:
+        return max(now, rings_until or now) + JITTER * chance
+    opens = max(meeting.opens_at, now)
+    spread = min(JITTER, max(timedelta(seconds=0.2), (meeting.starts_at - opens) / 20))
+    return opens + spread * chance

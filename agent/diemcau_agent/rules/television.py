@@ -17,7 +17,7 @@ from diemcau_wire.messages import Occurrence, SessionState
 from diemcau_agent.drivers.television_state import Power, TelevisionState
 
 from . import schedule
-from .session import Session
+from .standing import Standing
 
 BEFORE = timedelta(minutes=10)
 KEPT = timedelta(minutes=30)  # one that is on for a check stays on for a meeting that opens so soon
@@ -44,7 +44,7 @@ class Order(StrEnum):
     STAND_BY = "stand_by"
 
 
-def want(session: Session, meetings: Iterable[Occurrence], now: datetime) -> Want:
+def want(session: Standing, meetings: Iterable[Occurrence], now: datetime) -> Want:
     """What this hall needs of its television at `now`."""
     if session.attending or session.state is SessionState.LEAVING or session.calling is not None:
         return Want.OURS

@@ -9,7 +9,7 @@ from typing import Any
 from diemcau_wire.messages import DesiredConfig, Occurrence, SessionState
 
 from . import schedule
-from .session import Session
+from .standing import Standing
 
 PHONE_BEFORE = timedelta(minutes=30)  # so long before a meeting opens the hall's phone page is of use
 
@@ -23,7 +23,7 @@ _VIEWS = {
 }
 
 
-def view(session: Session, now: datetime) -> str:
+def view(session: Standing, now: datetime) -> str:
     """Which of the six views. An urgent meeting that rings is shown over everything else; joining that
     failed once is shown as what it is."""
     if session.calling is not None:
@@ -38,7 +38,7 @@ def view(session: Session, now: datetime) -> str:
 
 
 def show(
-    session: Session,
+    session: Standing,
     config: DesiredConfig | None,
     meetings: Sequence[Occurrence],
     *,
@@ -72,7 +72,7 @@ def show(
     }
 
 
-def _readiness(session: Session, coordinator: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _readiness(session: Standing, coordinator: dict[str, Any], now: datetime) -> dict[str, Any]:
     """The result of the last check and whom to call about it; of one that runs, what it is at."""
     readiness, checks = session.readiness, session.checks
     until, to = session.postpone_until(now), checks.postponed_until
@@ -86,7 +86,7 @@ def _readiness(session: Session, coordinator: dict[str, Any], now: datetime) -> 
     }
 
 
-def _privacy(session: Session, now: datetime) -> dict[str, Any]:
+def _privacy(session: Standing, now: datetime) -> dict[str, Any]:
     """What is open, what the hall itself has shut, and what will be opened when."""
     local, live = session.local, session.live
     opens_at, reason = session.checks.notice_until, "check"
@@ -103,7 +103,7 @@ def _privacy(session: Session, now: datetime) -> dict[str, Any]:
     }
 
 
-def _urgent(session: Session) -> dict[str, Any] | None:
+def _urgent(session: Standing) -> dict[str, Any] | None:
     if session.calling is None:
         return None
     meeting, joins_at = session.calling
@@ -125,7 +125,7 @@ def _held(meeting: Occurrence | None) -> dict[str, Any] | None:
     }
 
 
-def _phone(session: Session, meetings: Sequence[Occurrence], now: datetime) -> str:
+def _phone(session: Standing, meetings: Sequence[Occurrence], now: datetime) -> str:
     """The address of the hall's phone page, while there is a meeting it can be used for."""
     meeting = session.calling[0] if session.calling else session.meeting
     if meeting is None:
@@ -135,7 +135,7 @@ def _phone(session: Session, meetings: Sequence[Occurrence], now: datetime) -> s
     return meeting.phone
 
 
-def _next(session: Session, meetings: Sequence[Occurrence], now: datetime) -> dict[str, Any] | None:
+def _next(session: Standing, meetings: Sequence[Occurrence], now: datetime) -> dict[str, Any] | None:
     following = session.meeting
     if following is None or session.attending or session.state is SessionState.LEAVING:
         over = [*session.over, session.meeting.id] if session.meeting else session.over
@@ -151,7 +151,7 @@ def _next(session: Session, meetings: Sequence[Occurrence], now: datetime) -> di
 
 
 def _meeting(
-    session: Session, config: DesiredConfig | None, mic_open: bool, now: datetime
+    session: Standing, config: DesiredConfig | None, mic_open: bool, now: datetime
 ) -> dict[str, Any] | None:
     meeting = session.meeting
     if meeting is None:

@@ -31,8 +31,9 @@ from diemcau_wire.messages import (
 
 from diemcau_agent.ipc import Line
 from diemcau_agent.rules.controls import Controls
-from diemcau_agent.rules.session import Session, Visit
+from diemcau_agent.rules.session import Session
 from diemcau_agent.rules.television import want
+from diemcau_agent.rules.visit import Visit
 
 from .buttons import HallButtons
 from .checking import RoomCheck
