@@ -141,12 +141,15 @@ class Challenge(Part):
 
 class IdentityRequest(Part):
     """Who am I to you? By proof of the key alone: an expired certificate does not matter. `signature` is over
-    :func:`identity_bytes`; `boot_media` and `box` are fingerprints of the disk or card the unit started from
-    and of the machine it started in."""
+    :func:`identity_bytes`. `unit_nonce` is the unit's own, so that no old answer can be told again;
+    `certificate` what it holds, leaf first, also when that has ended. `boot_media` and `box` are fingerprints
+    of the disk or card the unit started from and of the machine it started in."""
 
     v: Literal[1] = 1
     public_key: Pem
     nonce: Hex32
+    unit_nonce: Hex16
+    certificate: Annotated[str, Field(max_length=16_000)] | None = None
     join_count: Rev = 0
     boot_media: Token | None = None
     box: Token | None = None
