@@ -9,11 +9,23 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from datetime import tzinfo
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from .rules.actor import Role
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
@@ -80,6 +92,44 @@ class Notify(_Section):
         return bool(self.urls or self.areas)
 
 
+class Security(_Section):
+    """What approving, replacing and revoking a unit, and whatever lets somebody in, takes besides the log-in:
+    with `required` a security key (WebAuthn)."""
+
+    second_factor: Literal["off", "required"] = "off"
+
+
+class Openid(_Section):
+    """Log-in by an account of another system (OpenID Connect), where `issuer` is given.
+
+    `roles` maps values of the claim `role_claim` to ours: the highest that fits is the user's at each log-in.
+    Without it roles stay as they were given here. `add_users`: whoever has a role there is added here.
+    """
+
+    issuer: Annotated[str, Field(max_length=500, pattern=r"^(https?://.+[^/])?$")] = ""
+    client_id: Annotated[str, Field(max_length=300)] = ""
+    client_secret_file: Path | None = None
+    label: Annotated[str, Field(max_length=80)] = ""
+    scope: Annotated[str, Field(max_length=300)] = "openid profile"
+    name_claim: Annotated[str, Field(min_length=1, max_length=100)] = "preferred_username"
+    role_claim: Annotated[str, Field(min_length=1, max_length=100)] = "roles"
+    roles: dict[Role, tuple[str, ...]] = {}
+    add_users: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> Openid:
+        if self.issuer and not self.client_id:
+            raise ValueError("an issuer needs a client_id: ask whoever runs it")
+        if self.issuer.startswith("http://") and urlsplit(self.issuer).hostname not in (
+            "127.0.0.1",
+            "localhost",
+        ):
+            raise ValueError("the issuer must be reached by https://")
+        if self.add_users and not self.roles:
+            raise ValueError("add_users needs roles: it says who is let in as what")
+        return self
+
+
 class Settings(_Section):
     """All settings. Units of measure are in the names."""
 
@@ -94,6 +144,16 @@ class Settings(_Section):
     janus: Janus = Janus()
     coordinator: Coordinator = Coordinator()
     notify: Notify = Notify()
+    security: Security = Security()
+    openid: Openid = Openid()
+
+    @model_validator(mode="after")
+    def _keys_need_a_name(self) -> Settings:
+        if self.security.second_factor == "required" and not self.has_name:
+            raise ValueError(
+                "security keys need a name in public_address, not a network address: browsers allow no other"
+            )
+        return self
 
     @field_validator("timezone")
     @classmethod
@@ -110,6 +170,20 @@ class Settings(_Section):
     def web_url(self) -> str:
         """Base address of page and API for units and people, without a trailing slash."""
         return f"https://{_bracketed(self.public_address)}:{self.web.port}"
+
+    @property
+    def web_origin(self) -> str:
+        """The same as browsers name it to a security key."""
+        return self.web_url.removesuffix(":443")
+
+    @property
+    def has_name(self) -> bool:
+        """True when `public_address` is a name and not a network address."""
+        try:
+            ip_address(self.public_address)
+        except ValueError:
+            return True
+        return False
 
     @property
     def janus_url(self) -> str:

@@ -4,6 +4,7 @@ from .base import Base, HealthBase, Json, Utc
 from .certificates import Certificate
 from .checks import CheckDay, FaultDay, Notice, SiteHour, Told
 from .incidents import Incident, IncidentEntry, IncidentSite
+from .installation import Installation, LaterBinding
 from .meetings import (
     Attachment,
     Attendee,
@@ -18,6 +19,7 @@ from .meetings import (
 )
 from .people import AuditRow, LoginLink, User, UserSite, UserToken, WebSession
 from .reports import ROOM, VERDICT, Desired, EventRow, HealthRow, Newest, Stream
+from .second_factor import KeyChallenge, KeyShown, OpenidAccount, OpenidFlow, SecurityKey
 from .sites import Area, Binding, Group, GroupMember, Site, Unit
 
 __all__ = [
@@ -41,17 +43,24 @@ __all__ = [
     "Incident",
     "IncidentEntry",
     "IncidentSite",
+    "Installation",
     "Invitation",
     "Json",
+    "KeyChallenge",
+    "KeyShown",
+    "LaterBinding",
     "LoginLink",
     "Meeting",
     "MeetingException",
     "Newest",
     "Notice",
     "Occurrence",
+    "OpenidAccount",
+    "OpenidFlow",
     "ReportNote",
     "ReportRow",
     "ROOM",
+    "SecurityKey",
     "Site",
     "SiteHour",
     "Stream",

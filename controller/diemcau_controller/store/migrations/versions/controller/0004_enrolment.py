@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
+from diemcau_controller.store.chain import chain
 
 revision = "0004"
 down_revision = "0003"
@@ -13,6 +17,9 @@ depends_on = None
 
 def upgrade() -> None:
     _certificates()
+    _installation()
+    _chain_of_changes()
+    _second_factor()
 
 
 def _certificates() -> None:
@@ -29,3 +36,104 @@ def _certificates() -> None:
     )
     with op.batch_alter_table("certificate", schema=None) as batch_op:
         batch_op.create_index("ix_certificate_unit_id", ["unit_id"], unique=False)
+
+
+def _second_factor() -> None:
+    op.create_table(
+        "security_key",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("user_name", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("public_key", sa.String(), nullable=False),
+        sa.Column("sign_count", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("used_at", sa.DateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["user_name"], ["user.name"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("security_key", schema=None) as batch_op:
+        batch_op.create_index("ix_security_key_user_name", ["user_name"], unique=False)
+    op.create_table(
+        "key_challenge",
+        sa.Column("session", sa.String(), nullable=False),
+        sa.Column("purpose", sa.String(), nullable=False),
+        sa.Column("challenge", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["session"], ["web_session.hash"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("session"),
+    )
+    op.create_table(
+        "key_shown",
+        sa.Column("session", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["session"], ["web_session.hash"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("session"),
+    )
+    op.create_table(
+        "openid_account",
+        sa.Column("issuer", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("user_name", sa.String(), nullable=False),
+        sa.Column("linked_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["user_name"], ["user.name"]),
+        sa.PrimaryKeyConstraint("issuer", "subject"),
+    )
+    with op.batch_alter_table("openid_account", schema=None) as batch_op:
+        batch_op.create_index("ix_openid_account_user_name", ["user_name"], unique=False)
+    op.create_table(
+        "openid_flow",
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("browser", sa.String(), nullable=False),
+        sa.Column("nonce", sa.String(), nullable=False),
+        sa.Column("verifier", sa.String(), nullable=False),
+        sa.Column("goes_to", sa.String(), nullable=False),
+        sa.Column("user_name", sa.String(), nullable=True),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["user_name"], ["user.name"]),
+        sa.PrimaryKeyConstraint("state"),
+    )
+
+
+def _installation() -> None:
+    op.create_table(
+        "installation",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("made_at", sa.DateTime(), nullable=False),
+        sa.Column("restored_at", sa.DateTime(), nullable=True),
+        sa.CheckConstraint("id = 1", name="one_row"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.execute(
+        sa.text("INSERT INTO installation VALUES (1, :name, 1, :now, NULL)").bindparams(
+            name=secrets.token_hex(6), now=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        )
+    )
+    op.create_table(
+        "later_binding",
+        sa.Column("unit_id", sa.String(), nullable=False),
+        sa.Column("site_id", sa.String(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("serial", sa.String(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(), nullable=False),
+        sa.Column("verdict", sa.String(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(), nullable=True),
+        sa.Column("decided_by", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("unit_id"),
+    )
+    op.add_column("stream", sa.Column("restored", sa.Boolean(), nullable=False, server_default=sa.false()))
+
+
+def _chain_of_changes() -> None:
+    """Chain the rows there are, then let nobody change or remove any.
+
+    Whoever rebuilds this table (`batch_alter_table`) has to make the triggers again.
+    """
+    op.add_column("audit", sa.Column("hash", sa.String(), nullable=False, server_default=""))
+    chain(op.get_bind())
+    for name, what in (("changed", "UPDATE"), ("removed", "DELETE")):
+        op.execute(
+            f"CREATE TRIGGER audit_is_never_{name} BEFORE {what} ON audit "
+            f"BEGIN SELECT RAISE(ABORT, 'the list of changes is never {name}'); END"
+        )
