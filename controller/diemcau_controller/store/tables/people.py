@@ -74,7 +74,10 @@ class WebSession(Base):
 
 
 class AuditRow(Base):
-    """A change somebody made: `who` did `action` (`site.change`) to `subject`; how it was and how it is."""
+    """A change somebody made: `who` did `action` (`site.change`) to `subject`; how it was and how it is.
+
+    `hash` chains it to the row before: :mod:`...rules.audit_chain`. Rows are never changed or removed.
+    """
 
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_subject", "subject", "number"), Index("ix_audit_who", "who", "number"))
@@ -85,3 +88,4 @@ class AuditRow(Base):
     subject: Mapped[str]
     before: Mapped[Json | None]
     after: Mapped[Json | None]
+    hash: Mapped[str]

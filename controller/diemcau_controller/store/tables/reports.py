@@ -37,12 +37,16 @@ class EventRow(Base):
 
 
 class Stream(Base):
-    """How far an event stream of a unit is complete: what the receipt says."""
+    """How far an event stream of a unit is complete: what the receipt says.
+
+    `restored`: as a backup knew it; what the unit told between backup and restore will not come again.
+    """
 
     __tablename__ = "stream"
     unit: Mapped[str] = mapped_column(primary_key=True)
     stream: Mapped[str] = mapped_column(primary_key=True)
     receipt: Mapped[int]
+    restored: Mapped[bool] = mapped_column(default=False)
 
 
 class Desired(Base):
