@@ -21,11 +21,13 @@ Why = Literal["replaced", "revoked", "renewed"]
 
 
 def record_certificate(
-    session: Session, unit_id: str, serial: str, issued_at: datetime, not_after: datetime
+    session: Session, unit_id: str, serial: str, issued_at: datetime, not_after: datetime, pem: str = ""
 ) -> None:
     """Write down what was issued to a unit that is known; again is no change."""
     if session.get(Certificate, serial) is None:
-        session.add(Certificate(serial=serial, unit_id=unit_id, issued_at=issued_at, not_after=not_after))
+        session.add(
+            Certificate(serial=serial, unit_id=unit_id, issued_at=issued_at, not_after=not_after, pem=pem)
+        )
         session.flush()
 
 

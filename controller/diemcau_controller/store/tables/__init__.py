@@ -3,6 +3,7 @@
 from .base import Base, HealthBase, Json, Utc
 from .certificates import Certificate
 from .checks import CheckDay, FaultDay, Notice, SiteHour, Told
+from .enrolment import Clone, Enrolment, Join, TryAlarm, Voucher, WorkOrder, WrongTry
 from .incidents import Incident, IncidentEntry, IncidentSite
 from .installation import Installation, LaterBinding
 from .meetings import (
@@ -31,20 +32,23 @@ __all__ = [
     "Binding",
     "Certificate",
     "CheckDay",
+    "Clone",
     "Desired",
+    "Enrolment",
     "EventRow",
     "FaultDay",
     "Group",
     "GroupMember",
     "Hand",
-    "Heard",
     "HealthBase",
     "HealthRow",
+    "Heard",
     "Incident",
     "IncidentEntry",
     "IncidentSite",
     "Installation",
     "Invitation",
+    "Join",
     "Json",
     "KeyChallenge",
     "KeyShown",
@@ -65,11 +69,15 @@ __all__ = [
     "SiteHour",
     "Stream",
     "Told",
+    "TryAlarm",
     "Unit",
     "User",
     "UserSite",
     "UserToken",
-    "VERDICT",
     "Utc",
+    "VERDICT",
+    "Voucher",
     "WebSession",
+    "WorkOrder",
+    "WrongTry",
 ]

@@ -13,7 +13,8 @@ from .base import Base
 class Certificate(Base):
     """A unit's certificate. `serial` is spelled as in :mod:`..rules.serials`.
 
-    `why` it was revoked: `replaced`, `revoked` (by somebody), `renewed` (a newer one is in use).
+    `pem` is what the unit was given, the leaf first; "" for one whose key was made here. `why` it was
+    revoked: `replaced`, `revoked` (by somebody), `renewed` (a newer one is in use).
     """
 
     __tablename__ = "certificate"
@@ -21,5 +22,6 @@ class Certificate(Base):
     unit_id: Mapped[str] = mapped_column(ForeignKey("unit.id"), index=True)
     issued_at: Mapped[datetime]
     not_after: Mapped[datetime]
+    pem: Mapped[str] = mapped_column(default="")
     revoked_at: Mapped[datetime | None]
     why: Mapped[str | None]

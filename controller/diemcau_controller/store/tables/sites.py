@@ -87,7 +87,8 @@ class Unit(Base):
     """Hardware. It serves at most one site, and a site has at most one unit.
 
     `status`: `never` (not seen yet), `online`, `offline`, `lost`, or `silent` when it is connected but
-    its measurements have stopped. `boot_id` and `nonce` name its present connection.
+    its measurements have stopped. `boot_id` and `nonce` name its present connection. One that was `replaced`
+    or `revoked` has `ended`: its key serves no site any more.
     """
 
     __tablename__ = "unit"
@@ -101,6 +102,9 @@ class Unit(Base):
     version: Mapped[str | None]
     upload_token_hash: Mapped[str | None]
     picture_at: Mapped[datetime | None]
+    ssh_host_key: Mapped[str | None]
+    ended: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
 
     site: Mapped[Site | None] = relationship(back_populates="unit")
 

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _installation()
     _chain_of_changes()
     _second_factor()
+    _admission()
 
 
 def _certificates() -> None:
@@ -29,6 +30,7 @@ def _certificates() -> None:
         sa.Column("unit_id", sa.String(), nullable=False),
         sa.Column("issued_at", sa.DateTime(), nullable=False),
         sa.Column("not_after", sa.DateTime(), nullable=False),
+        sa.Column("pem", sa.String(), nullable=False),
         sa.Column("revoked_at", sa.DateTime(), nullable=True),
         sa.Column("why", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(["unit_id"], ["unit.id"]),
@@ -137,3 +139,132 @@ def _chain_of_changes() -> None:
             f"CREATE TRIGGER audit_is_never_{name} BEFORE {what} ON audit "
             f"BEGIN SELECT RAISE(ABORT, 'the list of changes is never {name}'); END"
         )
+
+
+def _admission() -> None:
+    """Units that ask to be admitted, papers and orders that let them, and two boxes with one identity."""
+    for name, kind in (("ssh_host_key", sa.String()), ("ended", sa.String()), ("ended_at", sa.DateTime())):
+        op.add_column("unit", sa.Column(name, kind, nullable=True))
+    op.create_table(
+        "enrolment",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("unit_id", sa.String(), nullable=False),
+        sa.Column("public_key", sa.String(), nullable=False),
+        sa.Column("serial", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("ssh_host_key", sa.String(), nullable=True),
+        sa.Column("commitment", sa.String(), nullable=False),
+        sa.Column("nonce", sa.String(), nullable=False),
+        sa.Column("unit_nonce", sa.String(), nullable=True),
+        sa.Column("code", sa.String(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("voucher", sa.String(), nullable=True),
+        sa.Column("wrong_tries", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(), nullable=True),
+        sa.Column("decided_by", sa.String(), nullable=True),
+        sa.Column("site_id", sa.String(), nullable=True),
+        sa.Column("what", sa.String(), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("enrolment", schema=None) as batch_op:
+        batch_op.create_index("ix_enrolment_code", ["code"], unique=False)
+        batch_op.create_index("ix_enrolment_state", ["state", "expires_at"], unique=False)
+        batch_op.create_index("ix_enrolment_unit", ["unit_id", "created_at"], unique=False)
+        batch_op.create_index("ix_enrolment_source", ["source", "created_at"], unique=False)
+    op.create_table(
+        "wrong_try",
+        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("enrolment_id", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["enrolment_id"], ["enrolment.id"]),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    with op.batch_alter_table("wrong_try", schema=None) as batch_op:
+        batch_op.create_index("ix_wrong_try_at", ["at"], unique=False)
+    op.create_table(
+        "try_alarm",
+        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.Column("lifted_at", sa.DateTime(), nullable=True),
+        sa.Column("lifted_by", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    with op.batch_alter_table("try_alarm", schema=None) as batch_op:
+        batch_op.create_index("ix_try_alarm_standing", ["lifted_at", "scope"], unique=False)
+    op.create_table(
+        "voucher",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("site_id", sa.String(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("made_by", sa.String(), nullable=False),
+        sa.Column("made_at", sa.DateTime(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(), nullable=False),
+        sa.Column("used_at", sa.DateTime(), nullable=True),
+        sa.Column("used_by", sa.String(), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(), nullable=True),
+        sa.Column("withdrawn_by", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("voucher", schema=None) as batch_op:
+        batch_op.create_index("ix_voucher_site_id", ["site_id"], unique=False)
+    op.create_table(
+        "work_order",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("site_id", sa.String(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("technician", sa.String(), nullable=False),
+        sa.Column("note", sa.String(), nullable=False),
+        sa.Column("opened_by", sa.String(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(), nullable=False),
+        sa.Column("until", sa.DateTime(), nullable=False),
+        sa.Column("closed_at", sa.DateTime(), nullable=True),
+        sa.Column("closed_by", sa.String(), nullable=True),
+        sa.Column("unit_id", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"]),
+        sa.ForeignKeyConstraint(["technician"], ["user.name"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("work_order", schema=None) as batch_op:
+        batch_op.create_index("ix_work_order_site_id", ["site_id"], unique=False)
+        batch_op.create_index("ix_work_order_open", ["closed_at", "technician"], unique=False)
+    op.create_table(
+        "unit_join",
+        sa.Column("unit_id", sa.String(), nullable=False),
+        sa.Column("boot_id", sa.String(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("media", sa.String(), nullable=False),
+        sa.Column("box", sa.String(), nullable=False),
+        sa.Column("first_at", sa.DateTime(), nullable=False),
+        sa.Column("last_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"]),
+        sa.PrimaryKeyConstraint("unit_id", "boot_id"),
+    )
+    op.create_table(
+        "clone",
+        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("unit_id", sa.String(), nullable=False),
+        sa.Column("site_id", sa.String(), nullable=True),
+        sa.Column("found_at", sa.DateTime(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.Column("boots", sa.JSON(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(), nullable=True),
+        sa.Column("decided_by", sa.String(), nullable=True),
+        sa.Column("verdict", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"]),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    with op.batch_alter_table("clone", schema=None) as batch_op:
+        batch_op.create_index("ix_clone_open", ["decided_at", "unit_id"], unique=False)
