@@ -53,6 +53,12 @@ def waiting(office: Office, held: str) -> list[tuple[str, str]]:
     return [(hand["site"], hand["text"]) for hand in office.get(f"meetings/{held}/hands")]
 
 
+def hands_told(office: Office) -> dict[str, bool | None]:
+    """What each unit was told last of its own hand, by site."""
+    sites = {unit: site for site, unit in SITES.items()}
+    return {sites[floor.unit]: floor.hand for floor in office.post.take(Floor)}
+
+
 def changes(office: Office, held: str) -> list[str]:
     return office.get(f"meetings/{held}/floor")["speakers"]
 
@@ -72,10 +78,13 @@ def test_hands_wait_in_the_order_they_were_raised(office: Office, held: str) -> 
     office.http.post(f"/api/v1/{path}", json={"site": "ea-kiet"})
     office.http.post(f"/api/v1/{path}", json={"site": "ea-tar", "text": "Về nước sạch"})
     assert waiting(office, held) == [("ea-tar", "Về nước sạch"), ("ea-kiet", "")]
+    assert hands_told(office) == {"ea-tar": True, "ea-kiet": True}
     office.add(f"meetings/{held}/floor", verb="grant", site="ea-tar")
     assert waiting(office, held) == [("ea-kiet", "")], "who speaks waits no longer"
+    assert hands_told(office) == {"huyen": False, "ea-tar": False, "ea-kiet": True}
     lower(office, held, "ea-kiet", ending="dismissed")
     assert waiting(office, held) == []
+    assert hands_told(office) == {"ea-kiet": False}, "its screen says so, too"
     lower(office, held, "ea-kiet", 404)
     assert "can speak now" in office.refused(409, path, site="ea-tar")
 

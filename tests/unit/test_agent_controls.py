@@ -157,3 +157,23 @@ def test_every_opening_is_told_once_and_so_is_its_end(changes: list[tuple[Device
     for device in ("camera", "microphone"):
         own = [kind for kind in told if kind.startswith(device)]
         assert own == [f"{device}_opened", f"{device}_closed"] * (len(own) // 2)
+
+
+def test_a_hand_that_the_chair_lowers_goes_down_in_the_hall() -> None:
+    hall = InMeeting()
+
+    def says(hand: bool | None) -> bool:
+        message = Floor(unit="u1", meeting="m", seq=1, speakers=["b"], hand=hand, at=hall.now)
+        assert kinds(hall.session.heard_floor(message, hall.now)[1]) == []
+        return hall.session.local.hand
+
+    assert kinds(hall.press(Control.HAND)) == ["hand_raised"]
+    assert says(False), "the controller has not heard of it yet"
+    assert says(True)
+    assert not says(False), "the chair lowered it"
+    assert not says(False)
+    assert says(True), "raised on a phone"
+    assert kinds(hall.press(Control.HAND)) == ["hand_lowered"]
+    assert not says(True), "the controller has not heard of it yet"
+    assert not says(None) and not says(False)
+    assert says(True)

@@ -408,7 +408,7 @@ def test_whatever_happens_events_alternate_and_a_second_look_finds_nothing_to_do
             case "camera_on" | "camera_off":
                 driver.take(session.camera(what == "camera_on", "none", driver.now))
             case "lost":
-                driver.take(session.device_lost(EventKind.CAMERA_LOST, ""))
+                driver.take(session.device_lost(EventKind.CAMERA_LOST, "lost", ""))
             case "checked":
                 if driver.check:
                     driver.checked()
@@ -461,7 +461,8 @@ def test_a_lost_device_is_told_once_until_it_is_back() -> None:
         (EventKind.CAMERA_LOST, lambda: driver.session.camera(True, "none", driver.now)),
         (EventKind.MICROPHONE_LOST, lambda: driver.session.microphone(True)),
     ):
-        told = [emit.kind for _ in range(3) for emit in driver.session.device_lost(what, "unplugged")]
-        assert told == [what]
+        told = [emit for _ in range(3) for emit in driver.session.device_lost(what, "missing", "unplugged")]
+        assert [emit.kind for emit in told] == [what]
+        assert told[0].data == {"why": "missing", "text": "unplugged"}
         back()
-        assert [emit.kind for emit in driver.session.device_lost(what, "again")] == [what]
+        assert [emit.kind for emit in driver.session.device_lost(what, "lost", "again")] == [what]

@@ -492,13 +492,15 @@ class Floor(Message):
     """Who is seen and heard now in one meeting; newest `seq` wins. Repeated as a sign of life.
 
     `speakers` is at most three sites, in the order they were granted, `names` their names for the
-    screen; no speakers means silence ("mute all"), and the main site stays in the picture.
+    screen; no speakers means silence ("mute all"), and the main site stays in the picture. `hand` says
+    whether the site of this unit waits for the floor; absent, it is not said.
     """
 
     meeting: Token
     seq: Rev
     speakers: list[SiteId] = Field(max_length=3)
     names: dict[SiteId, Name] = Field(default_factory=dict, max_length=3)
+    hand: bool | None = None
     at: Utc
 
 

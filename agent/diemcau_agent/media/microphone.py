@@ -40,7 +40,8 @@ class Listener(Protocol):
 class MicrophoneFeed:
     """Opens and closes a microphone as it is told; closed means closed: the source is let go.
 
-    With `echo_cancellation` what the sound output `output` plays is taken out of it.
+    With `echo_cancellation` what the sound output `output` plays is taken out of it. `why` is the word of the
+    last loss.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class MicrophoneFeed:
         self._blocks = 0
         self._power = self._measured = 0.0
         self.opened = False
+        self.why = ""
 
     @property
     def muted(self) -> bool:
@@ -103,12 +105,16 @@ class MicrophoneFeed:
             while self._wanted and not thread.ended.done():
                 seen, patience_s = self._blocks, _HANG_S if self.opened else _OPEN_S
                 if not await self._wait(patience_s) and self._blocks == seen:
+                    self.why = "silent"
                     return f"the microphone has given no sound for {patience_s:g} s"
         finally:
             thread.abandon()
             await self._let_go(gone)
             self._close()
-        return thread.ended.result() if thread.ended.done() and self._wanted else None
+        if not thread.ended.done() or not self._wanted:
+            return None
+        self.why = thread.why
+        return thread.ended.result()
 
     @staticmethod
     async def _let_go(gone: asyncio.Event) -> None:

@@ -234,7 +234,7 @@ class Session:
     def camera_lost(self, text: str) -> None:
         """Told to the unit; the camera feed goes on trying."""
         log.warning("camera lost: %s", text)
-        self._tell({"type": "fault", "what": "camera_lost", "text": text})
+        self._tell({"type": "fault", "what": "camera_lost", "why": self._camera.why, "text": text})
 
     def access_unit(self, packet: av.Packet) -> None:
         """A coded picture to send."""
@@ -252,7 +252,7 @@ class Session:
     def microphone_lost(self, text: str) -> None:
         """Told to the unit; the microphone feed goes on trying."""
         log.warning("microphone lost: %s", text)
-        self._tell({"type": "fault", "what": "microphone_lost", "text": text})
+        self._tell({"type": "fault", "what": "microphone_lost", "why": self._microphone.why, "text": text})
 
     def sound(self, packet: av.Packet) -> None:
         """A coded 20 ms of sound to send."""

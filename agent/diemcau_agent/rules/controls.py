@@ -50,6 +50,7 @@ class Controls:
 
     def __init__(self, said: Iterable[tuple[str, EventKind, bool]] = ()) -> None:
         self._by_meeting: dict[str, Local] = {}
+        self._told_hand: tuple[str, bool] | None = None
         fields = {_SAID[control]: _FIELD[control] for control in _SAID}
         for meeting, kind, on in said:
             self._keep(meeting, replace(self.of(meeting), **{fields[kind]: on}))
@@ -70,9 +71,16 @@ class Controls:
             return [Emit(EventKind.HAND_RAISED if after else EventKind.HAND_LOWERED, meeting)]
         return [Emit(_SAID[control], meeting, {"on": after})]
 
-    def forget(self, meeting: str) -> None:
-        """That meeting is over for this hall."""
-        self._by_meeting.pop(meeting, None)
+    def told_of_hand(self, meeting: str, up: bool | None) -> None:
+        """The controller says whether this hall waits for the floor (None: it does not say). What it says
+        anew counts: the chair lowered the hand, or somebody raised it on a phone. What it only repeats does
+        not, for it may not know yet what was just pressed here."""
+        told = self._told_hand
+        before = told[1] if told is not None and told[0] == meeting else False
+        if up is None or up == before:
+            return
+        self._told_hand = meeting, up
+        self._keep(meeting, replace(self.of(meeting), hand=up))
 
     def _keep(self, meeting: str, local: Local) -> None:
         self._by_meeting[meeting] = local

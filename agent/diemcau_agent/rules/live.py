@@ -44,12 +44,13 @@ class Live:
         self._open.discard(device)
         return [Emit(_CLOSED[device], meeting)]
 
-    def lost(self, what: EventKind, text: str, meeting: str | None) -> list[Emit]:
-        """`CAMERA_LOST` or `MICROPHONE_LOST`: once until it is opened again; media goes on trying."""
+    def lost(self, what: EventKind, why: str, text: str, meeting: str | None) -> list[Emit]:
+        """`CAMERA_LOST` or `MICROPHONE_LOST`: once until it is opened again; media goes on trying. `why` is
+        the driver's word."""
         if what in self._lost:
             return []
         self._lost.add(what)
-        return [Emit(what, meeting, {"text": text[:200]})]
+        return [Emit(what, meeting, {"why": why, "text": text[:200]})]
 
     def gone(self, meeting: str | None) -> list[Emit]:
         """The media process is gone and all it held with it, whether it could still say so or not."""

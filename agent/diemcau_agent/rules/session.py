@@ -60,6 +60,7 @@ class Session(Standing):
         refused = floor_rules.refusal(self.floor, message, self.meeting.id if self.meeting else None)
         if refused is None:
             self.floor = floor_rules.hold(self.floor, message, now)
+            self._controls.told_of_hand(message.meeting, message.hand)
         return refused, self.tick(now)
 
     def media_joined(self, ms: int, now: datetime) -> list[Action]:
@@ -96,9 +97,10 @@ class Session(Standing):
         """The microphone was opened or closed, for a meeting or a check."""
         return [*self.live.told(Device.MICROPHONE, opened, self._meeting_id)]
 
-    def device_lost(self, what: EventKind, text: str) -> list[Action]:
-        """`CAMERA_LOST` or `MICROPHONE_LOST`: nothing comes from it any more; media goes on trying."""
-        return [*self.live.lost(what, text, self._meeting_id)]
+    def device_lost(self, what: EventKind, why: str, text: str) -> list[Action]:
+        """`CAMERA_LOST` or `MICROPHONE_LOST`: nothing comes from it any more, `why` in the driver's word;
+        media goes on trying."""
+        return [*self.live.lost(what, why, text, self._meeting_id)]
 
     def press(self, control: Control, on: bool | None, now: datetime) -> tuple[str | None, list[Action]]:
         """Somebody in the hall mutes, stops or raises the hand (`on` None: the other way round): why it does

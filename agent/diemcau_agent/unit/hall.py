@@ -335,7 +335,8 @@ class Hall:
                 self._mic_heard = line.get("mic") is True
                 return session.media_stats(slots_received(line), now)
             case "fault":
-                return session.device_lost(EventKind(text(line, "what")), text(line, "text"))
+                what, why = EventKind(text(line, "what")), text(line, "why", 40)
+                return session.device_lost(what, why, text(line, "text"))
             case "microphone":
                 return session.microphone(flag(line, "open"))
             case "left":

@@ -147,16 +147,22 @@ def in_meeting(session: Session, occurrence_id: str) -> set[str]:
     }
 
 
-def floor_letters(session: Session, controller: Controller, occurrence: Occurrence) -> list[Letter]:
-    """The present floor of an occurrence, for each unit of the meeting."""
+def floor_letters(
+    session: Session, controller: Controller, occurrence: Occurrence, site: str | None = None
+) -> list[Letter]:
+    """The present floor of an occurrence, for each unit of the meeting, or for that of one `site`; each is
+    told whether its own hall waits for the floor."""
     at = controller.now()
+    waiting = {hand.site_id for hand in waiting_hands(session, occurrence.id)}
     named = select(Site.id, Site.name).where(Site.id.in_(occurrence.floor_speakers))
     names = {site: name for site, name in session.execute(named)}
-    units = session.scalars(
-        select(Unit.id)
+    units = (
+        select(Unit.id, Invitation.site_id)
         .join(Invitation, Invitation.site_id == Unit.site_id)
         .where(Invitation.meeting_id == occurrence.meeting_id)
     )
+    if site is not None:
+        units = units.where(Invitation.site_id == site)
     return [
         Letter(
             FloorMessage(
@@ -165,9 +171,10 @@ def floor_letters(session: Session, controller: Controller, occurrence: Occurren
                 seq=occurrence.floor_seq,
                 speakers=list(occurrence.floor_speakers),
                 names=names,
+                hand=hall in waiting,
                 at=at,
             ),
             Channel.FLOOR,
         )
-        for unit in units
+        for unit, hall in session.execute(units)
     ]

@@ -12,7 +12,7 @@ from ..rules.hands import question
 from ..rules.refusals import Conflict, NotFound
 from ..store.tables import Hand, Occurrence
 from .audit import record
-from .change_floor import floor_of, need_open, settle_floor
+from .change_floor import floor_letters, floor_of, need_open, settle_floor
 from .controller import Controller, Letter
 from .find_occurrence import find_occurrence
 from .scope import need_main_site
@@ -38,7 +38,7 @@ async def raise_hand(
     now = controller.now()
     line = question(text or "")
 
-    def change(session: Session) -> tuple[str, list[Letter]]:
+    def change(session: Session) -> tuple[str, bool, list[Letter]]:
         occurrence = _open_occurrence(session, who, occurrence_id, site, now)
         subject = f"meeting:{occurrence.id}"
         if site in occurrence.floor_speakers:
@@ -51,25 +51,27 @@ async def raise_hand(
             record(session, who, now, "hand.reword", subject, before={site: hand.text}, after={site: line})
             hand.text = line
         session.flush()
-        if not occurrence.open_discussion:
-            return occurrence.id, []
-        letters = settle_floor(session, controller, who, occurrence, "admit", floor_of(occurrence))
-        return occurrence.id, letters
+        present = floor_of(occurrence)
+        if present.open:
+            admitted = settle_floor(session, controller, who, occurrence, "admit", present)
+            if admitted:
+                return occurrence.id, True, admitted
+        return occurrence.id, False, floor_letters(session, controller, occurrence, site)
 
-    occurrence, letters = await controller.write(change)
+    occurrence, admitted, letters = await controller.write(change)
     controller.send(letters)
     controller.news.tell("hand", meeting=occurrence, site=site)
-    if letters:
+    if admitted:
         controller.news.tell("floor", meeting=occurrence)
 
 
 async def lower_hand(
     controller: Controller, who: Actor, occurrence_id: str, site: str, ending: Ending = Ending.LOWERED
 ) -> None:
-    """Take down the hand of `site`. Raises :class:`NotFound` when it is not raised."""
+    """Take down the hand of `site`; its unit is told. Raises :class:`NotFound` when it is not raised."""
     now = controller.now()
 
-    def change(session: Session) -> str:
+    def change(session: Session) -> tuple[str, list[Letter]]:
         occurrence = _open_occurrence(session, who, occurrence_id, site, now)
         if ending is Ending.DISMISSED:
             need_main_site(who, occurrence.meeting)
@@ -79,9 +81,11 @@ async def lower_hand(
         hand.ended_at, hand.ended = now, ending.value
         was = {"site": site, "text": hand.text}
         record(session, who, now, f"hand.{ending.value}", f"meeting:{occurrence.id}", before=was)
-        return occurrence.id
+        session.flush()
+        return occurrence.id, floor_letters(session, controller, occurrence, site)
 
-    occurrence = await controller.write(change)
+    occurrence, letters = await controller.write(change)
+    controller.send(letters)
     controller.news.tell("hand", meeting=occurrence, site=site)
 
 
