@@ -54,6 +54,13 @@ GET /account
 POST /account/password
 POST /account/language
 POST /account/sessions
+GET /account/keys/new
+POST /account/keys/options
+POST /account/keys
+POST /account/keys/{key}/remove
+GET /second-factor
+POST /second-factor/options
+POST /second-factor
 GET /incidents
 GET /incidents/part
 GET /incidents/table.csv
@@ -217,6 +224,7 @@ PATCH /api/v1/users/{name}
 POST /api/v1/users/{name}/token
 POST /api/v1/users/{name}/link
 DELETE /api/v1/users/{name}/sessions
+DELETE /api/v1/users/{name}/keys
 GET /api/v1/audit
 GET /users
 GET /users/new
@@ -226,6 +234,7 @@ POST /users/{name}
 POST /users/{name}/link
 POST /users/{name}/token
 POST /users/{name}/sessions
+POST /users/{name}/keys
 POST /users/{name}/disabled
 GET /audit
 GET /sites/areas

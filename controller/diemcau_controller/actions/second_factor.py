@@ -86,6 +86,8 @@ async def ask_to_register(
     The first key takes the password (`password.old` when it is wrong), or of somebody without one a log-in
     within the last minutes; a further key takes one that is there.
     """
+    if not key:
+        raise NotAgain("a token registers no key: log in with a browser")
     with controller.database.read() as session:
         user = session.get_one(User, who.name)
         known, has_password = keys_of(session, who.name, key), user.password_hash
@@ -253,10 +255,10 @@ async def reset_keys(controller: Controller, who: Actor, name: str) -> int:
     return await controller.write(change)
 
 
-def key_counts(session: Session) -> dict[str, int]:
-    """How many keys each user has who has any."""
-    rows = select(SecurityKey.user_name, func.count()).group_by(SecurityKey.user_name)
-    return {name: count for name, count in session.execute(rows)}
+def key_count(session: Session, name: str) -> int:
+    """How many keys a user has."""
+    rows = select(func.count()).select_from(SecurityKey).where(SecurityKey.user_name == name)
+    return session.scalar(rows) or 0
 
 
 def usable(settings: Settings) -> bool:

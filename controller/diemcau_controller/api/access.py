@@ -13,6 +13,7 @@ from fastapi import Depends, HTTPException, Request
 
 from ..actions.add_user import holder_of
 from ..actions.controller import Controller
+from ..actions.second_factor import check_key
 from ..actions.web_session import note_seen, session_of
 from ..rules.actor import Actor, Role
 
@@ -94,7 +95,9 @@ def csrf_fits(known: Known, given: str) -> bool:
     return hmac.compare_digest(known.csrf.encode(), given.encode())
 
 
-def _needs(needed: Role) -> Callable[[Request], Actor]:
+def _needs(needed: Role, *, key: bool = False) -> Callable[[Request], Actor]:
+    """Let in who may; with `key` only who, where the office wants it, has just shown a security key."""
+
     def check(request: Request) -> Actor:
         known = identify(request)
         if known is None:
@@ -111,6 +114,8 @@ def _needs(needed: Role) -> Callable[[Request], Actor]:
             given = request.headers.get(CSRF_HEADER, "")
             if not (csrf_fits(known, given) and from_own_page(request)):
                 raise HTTPException(403, f"a browser's session needs the page's own {CSRF_HEADER} header")
+        if key:
+            check_key(controller_of(request), who, known.key)
         return who
 
     return check
@@ -122,3 +127,5 @@ Viewer = Annotated[Actor, Depends(_needs(Role.VIEWER))]
 Secretary = Annotated[Actor, Depends(_needs(Role.SECRETARY))]
 Operator = Annotated[Actor, Depends(_needs(Role.OPERATOR))]
 Administrator = Annotated[Actor, Depends(_needs(Role.ADMINISTRATOR))]
+KeyedOperator = Annotated[Actor, Depends(_needs(Role.OPERATOR, key=True))]
+KeyedAdministrator = Annotated[Actor, Depends(_needs(Role.ADMINISTRATOR, key=True))]

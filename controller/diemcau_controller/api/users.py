@@ -11,10 +11,11 @@ from ..actions.add_user import UserSpec, add_user, issue_token, user_for, user_s
 from ..actions.change_user import UserChange, change_user
 from ..actions.log_out import log_out_elsewhere, log_out_user
 from ..actions.login_link import make_link
+from ..actions.second_factor import reset_keys
 from ..actions.set_password import change_password
 from ..actions.web_session import open_sessions
 from ..store.tables import User, WebSession
-from .access import Administrator, Contractor, Core, session_key
+from .access import Administrator, Contractor, Core, KeyedAdministrator, session_key
 from .answers import answers
 from .views import View, text
 
@@ -37,7 +38,7 @@ def list_users(core: Core, who: Administrator) -> list[View]:
 
 
 @router.post("/users", status_code=201, responses=answers(409, 422))
-async def post_user(core: Core, who: Administrator, spec: UserSpec) -> View:
+async def post_user(core: Core, who: KeyedAdministrator, spec: UserSpec) -> View:
     """Add a user. A link to log in or a token is made next."""
     await add_user(core, who, spec)
     with core.database.read() as session:
@@ -52,7 +53,7 @@ def get_user(core: Core, who: Administrator, name: str) -> View:
 
 
 @router.patch("/users/{name}", responses=answers(404, 409, 422))
-async def patch_user(core: Core, who: Administrator, name: str, change: UserChange) -> View:
+async def patch_user(core: Core, who: KeyedAdministrator, name: str, change: UserChange) -> View:
     """Change role, area or sites, or disable a user."""
     await change_user(core, who, name, change)
     with core.database.read() as session:
@@ -60,13 +61,13 @@ async def patch_user(core: Core, who: Administrator, name: str, change: UserChan
 
 
 @router.post("/users/{name}/token", status_code=201, responses=answers(404))
-async def post_token(core: Core, who: Administrator, name: str) -> View:
+async def post_token(core: Core, who: KeyedAdministrator, name: str) -> View:
     """A new token for a user, shown only now; earlier ones end."""
     return {"name": name, "token": await issue_token(core, who, name)}
 
 
 @router.post("/users/{name}/link", status_code=201, responses=answers(404, 409))
-async def post_link(core: Core, who: Administrator, name: str) -> View:
+async def post_link(core: Core, who: KeyedAdministrator, name: str) -> View:
     """A link that lets a user in once, within 24 hours, to choose a password; shown only now."""
     link = await make_link(core, who, name)
     return {"name": name, "url": link.url, "expires_at": text(link.expires_at)}
@@ -76,6 +77,12 @@ async def post_link(core: Core, who: Administrator, name: str) -> View:
 async def delete_sessions(core: Core, who: Administrator, name: str) -> View:
     """Log a user out everywhere; gives how many sessions ended."""
     return {"ended": await log_out_user(core, who, name)}
+
+
+@router.delete("/users/{name}/keys", responses=answers(404))
+async def delete_keys(core: Core, who: KeyedAdministrator, name: str) -> View:
+    """Take every security key from a user who has lost them; gives how many there were."""
+    return {"name": name, "removed": await reset_keys(core, who, name)}
 
 
 @router.get("/me")

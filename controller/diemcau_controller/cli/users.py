@@ -82,6 +82,21 @@ def token(name: Name, state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: Js
         typer.echo(f"{made['token']}\nopen the page with: {api.contact['url']}/?token={made['token']}")
 
 
+@users.command("reset-keys")
+def reset_keys(
+    name: Name, state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = False
+) -> None:
+    """Take every security key from a user who has lost them; the next one is registered as the first."""
+    with controller(state_dir) as api:
+        done = api.ask("DELETE", f"users/{name}/keys")
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo(
+            f"user {name}: {done['removed']} keys removed; a new one is registered on the page of the account"
+        )
+
+
 def _say(api: Api, link: dict[str, Any]) -> None:
     typer.echo(f"open once, before {api.local(link['expires_at'])}, to choose a password:\n{link['url']}")
 

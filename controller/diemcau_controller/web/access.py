@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from ..actions.add_user import holder_of
 from ..actions.log_in import enter
+from ..actions.second_factor import check_key
 from ..actions.web_session import LONGEST
 from ..api.access import (
     COOKIE,
@@ -25,6 +26,7 @@ from ..api.access import (
     identify,
 )
 from ..rules.actor import Actor, Role
+from ..rules.second_factor import KeyNeeded, NoKey
 from ..store.tables import User
 from .form import kept_of, read
 from .page import came_from, for_htmx, local_path, redirect, words_of
@@ -52,7 +54,9 @@ class OldForm(Exception):
         self.key = key
 
 
-def _needs(needed: Role) -> Callable[[Request], Awaitable[Actor]]:
+def _needs(needed: Role, *, key: bool = False) -> Callable[[Request], Awaitable[Actor]]:
+    """Let in who may; with `key` only who, where the office wants it, has just shown a security key."""
+
     async def check(request: Request) -> Actor:
         if request.method == "GET" and "token" in request.query_params:
             raise Elsewhere(await _enter_by_token(request, request.query_params["token"]))
@@ -64,9 +68,28 @@ def _needs(needed: Role) -> Callable[[Request], Awaitable[Actor]]:
             await _check_form(request, known)
         if not known.who.may(needed):
             raise RoleTooSmall
+        if key:
+            await _need_key(request, known)
         return known.who
 
     return check
+
+
+async def _need_key(request: Request, known: Known) -> None:
+    """Send who must show a security key, or register one, there first; what they typed waits meanwhile."""
+    core = controller_of(request)
+    try:
+        await run_in_threadpool(check_key, core, known.who, known.key)
+    except (KeyNeeded, NoKey) as error:
+        if for_htmx(request):
+            raise
+        query = {"next": came_from(request)}
+        if changes(request):
+            query["kept"] = kept_of(request).keep_form(request.url.path, request.state.form, core.now())
+        else:
+            query["next"] = request.url.path
+        page = "/account/keys/new" if isinstance(error, NoKey) else "/second-factor"
+        raise Elsewhere(redirect(f"{page}?{urlencode(query)}")) from None
 
 
 async def _to_log_in(request: Request) -> Exception:
@@ -144,3 +167,6 @@ ViewerPage = Annotated[Actor, Depends(_needs(Role.VIEWER))]
 SecretaryPage = Annotated[Actor, Depends(_needs(Role.SECRETARY))]
 OperatorPage = Annotated[Actor, Depends(_needs(Role.OPERATOR))]
 AdministratorPage = Annotated[Actor, Depends(_needs(Role.ADMINISTRATOR))]
+KeyedContractorPage = Annotated[Actor, Depends(_needs(Role.CONTRACTOR, key=True))]
+KeyedOperatorPage = Annotated[Actor, Depends(_needs(Role.OPERATOR, key=True))]
+KeyedAdministratorPage = Annotated[Actor, Depends(_needs(Role.ADMINISTRATOR, key=True))]

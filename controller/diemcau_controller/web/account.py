@@ -19,6 +19,7 @@ from .access import ContractorPage
 from .form import form
 from .mistakes import Mistakes, mistakes
 from .page import redirect, remember_language, render, words_of
+from .second_factor import keys_part
 from .words import LANGUAGES
 
 router = APIRouter(include_in_schema=False, prefix="/account")
@@ -77,4 +78,5 @@ def _account(request: Request, core: Core, who: Actor, wrong: Mistakes | None = 
         shortest=SHORTEST,
         languages=LANGUAGES,
         errors=wrong or {},
+        **keys_part(core, who, session_key(request)),
     )

@@ -66,7 +66,7 @@ async def _old_form(request: Request, error: OldForm) -> Response:
     if for_htmx(request):
         return await _said(request, 409, words_of(request)("login.old_page"))
     path = kept_of(request).path(error.key, request.app.state.controller.now())
-    return render(request, "login/kept.html", 409, key=error.key, action=path)
+    return render(request, "login/kept.html", 409, key=error.key, action=path, go=False)
 
 
 async def _refusal(request: Request, error: Refusal) -> Response:

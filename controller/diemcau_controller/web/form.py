@@ -100,8 +100,12 @@ class Kept:
 
     async def keep(self, request: Request, now: datetime) -> str:
         """Keep what the request sends; gives the key to it."""
-        key, form = secrets.token_urlsafe(24), await read(request)
-        self._forms[key] = _Sent(now, request.url.path, form)
+        return self.keep_form(request.url.path, await read(request), now)
+
+    def keep_form(self, path: str, form: Form, now: datetime) -> str:
+        """Keep a form that was read already, as sent to that path; gives the key to it."""
+        key = secrets.token_urlsafe(24)
+        self._forms[key] = _Sent(now, path, form)
         while sum(one.form.size for one in self._forms.values()) > _KEPT_BYTES:
             self._forms.popitem(last=False)
         return key

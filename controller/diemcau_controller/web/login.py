@@ -69,12 +69,12 @@ async def post_logout(request: Request, core: Core) -> Response:
 
 
 @router.get("/kept")
-def kept(request: Request, core: Core, who: ContractorPage, key: Text) -> Response:
-    """Offer once more what was typed when the session ended."""
+def kept(request: Request, core: Core, who: ContractorPage, key: Text, go: Text = "") -> Response:
+    """Offer once more what was typed when the session ended; with `go` it is sent on without a tap."""
     action = kept_of(request).path(key, core.now())
     if action is None:
         return redirect("/", words_of(request)("login.no_longer_kept"), "care")
-    return render(request, "login/kept.html", key=key, action=action)
+    return render(request, "login/kept.html", key=key, action=action, go=bool(go))
 
 
 @router.get("/enter/{secret}")

@@ -17,6 +17,7 @@ from ..actions.change_user import UserChange, change_user
 from ..actions.controller import Controller
 from ..actions.log_out import log_out_user
 from ..actions.login_link import Link, make_link
+from ..actions.second_factor import key_count, reset_keys
 from ..api.access import Core
 from ..api.users import user_view
 from ..api.views import View
@@ -24,7 +25,7 @@ from ..rules.actor import Actor, Role
 from ..rules.naming import plain
 from ..rules.refusals import Refusal
 from ..store.tables import Site
-from .access import AdministratorPage
+from .access import AdministratorPage, KeyedAdministratorPage
 from .form import Form, form
 from .mistakes import Mistakes, mistakes
 from .page import redirect, render, words_of
@@ -58,7 +59,7 @@ def new(request: Request, core: Core, who: AdministratorPage) -> Response:
 
 
 @router.post("/new")
-async def post_new(request: Request, core: Core, who: AdministratorPage) -> Response:
+async def post_new(request: Request, core: Core, who: KeyedAdministratorPage) -> Response:
     """Add the user, and show the link that lets in."""
     sent, words = await form(request), words_of(request)
     fields, wrong = await run_in_threadpool(_fields, core, sent, words)
@@ -84,7 +85,7 @@ def one(request: Request, core: Core, who: AdministratorPage, name: str) -> Resp
 
 
 @router.post("/{name}")
-async def post_one(request: Request, core: Core, who: AdministratorPage, name: str) -> Response:
+async def post_one(request: Request, core: Core, who: KeyedAdministratorPage, name: str) -> Response:
     """Change the user."""
     sent, words = await form(request), words_of(request)
     fields, wrong = await run_in_threadpool(_fields, core, sent, words)
@@ -104,7 +105,7 @@ async def post_one(request: Request, core: Core, who: AdministratorPage, name: s
 
 
 @router.post("/{name}/link")
-async def post_link(request: Request, core: Core, who: AdministratorPage, name: str) -> Response:
+async def post_link(request: Request, core: Core, who: KeyedAdministratorPage, name: str) -> Response:
     """Make a link; shown this once, so there is no other page to go to."""
     link = await make_link(core, who, name)
     display_name = await run_in_threadpool(_display_name, core, who, name)
@@ -112,7 +113,7 @@ async def post_link(request: Request, core: Core, who: AdministratorPage, name: 
 
 
 @router.post("/{name}/token")
-async def post_token(request: Request, core: Core, who: AdministratorPage, name: str) -> Response:
+async def post_token(request: Request, core: Core, who: KeyedAdministratorPage, name: str) -> Response:
     """Make a token for a program or a wall display; shown this once."""
     token = await issue_token(core, who, name)
     url = f"{core.settings.web_url}/?token={token}"
@@ -126,8 +127,15 @@ async def post_sessions(request: Request, core: Core, who: AdministratorPage, na
     return redirect(f"/users/{name}", words_of(request).n("users.sessions_ended", ended))
 
 
+@router.post("/{name}/keys")
+async def post_keys(request: Request, core: Core, who: KeyedAdministratorPage, name: str) -> Response:
+    """Take the security keys from a user who has lost them."""
+    gone = await reset_keys(core, who, name)
+    return redirect(f"/users/{name}", words_of(request).n("users.keys_reset", gone))
+
+
 @router.post("/{name}/disabled")
-async def post_disabled(request: Request, core: Core, who: AdministratorPage, name: str) -> Response:
+async def post_disabled(request: Request, core: Core, who: KeyedAdministratorPage, name: str) -> Response:
     """Disable or enable the user: the field `disabled` says which."""
     sent, words = await form(request), words_of(request)
     disabled = sent["disabled"] == "yes"
@@ -169,6 +177,7 @@ def _form(
     with core.database.read() as session:
         areas = area_names_of(tree_of(session), who, "")
         sites = _sites(session, who, ticked or [])
+        keys = key_count(session, known["name"]) if known else 0
     return render(
         request,
         "users/form.html",
@@ -182,6 +191,7 @@ def _form(
         sites=sites,
         ticked=ticked or [],
         local=LOCAL,
+        keys=keys,
     )
 
 

@@ -3,6 +3,7 @@ import "htmx-ext-sse/dist/sse.js";
 import "./live.js";
 import "./refresh.js";
 import "./notice.js";
+import "./security_key.js";
 import "./forms.js";
 import "./elapsed.js";
 import "./print.js";
