@@ -41,10 +41,11 @@ from .actions.remove_site import retire_removed_sites
 from .actions.sweep import drop_old_history, finish_meetings, sweep_presence
 from .actions.tell_faults import plan_and_send
 from .actions.write_report import write_due_reports
-from .adapters.ca import Authority, write_secret
+from .adapters.authority import Authority, AuthorityError
 from .adapters.janus import VideoRooms
 from .adapters.mosquitto_config import CONTROLLER_CN
 from .adapters.mqtt import MqttLink
+from .adapters.whole_file import write_secret
 from .api import (
     areas,
     attachments,
@@ -261,7 +262,7 @@ def main() -> int:
         settings = load(options.config)
         state = StateDir(options.state_dir.resolve())
         asyncio.run(serve(settings, state, _listeners(settings)))
-    except (ConfigError, CannotListen) as error:
+    except (ConfigError, CannotListen, AuthorityError) as error:
         print(f"diemcau: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:

@@ -25,9 +25,10 @@ from pathlib import Path
 
 from diemcau_wire.logs import log_to_stderr
 
-from .adapters.ca import Authority, write_secret
+from .adapters.authority import Authority, AuthorityError
 from .adapters.janus_config import JanusMissing, JanusPorts, write_janus_config
 from .adapters.mosquitto_config import write_mosquitto_config
+from .adapters.whole_file import write_secret
 from .config import Settings, StateDir
 from .supervision import Child, Program
 
@@ -157,6 +158,8 @@ def _programs(
         return [_program(name, settings, state, config_path, no_restart) for name in names]
     except OSError as error:
         raise LaunchError(f"{error.filename or state.root} cannot be used: {error.strerror}") from None
+    except AuthorityError as error:
+        raise LaunchError(str(error)) from None
 
 
 def _program(

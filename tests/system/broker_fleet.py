@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import paho.mqtt.client as paho
-from diemcau_controller.adapters.ca import Authority
+from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.config import StateDir
 from diemcau_controller.demo.network import Network
 from diemcau_controller.demo.stage import Stage

@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 from diemcau_agent.ipc import connect, decode_line, encode_line
-from diemcau_controller.adapters.ca import Authority
+from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.namespace import ADDRESS
 from diemcau_wire import encode
 from diemcau_wire.messages import DesiredConfig

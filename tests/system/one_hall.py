@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import paho.mqtt.client as paho
-from diemcau_controller.adapters.ca import Authority
+from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.config import StateDir
 from diemcau_controller.demo.halls import MAIN, halls
 from diemcau_controller.demo.network import Network

@@ -26,7 +26,7 @@ from diemcau_controller.actions.add_site import add_site
 from diemcau_controller.actions.change_floor import FloorVerb, change_floor
 from diemcau_controller.actions.meeting_spec import MeetingSpec
 from diemcau_controller.actions.site_spec import SiteSpec
-from diemcau_controller.adapters.ca import Authority
+from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.adapters.janus import JanusLost, RoomEvent, RoomSpec
 from diemcau_controller.adapters.mosquitto_config import write_mosquitto_config
 from diemcau_controller.app import opened

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from diemcau_controller.adapters.ca import Authority
+from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.config import StateDir
 from diemcau_controller.namespace import ADDRESS
 

@@ -14,7 +14,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from diemcau_controller.adapters import janus_session
-from diemcau_controller.adapters.ca import Authority
+from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.adapters.janus import JanusLost, JanusRefused, RoomEvent, RoomSpec, VideoRooms
 from diemcau_controller.adapters.janus_config import JanusPorts, write_janus_config
 from diemcau_controller.namespace import ADDRESS

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
-from diemcau_controller.adapters.ca import Authority
+from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.adapters.mosquitto_config import write_mosquitto_config
 from diemcau_controller.adapters.mqtt import OVERFLOW, MqttLink, Received
 from diemcau_controller.namespace import ADDRESS

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from diemcau_agent.ipc import connect, encode_line
-from diemcau_controller.adapters.ca import Authority
+from diemcau_controller.adapters.authority import Authority
 from diemcau_wire import MAX_BYTES, Channel
 
 from tests.system.unit_side import Broker, Coordinator, UnitProcess, now, until

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
-from diemcau_controller.adapters.ca import Authority
+from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.adapters.mosquitto_config import write_mosquitto_config
 from diemcau_controller.namespace import ADDRESS
 from diemcau_wire import Channel, filters_of_controller, topic

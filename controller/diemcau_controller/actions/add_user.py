@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from ..adapters.ca import write_secret
+from ..adapters.whole_file import write_secret
 from ..rules.actor import SYSTEM, Actor, Role
 from ..rules.refusals import Conflict, Forbidden, Invalid, NotFound
 from ..store.tables import Area, Site, User, UserSite, UserToken

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from ..adapters.ca import write_secret
+from ..adapters.whole_file import write_secret
 from ..rules.actor import SYSTEM, Actor, Role
 from ..rules.refusals import Conflict, Refusal
 from ..store.tables import LoginLink, User

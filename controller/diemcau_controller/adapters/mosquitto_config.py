@@ -8,7 +8,7 @@ from pathlib import Path
 from diemcau_wire import Channel
 from diemcau_wire.topics import FROM_UNIT, ROOT, TO_UNIT, VERSION
 
-from .ca import Authority
+from .authority import Authority
 
 CONTROLLER_CN = "controller"
 _LARGEST_PAYLOAD = 70_000  # above the protocol's own bound, so that the border refuses and counts

@@ -24,7 +24,7 @@ def add_unit(
     as_json: JsonOption = False,
 ) -> None:
     """Make a unit's identity and let the unit serve a site, in place of the one that did."""
-    from ..adapters.ca import Authority
+    from ..adapters.authority import Authority
 
     with controller(state_dir) as api:
         api.get(f"sites/{site}")  # refuse an unknown site before anything is written

@@ -36,7 +36,7 @@ def tap(
     from diemcau_wire.topics import ROOT, VERSION
     from paho.mqtt.enums import CallbackAPIVersion
 
-    from ..adapters.ca import Authority
+    from ..adapters.authority import Authority
     from ..adapters.mosquitto_config import CONTROLLER_CN
 
     state = StateDir(state_dir)

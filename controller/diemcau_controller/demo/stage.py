@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from ..adapters.ca import Authority
+from ..adapters.authority import Authority
 from ..config import StateDir
 from ..launcher import LISTEN_FD
 from .api import Api, ApiFailed

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from diemcau_controller.adapters.ca import Authority
+from diemcau_controller.adapters.authority import Authority
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_private_keys_are_for_their_owner_only(authority: Authority, tmp_path: P
     authority.client_files("controller")
     authority.new_unit_identity(tmp_path / "identity", "localhost", 8883)
     keys = list(tmp_path.rglob("*.key"))
-    assert len(keys) == 4
+    assert len(keys) == 5  # two of roots, of a server, a client and a unit
     assert {key.stat().st_mode & 0o777 for key in keys} == {0o600}
 
 
