@@ -5,10 +5,12 @@ from __future__ import annotations
 from diemcau_wire import is_unit_id
 from sqlalchemy.orm import Session
 
+from ..adapters.authority import Authority, IssuedCertificate, NotOurs
 from ..rules.actor import Actor
 from ..rules.refusals import Conflict, Invalid
 from ..store.tables import Binding, Unit
 from .audit import record
+from .certificates import record_certificate
 from .controller import Controller, Letter
 from .desired import renew_schedule
 from .desired_config import renew_config
@@ -16,14 +18,19 @@ from .room_picture import drop_room_pictures
 from .scope import site_for
 
 
-async def bind_unit(controller: Controller, who: Actor, unit_id: str, site_id: str) -> int:
+async def bind_unit(
+    controller: Controller, who: Actor, unit_id: str, site_id: str, certificate: str | None = None
+) -> int:
     """Bind the unit to the site with a new epoch, and give that epoch.
 
     The unit that served the site before is told an empty schedule and serves nothing. Binding again what is
-    bound already changes nothing.
+    bound already changes nothing. `certificate` (PEM) is what the authority issued to the unit: it is written
+    down, so that it can be revoked.
     """
     if not is_unit_id(unit_id):
         raise Invalid(f"{unit_id[:60]!r} is not a unit id: it is in the unit's identity/coordinator.json")
+
+    issued = _issued(controller, unit_id, certificate) if certificate is not None else None
 
     def change(session: Session) -> tuple[int, list[Letter]]:
         site = site_for(session, who, site_id)
@@ -32,6 +39,8 @@ async def bind_unit(controller: Controller, who: Actor, unit_id: str, site_id: s
             unit = Unit(id=unit_id)
             session.add(unit)
             session.flush()
+        if issued is not None:
+            record_certificate(session, unit_id, issued.serial, issued.issued_at, issued.not_after)
         if unit.site_id == site_id:
             return unit.epoch, []
         if unit.site_id is not None:
@@ -72,3 +81,13 @@ async def bind_unit(controller: Controller, who: Actor, unit_id: str, site_id: s
     await drop_room_pictures(controller, unit_id)  # they are of the hall it stood in
     controller.news.tell("site", site=site_id, unit=unit_id)
     return epoch
+
+
+def _issued(controller: Controller, unit_id: str, certificate: str) -> IssuedCertificate:
+    try:
+        issued = Authority(controller.state.authority).recognise(certificate)
+    except NotOurs as error:
+        raise Invalid(f"{error}: send the unit's identity/unit.crt") from None
+    if issued.unit != unit_id:
+        raise Invalid(f"that certificate is of {issued.unit}, not of {unit_id}")
+    return issued

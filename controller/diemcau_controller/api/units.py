@@ -35,11 +35,12 @@ CameraText = Annotated[str, Query(max_length=500, description="the camera, as co
 
 
 class Binding(BaseModel):
-    """Which unit shall serve which site."""
+    """Which unit shall serve which site; `certificate` is what this installation issued to it, as PEM."""
 
     model_config = ConfigDict(extra="forbid")
     id: Annotated[str, Field(max_length=60)]
     site: SiteId
+    certificate: Annotated[str | None, Field(max_length=16_000)] = None
 
 
 class CommandSpec(BaseModel):
@@ -61,7 +62,7 @@ def list_units(core: Core, who: Contractor) -> list[View]:
 @router.post("/units", status_code=201, responses=answers(404, 409))
 async def post_unit(core: Core, who: Operator, binding: Binding) -> View:
     """Let a unit serve a site; the one that did before serves none then."""
-    await bind_unit(core, who, binding.id, binding.site)
+    await bind_unit(core, who, binding.id, binding.site, binding.certificate)
     with core.database.read() as session:
         return one_unit(session, binding.id)
 

@@ -24,7 +24,7 @@ def add_unit(
     as_json: JsonOption = False,
 ) -> None:
     """Make a unit's identity and let the unit serve a site, in place of the one that did."""
-    from ..adapters.authority import Authority
+    from ..adapters.authority import Authority, AuthorityError
 
     with controller(state_dir) as api:
         api.get(f"sites/{site}")  # refuse an unknown site before anything is written
@@ -33,9 +33,12 @@ def add_unit(
             unit = Authority(StateDir(state_dir).authority).new_unit_identity(
                 identity_dir, contact["mqtt_host"], contact["mqtt_port"]
             )
+            certificate = (identity_dir / "unit.crt").read_text()
         except OSError as error:
             raise Failed(f"cannot write the identity: {error}") from None
-        added = api.post("units", {"id": unit, "site": site})
+        except AuthorityError as error:
+            raise Failed(str(error)) from None
+        added = api.post("units", {"id": unit, "site": site, "certificate": certificate})
     if as_json:
         print_json(added)
     else:

@@ -115,10 +115,12 @@ class Stage:
                     "screen": SCREEN,
                 },
             )
+            identity = self.unit_folder(hall.id) / "identity"
             unit = Authority(self._state.authority).new_unit_identity(
-                self.unit_folder(hall.id) / "identity", self.network.address, self._mqtt
+                identity, self.network.address, self._mqtt
             )
-            self.api.post("/api/v1/units", {"id": unit, "site": hall.id})
+            certificate = (identity / "unit.crt").read_text()
+            self.api.post("/api/v1/units", {"id": unit, "site": hall.id, "certificate": certificate})
 
     def start_units(self, deadline: float) -> None:
         """Start every unit and wait until each runs the configuration and schedule meant for it."""
