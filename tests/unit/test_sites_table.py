@@ -32,8 +32,18 @@ SITE: dict[str, Any] = {
         {"name": "C", "phone": "0905000003", "task": "@"},
     ],
     "camera": "rtsp://10.0.0.2/1",
+    "camera_small": "rtsp://u:p%40@10.0.0.2/2",
+    "camera_onvif": "onvif://u:p%40@10.0.0.2",
+    "camera_preset": "Bục phát biểu",
     "microphone": "none",
+    "echo_cancellation": False,
     "sound": "none",
+    "volume_percent": 0,
+    "television": "cec",
+    "buttons": "evdev:usb-Logitech_R400",
+    "morning_at": None,
+    "check_tone": False,
+    "room_pictures": True,
     "is_centre": True,
     "language": "en",
     "video": {"width": 640, "height": 360, "fps": 15, "bitrate_bps": 700_000},
@@ -134,6 +144,36 @@ def test_a_round_trip_gives_the_same_sites() -> None:
         fields, wrong = fields_of(row)
         assert wrong == []
         assert {**fields, "area": row.cells["area"]} == SITE
+
+
+def test_what_a_site_may_leave_open_stays_open() -> None:
+    bare = {**SITE, "camera_small": None, "camera_onvif": None, "camera_preset": None, "volume_percent": None}
+    table = table_of([{**bare, "morning_at": "06:45", "is_centre": False}])
+    (row,) = rows(csv_table(table[0], table[1:]).encode())
+    fields, wrong = fields_of(row)
+    assert wrong == [] and fields["morning_at"] == "06:45"
+    left_open = {"camera_small", "camera_onvif", "camera_preset", "volume_percent", "is_centre"}
+    assert left_open.isdisjoint(fields)
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "meant"),
+    [
+        ("morning_at", "7:00", "07:00"),
+        ("morning_at", "06:45:00", "06:45"),
+        ("morning_at", "7 giờ 05", "07:05"),
+        ("morning_at", "7h", "07:00"),
+        ("morning_at", "không", None),
+        ("morning_at", "sáng sớm", "sáng sớm"),
+        ("volume_percent", "60 %", 60),
+        ("volume_percent", "to", "to"),
+        ("echo_cancellation", "Có", True),
+        ("check_tone", "không", False),
+        ("room_pictures", "x", True),
+    ],
+)
+def test_devices_as_people_write_them(field: str, written: str, meant: Any) -> None:
+    assert fields_of(Row(2, {"name": "A", field: written})) == ({"name": "A", field: meant}, [])
 
 
 def test_the_template_is_a_table() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from .naming import plain
 from .refusals import Invalid
+from .site_cells import Unreadable, read_cell, write_cell
 from .wrong_site import Wrong
 
 MAX_ROWS = 20_000
@@ -30,13 +31,27 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "contact_phone": ("Điện thoại", "số điện thoại", "đt", "phone", "contact_phone", "contact phone"),
     "contact_task": ("Nhiệm vụ", "task", "contact_task", "contact task"),
     "camera": ("Camera",),
+    "camera_small": ("Camera hình nhỏ", "hình nhỏ", "camera_small", "camera small"),
+    "camera_onvif": ("Camera ONVIF", "onvif", "camera_onvif"),
+    "camera_preset": ("Hướng camera", "preset", "camera_preset", "camera preset"),
     "microphone": ("Micro", "microphone", "mic"),
+    "echo_cancellation": ("Khử tiếng vọng", "echo_cancellation", "echo cancellation"),
     "sound": ("Loa", "sound"),
+    "volume_percent": ("Âm lượng", "volume", "volume_percent"),
+    "television": ("Tivi", "tv", "television"),
+    "buttons": ("Bàn phím", "buttons", "keypad"),
+    "morning_at": ("Giờ kiểm tra sáng", "giờ tự kiểm tra buổi sáng", "morning_at", "morning check"),
+    "check_tone": ("Phát âm thử", "check_tone", "tone"),
+    "room_pictures": ("Chụp phòng họp", "chụp hình phòng họp", "room_pictures", "room pictures"),
     "is_centre": ("Trung tâm", "điểm cầu chính", "centre", "is_centre"),
     "language": ("Ngôn ngữ", "language"),
     "video": ("Hình gửi đi", "video"),
     "screen": ("Màn hình", "screen"),
 }
+# Those after the contacts, in the order we give them out.
+_SETTINGS = tuple(
+    field for field in COLUMNS if field not in ("id", "name", "area") and "contact" not in field
+)
 # A table to fill in. Its lines only show how, and are to be replaced.
 TEMPLATE = (
     ("Mã", "Tên", "Địa bàn", "Đầu mối", "Điện thoại", "Nhiệm vụ",
@@ -49,10 +64,6 @@ TEMPLATE = (
 _FIELDS = {plain(name): field for field, names in COLUMNS.items() for name in names}
 _NOT_READ = frozenset({"stt", "tt", "so tt", "so thu tu", "no", "no."})  # the running number of a line
 _NUMBERED = re.compile(r"(contact_(?:name|phone|task))([1-8])")
-_YES = frozenset({"1", "x", "co", "yes", "true", "dung"})
-_NO = frozenset({"", "0", "khong", "no", "false", "sai"})
-_LANGUAGES = {"vi": "vi", "tieng viet": "vi", "viet": "vi", "en": "en", "tieng anh": "en", "english": "en"}
-_VIDEO = re.compile(r"(\d{1,5})\s*[x×]\s*(\d{1,5})(?:\s*@\s*(\d{1,3}))?(?:\s+(\d{1,6})\s*k)?", re.IGNORECASE)
 _ROUNDED = re.compile(r"\d[.,]\d+e\+?\d+", re.IGNORECASE)
 _FORMULA = tuple("=+-@\t\r")  # what a CSV guards with an apostrophe, so that no cell is a formula
 
@@ -100,44 +111,16 @@ def read_rows(lines: Iterable[Line]) -> list[Row]:
 def fields_of(row: Row) -> tuple[dict[str, Any], list[Wrong]]:
     """A row as the fields of a new site, without its area; and what in it cannot be read."""
     cells, wrong = row.cells, list[Wrong]()
-    names = ("id", "name", "camera", "microphone", "sound")
-    fields: dict[str, Any] = {key: cells[key] for key in names if cells.get(key)}
-    fields.setdefault("name", "")
-    for key, text in cells.items():
-        if not text:
+    fields: dict[str, Any] = {"name": cells.get("name", "")}
+    if cells.get("id"):
+        fields["id"] = cells["id"]
+    for key in _SETTINGS:
+        if not cells.get(key):
             continue
-        if key == "is_centre":
-            if plain(text) in _YES | _NO:
-                fields[key] = plain(text) in _YES
-            else:
-                wrong.append(
-                    Wrong(
-                        f"“{text[:40]}” is neither yes nor no: write x or leave it empty",
-                        "table.yes_no",
-                        {"text": text[:40]},
-                    )
-                )
-        elif key == "language":
-            if plain(text) in _LANGUAGES:
-                fields[key] = _LANGUAGES[plain(text)]
-            else:
-                wrong.append(
-                    Wrong(
-                        f"“{text[:40]}” is no language: write vi or en", "table.language", {"text": text[:40]}
-                    )
-                )
-        elif key in ("video", "screen"):
-            size = _VIDEO.fullmatch(text)
-            if size is None:
-                wrong.append(
-                    Wrong(
-                        f"“{text[:40]}” is no size: write 1280x720@30 2000k",
-                        "table.size",
-                        {"text": text[:40]},
-                    )
-                )
-            else:
-                fields[key] = _size(size, whole=key == "video")
+        try:
+            fields[key] = read_cell(key, cells[key])
+        except Unreadable as error:
+            wrong.append(error.wrong)
     contacts, more = _contacts(cells)
     if contacts:
         fields["contacts"] = contacts
@@ -156,16 +139,15 @@ def telephone(text: str) -> str:
 
 
 def table_of(sites: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """A heading and a line for each site: `id name area contacts camera microphone sound is_centre language
-    video screen`, the fields of a site with `area` as a path. :func:`read_rows` reads it back.
+    """A heading and a line for each site: the fields of a site with `area` as a path. :func:`read_rows` reads
+    it back.
     """
     contacts = max([2, *(len(site["contacts"]) for site in sites)])
     heading = [COLUMNS["id"][0], COLUMNS["name"][0], COLUMNS["area"][0]]
     for number in range(1, contacts + 1):
         after = "" if number == 1 else f" {number}"
         heading += [COLUMNS[f"contact_{part}"][0] + after for part in ("name", "phone", "task")]
-    rest = ("camera", "microphone", "sound", "is_centre", "language", "video", "screen")
-    heading += [COLUMNS[field][0] for field in rest]
+    heading += [COLUMNS[field][0] for field in _SETTINGS]
     return [heading, *(_line(site, contacts) for site in sites)]
 
 
@@ -174,17 +156,7 @@ def _line(site: dict[str, Any], contacts: int) -> list[str]:
     for number in range(contacts):
         one = site["contacts"][number] if number < len(site["contacts"]) else {}
         cells += [str(one.get(part, "")) for part in ("name", "phone", "task")]
-    video, screen = site["video"], site["screen"]
-    return [
-        *cells,
-        site["camera"],
-        site["microphone"],
-        site["sound"],
-        "x" if site["is_centre"] else "",
-        site["language"],
-        f"{video['width']}x{video['height']}@{video['fps']} {video['bitrate_bps'] // 1000}k",
-        f"{screen['width']}x{screen['height']}",
-    ]
+    return [*cells, *(write_cell(field, site[field]) for field in _SETTINGS)]
 
 
 def _heading(cells: Sequence[str]) -> list[str] | None:
@@ -237,16 +209,6 @@ def _contacts(cells: dict[str, str]) -> tuple[list[dict[str, str]], list[Wrong]]
         if name or phone or task:
             contacts.append({"name": name, "phone": telephone(phone), "task": task})
     return contacts, wrong
-
-
-def _size(found: re.Match[str], *, whole: bool) -> dict[str, int]:
-    width, height, fps, kbit = found.groups()
-    size = {"width": int(width), "height": int(height)}
-    if whole and fps is not None:
-        size["fps"] = int(fps)
-    if whole and kbit is not None:
-        size["bitrate_bps"] = int(kbit) * 1000
-    return size
 
 
 def _bare(cell: str) -> str:

@@ -45,7 +45,7 @@ class Site(Base):
     volume_percent: Mapped[int | None]
     television: Mapped[str] = mapped_column(default="none")
     buttons: Mapped[str] = mapped_column(default="auto")
-    morning_at: Mapped[str | None] = mapped_column(default="07:00")
+    morning_at: Mapped[str | None]  # no default here: that would take the place of None
     check_tone: Mapped[bool] = mapped_column(default=True)
     room_pictures: Mapped[bool] = mapped_column(default=False)
     check_room: Mapped[str | None]
