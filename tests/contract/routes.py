@@ -1,4 +1,5 @@
-"""Who may use which route, written by hand. A role may do what is listed for it and for those before it.
+"""Who may use which route, written by hand. A role may do what is listed for it and for those before it; but
+what is listed for technicians only operators and administrators may do, too.
 
 `OPEN` needs nobody we know: each line says after `#` what it asks for instead.
 """
@@ -71,6 +72,9 @@ POST /incidents/{incident}/entries
 GET /sites/{site}
 GET /sites/{site}/part
 GET /sites/{site}/notice.png
+"""
+
+TECHNICIAN = """
 """
 
 VIEWER = """

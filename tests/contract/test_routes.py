@@ -17,6 +17,7 @@ from . import routes
 TABLE = {
     None: routes.OPEN,
     Role.CONTRACTOR: routes.CONTRACTOR,
+    Role.TECHNICIAN: routes.TECHNICIAN,
     Role.VIEWER: routes.VIEWER,
     Role.SECRETARY: routes.SECRETARY,
     Role.OPERATOR: routes.OPERATOR,

@@ -20,6 +20,15 @@ def test_each_role_includes_those_before_it() -> None:
         assert [role.may(needed) for needed in order] == [True] * (place + 1) + [False] * (4 - place)
 
 
+def test_only_who_has_to_do_with_units_may_do_what_a_technician_may() -> None:
+    assert {role for role in Role if role.may(Role.TECHNICIAN)} == {
+        Role.TECHNICIAN,
+        Role.OPERATOR,
+        Role.ADMINISTRATOR,
+    }
+    assert {needed for needed in Role if Role.TECHNICIAN.may(needed)} == {Role.TECHNICIAN, Role.CONTRACTOR}
+
+
 def test_who_is_bound_to_sites_sees_only_these() -> None:
     bound = Actor("lan", Role.SECRETARY, frozenset({"a", "b"}), frozenset({"xa"}))
     assert bound.sees("a") and not bound.sees("c")

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from sqlalchemy.orm import Session
 
-from ..rules.actor import Actor, Role
+from ..rules.actor import OUTSIDE, Actor
 from ..rules.incidents import may_note, may_see
 from ..rules.refusals import Conflict, Forbidden, Invalid
 from ..store.tables import Incident, User
@@ -167,7 +167,7 @@ def _need_able(session: Session, incident: Incident, name: str) -> None:
             f"there is no user {name[:80]}: choose one", code="incidents.user_unknown", field="user"
         )
     person = actor_of(session, user)
-    if person.role is not Role.CONTRACTOR and not may_see(person, incident.site_ids, name):
+    if person.role not in OUTSIDE and not may_see(person, incident.site_ids, name):
         raise Invalid(
             f"user {name} is bound to another area: choose somebody who sees the site",
             code="incidents.assignee_beyond_scope",

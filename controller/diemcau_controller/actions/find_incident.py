@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, false, func, select
 from sqlalchemy.orm import Session, selectinload
 
-from ..rules.actor import Actor, Role
+from ..rules.actor import OUTSIDE, Actor
 from ..rules.incidents import Which, may_see, urgency
 from ..rules.naming import plain
 from ..rules.refusals import Forbidden, NotFound
@@ -45,7 +45,7 @@ def need_whole_incident(who: Actor, incident: Incident) -> None:
 def visible(who: Actor) -> Select[Incident]:
     """Every incident somebody may see."""
     query = select(Incident)
-    if who.role is Role.CONTRACTOR:
+    if who.role in OUTSIDE:
         return query.where(Incident.assignee == who.name)
     if who.sites is None:
         return query

@@ -5,24 +5,27 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ..rules.actor import Actor, Role
+from ..rules.actor import OUTSIDE, Actor, Role
 from ..rules.refusals import Forbidden, Invalid, NotFound
-from ..store.tables import Area, Incident, IncidentSite, Meeting, Site, Unit, User
+from ..store.tables import Area, Incident, IncidentSite, Meeting, Site, Unit, User, WorkOrder
 
 
 def actor_of(session: Session, user: User) -> Actor:
     """The user as who acts: role, and sites where bound to some.
 
-    A contractor is always bound, and sees the sites of its open incidents, too.
+    Contractors and technicians are always bound, and see the sites of their open incidents, technicians
+    those of their open work orders, too.
     """
     role = Role(user.role)
-    assigned = _assigned(session, user) if role is Role.CONTRACTOR else frozenset()
+    assigned = _assigned(session, user) if role in OUTSIDE else frozenset()
+    if role is Role.TECHNICIAN:
+        assigned |= _ordered(session, user)
     if user.area_id is not None:
         areas = area_and_below(session, user.area_id)
         sites = frozenset(session.scalars(select(Site.id).where(Site.area_id.in_(areas))))
         return Actor(user.name, role, sites | assigned, areas, user.display_name)
     sites = frozenset(row.site_id for row in user.sites) | assigned
-    bound = bool(user.sites) or role is Role.CONTRACTOR
+    bound = bool(user.sites) or role in OUTSIDE
     return Actor(user.name, role, sites if bound else None, display_name=user.display_name)
 
 
@@ -34,6 +37,12 @@ def _assigned(session: Session, user: User) -> frozenset[str]:
     incidents = dict(session.execute(mine).all())
     further = select(IncidentSite.site_id).where(IncidentSite.incident_id.in_(incidents))
     return frozenset(incidents.values()) | frozenset(session.scalars(further))
+
+
+def _ordered(session: Session, user: User) -> frozenset[str]:
+    """The sites of a technician's work orders that are not closed."""
+    mine = select(WorkOrder.site_id).where(WorkOrder.technician == user.name, WorkOrder.closed_at.is_(None))
+    return frozenset(session.scalars(mine))
 
 
 def area_and_below(session: Session, area_id: str) -> frozenset[str]:

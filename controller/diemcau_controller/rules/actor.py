@@ -8,14 +8,17 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """From least to most; each includes those before it.
+    """From least to most; each includes those before it, but for technician, which only operator and
+    administrator include.
 
-    contractor: incidents and sites it is bound to, nothing of the schedule. viewer: reads. secretary: also
-    meetings, floor, attendance, reports. operator: also sites, units, incidents. administrator: also users,
-    areas, imports and the gate's confirmation.
+    contractor: incidents and sites it is bound to, nothing of the schedule. technician: that, and installs or
+    replaces units where a work order says so. viewer: reads. secretary: also meetings, floor, attendance,
+    reports. operator: also sites, units, incidents. administrator: also users, areas, imports and the gate's
+    confirmation.
     """
 
     CONTRACTOR = "contractor"
+    TECHNICIAN = "technician"
     VIEWER = "viewer"
     SECRETARY = "secretary"
     OPERATOR = "operator"
@@ -23,10 +26,14 @@ class Role(StrEnum):
 
     def may(self, needed: Role) -> bool:
         """True if this role includes `needed`."""
+        if needed is Role.TECHNICIAN:
+            return self in _ENROL
         return _ORDER[self] >= _ORDER[needed]
 
 
 _ORDER = {role: place for place, role in enumerate(Role)}
+_ENROL = frozenset({Role.TECHNICIAN, Role.OPERATOR, Role.ADMINISTRATOR})
+OUTSIDE = frozenset({Role.CONTRACTOR, Role.TECHNICIAN})  # not of the office: bound to sites, always
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from .actor import Actor, Role
+from .actor import OUTSIDE, Actor, Role
 
 PATIENCE = timedelta(seconds=60)  # a site that is back within it was not lost
 TOGETHER = timedelta(minutes=2)
@@ -133,7 +133,7 @@ def urgency(
 
 def may_see(who: Actor, sites: Iterable[str], assignee: str | None) -> bool:
     """A contractor sees what is assigned to it, everybody else what is about a site in scope."""
-    if who.role is Role.CONTRACTOR:
+    if who.role in OUTSIDE:
         return assignee == who.name
     return who.sees_any(sites)
 
