@@ -13,6 +13,8 @@ GET /live                                               # a log-in, or the link 
 GET /login                                              # name and password
 POST /login
 POST /logout
+GET /openid/start                                       # the other system's log-in, where it is set up
+GET /openid/back                                        # what that gave the same browser
 GET /enter/{secret}                                     # a link that works once
 POST /enter/{secret}
 GET /chair/{meeting}/{token}                            # the chair's link: floor of this meeting only
@@ -59,6 +61,7 @@ GET /account/keys/new
 POST /account/keys/options
 POST /account/keys
 POST /account/keys/{key}/remove
+POST /account/openid
 GET /second-factor
 POST /second-factor/options
 POST /second-factor

@@ -52,8 +52,13 @@ async def log_in(controller: Controller, name: str, password: str, address: str)
     return await controller.write(change)
 
 
-def enter(session: Session, user: User, now: datetime, address: str) -> str:
-    """Open a session for a user and write that down; gives the secret for the cookie."""
-    who = actor_of(session, user)
-    record(session, who, now, "user.log_in", f"user:{user.name}", after={"address": address})
+def enter(session: Session, user: User, now: datetime, address: str, *, by: str = "") -> str:
+    """Open a session for a user and write that down; gives the secret for the cookie.
+
+    `by` says what let in, when it was not password, link or token.
+    """
+    who, after = actor_of(session, user), {"address": address}
+    if by:
+        after["by"] = by
+    record(session, who, now, "user.log_in", f"user:{user.name}", after=after)
     return open_session(session, user, now, address)

@@ -18,6 +18,7 @@ from ..store.tables import User
 from .access import ContractorPage
 from .form import form
 from .mistakes import Mistakes, mistakes
+from .openid import openid_part
 from .page import redirect, remember_language, render, words_of
 from .second_factor import keys_part
 from .words import LANGUAGES
@@ -78,5 +79,6 @@ def _account(request: Request, core: Core, who: Actor, wrong: Mistakes | None = 
         shortest=SHORTEST,
         languages=LANGUAGES,
         errors=wrong or {},
+        **openid_part(core, who),
         **keys_part(core, who, session_key(request)),
     )

@@ -14,12 +14,13 @@ from ..actions.log_in import WrongPassword, log_in
 from ..actions.log_out import log_out
 from ..actions.login_link import link_holder
 from ..actions.set_password import choose_password
-from ..api.access import Core, identify
+from ..api.access import Core, controller_of, identify
 from ..rules.passwords import SHORTEST
 from ..rules.refusals import Invalid
 from .access import ContractorPage, address_of, drop_session, set_session
 from .form import form, kept_of
 from .mistakes import Mistakes, mistakes
+from .openid import openid_part
 from .page import local_path, redirect, render, words_of
 
 router = APIRouter(include_in_schema=False)
@@ -112,7 +113,14 @@ def _login(
     errors: Mistakes | None = None,
 ) -> Response:
     return render(
-        request, "login/login.html", status, next=next, kept=kept, name=name[:80], errors=errors or {}
+        request,
+        "login/login.html",
+        status,
+        next=next,
+        kept=kept,
+        name=name[:80],
+        errors=errors or {},
+        **openid_part(controller_of(request)),
     )
 
 
