@@ -82,7 +82,7 @@ BROKEN: dict[str, dict[str, dict[str, Any]]] = {
     "disk_full": {"disk": {"text": "No space left on device"}},
     "hot": {"heat": {"celsius": 88.0}},
     "undervoltage": {"power": {"undervoltage": True}},
-    "clock_wrong": {"clock": {"trusted": False}},
+    "clock_wrong": {"clock": {"trusted": False, "offset_s": -3600.0}},
     "media_hung": {"media": {"hung": True, "text": "silent for 8 s"}},
     "check_incomplete": {"media": {"cut": True}},
 }
@@ -107,6 +107,12 @@ def test_every_fault_is_named_and_a_healthy_hall_has_none() -> None:
     assert found(measured()) == []
     for fault in FAULTS:
         assert found(measured(fault)) == [fault]
+
+
+def test_the_coordinators_time_counts_more_than_the_dates_of_files() -> None:
+    assert found(measured(clock={"trusted": False})) == []
+    assert found(measured(clock={"trusted": True, "offset_s": 3600.0})) == ["clock_wrong"]
+    assert found(measured(clock={"trusted": False, "offset_s": None})) == ["clock_wrong"]
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,16 @@ import asyncio
 
 from diemcau_agent.unit.room import Room
 
-from .remedy import NotPossible, Remedy
+from .remedy import Remedy
 
 _GONE_S, _START_S = 0.5, 12.0
 
 
 async def _restart_screen(room: Room) -> str:
-    if room.screen.child is None:
-        raise NotPossible("none runs that could be replaced")
-    room.screen.renew()
-    await asyncio.sleep(_GONE_S)
+    """One that has just ended is being started again already: then there is only to wait for it."""
+    if room.screen.child is not None:
+        room.screen.renew()
+        await asyncio.sleep(_GONE_S)
     ready = await room.screen.ready(_START_S)
     return "a fresh one draws" if ready else "a fresh one was started and does not draw"
 
