@@ -1,5 +1,7 @@
 """The lab: `python -m tests.lab [PART …] [--again]`; without a part all of them, one verdict at the end.
 
+`room` and `faults` share one guest.
+
 clean-root  the README's commands in a clean Debian root (see clean_root.sh; SUITE=trixie for another Debian)
 room        the agent as shipped services on real drivers in a guest, in a real meeting (root, QEMU)
 faults      every fault brought about below the driver, named by the hall's own check (root, QEMU)
@@ -14,6 +16,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 from tests.lab.report import ROOT, Evidence, NotShown, Report
@@ -28,34 +32,43 @@ def main() -> int:
     if unknown := set(given) - set(PARTS):
         print(f"lab: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", file=sys.stderr)
         return 2
-    passed = {part: one(part, again=again) for part in given or PARTS}
+    parts = given or list(PARTS)
+    passed = {}
+    if "clean-root" in parts:
+        print("── clean-root", flush=True)
+        passed["clean-root"] = clean_root(again=again)
+    if in_guest := [part for part in ("room", "faults") if part in parts]:
+        passed |= guest(in_guest, again=again)
     print("lab:", ", ".join(f"{part} {'PASSED' if ok else 'FAILED'}" for part, ok in passed.items()))
     return 0 if all(passed.values()) else 1
 
 
-def one(part: str, *, again: bool) -> bool:
-    """Run a part; the ones with a guest in a network namespace and a process of their own."""
-    print(f"── {part}", flush=True)
-    if part == "clean-root":
-        return clean_root(again=again)
+def guest(parts: list[str], *, again: bool) -> dict[str, bool]:
+    """The parts with a guest, in a network namespace and a process of their own."""
     if "DIEMCAU_NAMESPACE" not in os.environ:
-        if (
-            subprocess.run([Path(__file__).parent / "vm/build.sh", ROOT / ".lab/vm"], check=False).returncode
-            != 0
-        ):
-            return False
-        command = [_PYTHON, "-m", "diemcau_controller.namespace", _PYTHON, "-m", "tests.lab", part]
-        return (
-            subprocess.run([*command, *(["--again"] if again else [])], cwd=ROOT, check=False).returncode == 0
-        )
+        built = subprocess.run([Path(__file__).parent / "vm/build.sh", ROOT / ".lab/vm"], check=False)
+        if built.returncode != 0:
+            return dict.fromkeys(parts, False)
+        command = [_PYTHON, "-m", "diemcau_controller.namespace", _PYTHON, "-m", "tests.lab", *parts]
+        done = subprocess.run([*command, *(["--again"] if again else [])], cwd=ROOT, check=False)
+        return {" and ".join(parts): done.returncode == 0}
     from tests.lab.vm import faults, room
+    from tests.lab.vm.real_hall import real_hall
 
-    report, folder = Report(part, again=again), Path(tempfile.mkdtemp(prefix="diemcau-lab-"))
+    passed, folder = {}, Path(tempfile.mkdtemp(prefix="diemcau-lab-"))
     try:
-        names = {"room": room, "faults": faults}[part].run(report, folder)
+        with ExitStack() as stack:
+            hall = cache(lambda: stack.enter_context(real_hall(folder)))
+            for part in parts:
+                print(f"── {part}", flush=True)
+                report = Report(part, again=again)
+                try:
+                    {"room": room, "faults": faults}[part].run(report, hall)
+                finally:
+                    passed[part] = report.verdict({"room": room, "faults": faults}[part].ROWS)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return report.verdict(names)
+    return passed
 
 
 def clean_root(*, again: bool) -> bool:

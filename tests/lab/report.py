@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".lab/results"
+LOOKED_AT = ("agent", "wire", "tests/lab/vm")  # what a row is about
 
 
 class NotShown(AssertionError):
@@ -103,6 +104,12 @@ class Evidence:
             self._row.evidence.append(file)
         return self._folder / file
 
+    def share(self, file: str) -> Path:
+        """A file that other rows have, too."""
+        if file not in self._row.evidence:
+            self._row.evidence.append(file)
+        return self._folder / file
+
     def text(self, name: str, text: str) -> None:
         self.path(f"{name}.txt").write_text(text)
 
@@ -111,11 +118,11 @@ class Evidence:
 
 
 def _tree() -> str:
-    """Which tree this is: its commit, with a mark when files differ from it."""
+    """Which agent and lab this is: the last commit that changed them, marked when files differ from it."""
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        command = ["git", *arguments, "--", *LOOKED_AT]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + (
-        "+" if git("status", "--porcelain", "--untracked-files=no") else ""
-    )
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return git("log", "-1", "--format=%h") + ("+" if changed else "")

@@ -39,6 +39,10 @@ class Api:
         """POST; gives the answer. Raises :class:`ApiFailed`."""
         return self._ask("POST", path, json=document)
 
+    def patch(self, path: str, document: dict[str, Any]) -> Any:
+        """PATCH; gives the answer. Raises :class:`ApiFailed`."""
+        return self._ask("PATCH", path, json=document)
+
     def close(self) -> None:
         """Hang up."""
         if self._http is not None:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / ".lab/vm"
 PYTHON = Path("/opt/diemcau/bin/python")
 BOOT_LIMIT_S = 400
+SCREEN = (960, 540)  # what its display says it likes: half the work of the usual size
 _SSH = (
     *("ssh", "-q", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
     *("-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=30", "-o", "ServerAliveCountMax=10"),
@@ -50,7 +51,7 @@ class Guest:
         base = ["-b", str(FOLDER / "base.img"), "-F", "raw"]
         self._do(["qemu-img", "create", "-q", "-f", "qcow2", *base, str(self.disk)])
         self._qmp.unlink(missing_ok=True)
-        self._do(["nice", *self._command()])
+        self._do(self._command())
         self.wait()
 
     def wait(self) -> None:
@@ -173,7 +174,8 @@ class Guest:
             ),
             *("-drive", f"file={self.disk},if=virtio,cache=unsafe"),
             *("-virtfs", f"local,path={ROOT},mount_tag=repo,security_model=none,readonly=on,id=repo"),
-            *("-device", "virtio-gpu-pci", "-device", "i6300esb", "-action", "watchdog=reset"),
+            *("-device", f"virtio-gpu-pci,xres={SCREEN[0]},yres={SCREEN[1]}"),
+            *("-device", "i6300esb", "-action", "watchdog=reset"),
             *("-device", "virtio-rng-pci", "-vga", "none", "-display", f"vnc=unix:{self.folder}/vnc.sock"),
             *("-qmp", f"unix:{self._qmp},server=on,wait=off", "-serial", f"file:{self.console}"),
             *("-pidfile", str(self._pid), "-daemonize"),

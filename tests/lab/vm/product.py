@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import io
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from .guest import ROOT, Guest
+from .patience import stretch
 
 SYSTEMD = ROOT / "agent/systemd"
 _SITE = "opt/diemcau/lib/python3.11/site-packages"
@@ -27,14 +29,16 @@ _NAMED = {
     "sound.conf": "etc/diemcau/sound.conf",
 }
 SERVICES = (
-    "diemcau-sound diemcau-weston diemcau-screen.socket diemcau-media.socket diemcau-screen diemcau-unit"
+    "diemcau-sound diemcau-weston diemcau-screen.socket diemcau-media.socket diemcau-clock.path "
+    "diemcau-usb.path diemcau-screen diemcau-unit"
 )
 
 
 def install(guest: Guest) -> None:
     """The agent of this tree from its wheels, and its services, not started yet.
 
-    The wheels are unpacked and compiled out here, by the same Python: in the guest that takes minutes.
+    The wheels are unpacked and compiled out here, by the same Python: in the guest that takes minutes. Only
+    the agent's time limits are other than shipped (`patience.py`).
     """
     archive = io.BytesIO()
     with (
@@ -44,7 +48,9 @@ def install(guest: Guest) -> None:
         wheels, site = Path(folder, "wheels"), Path(folder, "site")
         build = ["wheel", "--no-build-isolation", "-w", str(wheels), str(ROOT / "wire"), str(ROOT / "agent")]
         _pip(*build)
-        _pip("install", "--target", str(site), *(str(wheel) for wheel in wheels.iterdir()))
+        _pip("install", "--no-compile", "--target", str(site), *(str(wheel) for wheel in wheels.iterdir()))
+        stretch(site / "diemcau_agent")
+        compileall.compile_dir(site, quiet=1, stripdir=str(site), prependdir=f"/{_SITE}")
         for found in site.glob("diemcau_*"):
             tar.add(found, f"{_SITE}/{found.name}")
         for file in sorted(SYSTEMD.iterdir()):
@@ -64,10 +70,12 @@ def _pip(command: str, *arguments: str) -> None:
 
 
 def be_patient(guest: Guest) -> None:
-    """Signs of life may come twenty times more slowly on a machine that is twenty times slower."""
-    for unit in ("diemcau-screen.service", "diemcau-media@.service"):
-        text = "[Service]\nWatchdogSec=90\nTimeoutStartSec=300\n"
+    """Signs of life may come later on a machine that is twenty times slower, and it gets its sensors."""
+    for unit, watchdog_s in (("diemcau-screen.service", 90), ("diemcau-media@.service", 30)):
+        text = f"[Service]\nWatchdogSec={watchdog_s}\nTimeoutStartSec=300\n"
         guest.write(f"/etc/systemd/system/{unit}.d/slow-machine.conf", text)
+    text = "[Service]\nExecStartPre=+/opt/lab/sensors.sh\nEnvironment=DIEMCAU_SYSFS=/run/lab-sys\n"
+    guest.write("/etc/systemd/system/diemcau-unit.service.d/sensors.conf", text)
 
 
 def give_identity(guest: Guest, identity: Path) -> None:

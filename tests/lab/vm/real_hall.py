@@ -15,14 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from diemcau_controller.adapters.ca import Authority
+from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.demo.halls import halls
 from diemcau_controller.demo.network import Network
 from diemcau_controller.demo.stage import Stage
 from diemcau_controller.namespace import ADDRESS
 
 from . import product
-from .guest import FOLDER, Guest, GuestFailed
+from .guest import FOLDER, SCREEN, Guest, GuestFailed
+from .time_server import TimeServer
 
 SITE = "xa-ea-kpam"
 VIDEO = {"width": 320, "height": 180, "fps": 5, "bitrate_bps": 200_000}
@@ -36,8 +37,10 @@ DEVICES = {
     "buttons": "none",
     "morning_at": None,
 }
+GATEWAY = "203.0.113.1"  # of the guest's line: this side
+CHECK_LIMIT_S = 300.0
 PORT = 2223
-AIR = "/run/lab-air.json"
+AIR, AIR_SERVICE = "/run/lab-air.json", "lab-air"
 
 
 class RealHall:
@@ -46,22 +49,30 @@ class RealHall:
     def __init__(self, stage: Stage, guest: Guest) -> None:
         self.stage, self.guest = stage, guest
 
-    def agent(self, *arguments: str, limit_s: float = 200) -> str:
-        """`diemcau-agent …` in the guest, as the unit's user; whatever its exit code."""
-        command = " ".join(["runuser -u diemcau-unit -- diemcau-agent", *arguments])
-        return self.guest.run(f"{command} || true", limit_s=limit_s)
-
-    def status(self) -> dict[str, Any]:
-        """What the unit says of itself."""
-        return dict(json.loads(self.agent("status", "--json") or "{}"))
-
-    def preflight(self) -> dict[str, Any]:
-        """Check the room now; gives the verdict and what was found."""
-        said = self.agent("preflight", "--json", limit_s=400)
+    def ask(self, request: str, limit_s: float) -> dict[str, Any]:
+        """Ask the unit process. Raises :class:`GuestFailed` when it says nothing."""
+        said = self.guest.run(f"python3 /opt/lab/ask.py {request} {limit_s:.0f}", limit_s=limit_s + 20)
         try:
             return dict(json.loads(said))
         except ValueError:
-            raise GuestFailed(f"no verdict: {said[-300:]}") from None
+            raise GuestFailed(f"no answer to {request}: {said[-300:]!r}") from None
+
+    def status(self) -> dict[str, Any]:
+        """What the unit says of itself."""
+        return self.ask("status", 30)
+
+    def preflight(self) -> dict[str, Any]:
+        """Check the room now; gives the verdict and what was found."""
+        began = time.monotonic()
+        said = self.ask("preflight", CHECK_LIMIT_S)
+        if said.get("ok") is not True:
+            raise GuestFailed(f"no verdict: {said.get('error')}")
+        return {**said, "took_s": round(time.monotonic() - began)}
+
+    def configure(self, **settings: object) -> None:
+        """Change the site's settings at the controller, and wait until the unit has them."""
+        self.stage.api.patch(f"/api/v1/sites/{SITE}", settings)
+        self.until(self.settled, 60, f"the unit does not take {', '.join(settings)}")
 
     def air(self, **setting: float) -> None:
         """What is between loudspeaker and microphone (`inside/cable.py`); nothing given: a quiet hall."""
@@ -110,7 +121,11 @@ def real_hall(folder: Path) -> Iterator[RealHall]:
     main, other = halls({}, {})[:2]
     guest_hall = replace(other, camera=DEVICES["camera"], microphone=DEVICES["microphone"])
     try:
-        with page, Stage(folder, [main], Network(ADDRESS, page), (), video=VIDEO) as stage:
+        with (
+            page,
+            TimeServer(GATEWAY),
+            Stage(folder, [main], Network(ADDRESS, page), (), video=VIDEO) as stage,
+        ):
             stage.start_services(time.monotonic() + 120)
             stage.add_sites()
             identity = _add_guest(stage, guest_hall.area)
@@ -122,6 +137,7 @@ def real_hall(folder: Path) -> Iterator[RealHall]:
             hall = RealHall(stage, guest)
             hall.air()
             product.start(guest)
+            guest.run(f"systemctl start --no-block {AIR_SERVICE}")
             stage.start_units(time.monotonic() + 120)
             stage.halls.append(guest_hall)
             hall.until(hall.settled, 240, "the guest's unit does not run its configuration")
@@ -134,7 +150,7 @@ def _line() -> None:
     """The TAP device the guest's line is plugged into."""
     for arguments in (
         ("tuntap", "add", "dev", "hall0", "mode", "tap"),
-        ("address", "add", "203.0.113.1/24", "dev", "hall0"),
+        ("address", "add", f"{GATEWAY}/24", "dev", "hall0"),
         ("link", "set", "hall0", "up"),
     ):
         subprocess.run(["ip", *arguments], check=True)
@@ -149,7 +165,7 @@ def _add_guest(stage: Stage, area: str) -> Path:
             "name": "Hội trường xã Ea Kpam",
             "contacts": [{"name": "H'Linh Niê", "phone": "0262 3 834 002"}],
             "video": VIDEO,
-            "screen": {"width": 1280, "height": 720},
+            "screen": {"width": SCREEN[0], "height": SCREEN[1]},
             **DEVICES,
         },
     )

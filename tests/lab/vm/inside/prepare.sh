@@ -22,6 +22,8 @@ Address=203.0.113.2/24
 Gateway=203.0.113.1
 LinkLocalAddressing=no
 END
+mkdir -p /etc/systemd/timesyncd.conf.d
+printf '[Time]\nNTP=203.0.113.1\nFallbackNTP=\n' >/etc/systemd/timesyncd.conf.d/lab.conf
 systemctl enable --quiet systemd-networkd.service ssh.service
 systemctl disable --quiet systemd-networkd-wait-online.service 2>/dev/null || true
 systemctl mask --quiet getty@tty1.service apt-daily.timer apt-daily-upgrade.timer fstrim.timer e2scrub_all.timer \

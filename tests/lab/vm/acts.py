@@ -1,0 +1,232 @@
+"""How faults come about in the guest and go away again, below the agent's drivers.
+
+Nothing here tells the agent anything: a device is unbound, a register turned, a process stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from diemcau_agent.drivers.synthetic import SyntheticCamera
+from diemcau_wire.messages import SiteInfo, Video
+
+from tests.lab.rtsp_peer import RtspPeer
+
+from .guest import GuestFailed
+from .real_hall import AIR_SERVICE, CAMERA, DEVICES, RealHall
+
+Act = Callable[[RealHall], object]
+
+PULSE = "runuser -u diemcau-unit -- env PULSE_SERVER=unix:/run/diemcau-sound/native pactl"
+SOURCE = DEVICES["microphone"].removeprefix("pulse:")
+SINK = DEVICES["sound"].removeprefix("pulse:")
+SENSORS = "/run/lab-sys/class"
+STATE = "/var/lib/diemcau-agent"
+TV = (
+    'for d in /dev/cec*; do cec-ctl -d $d 2>/dev/null | grep -q "Adapter Name.*vid-cap" && tv=$d || unit=$d;'
+    " done;"
+)
+
+
+def sh(command: str, limit_s: float = 120) -> Act:
+    """Run this in the guest."""
+    return lambda hall: hall.guest.run(command, limit_s=limit_s)
+
+
+def then(*acts: Act) -> Act:
+    """One after the other."""
+
+    def act(hall: RealHall) -> None:
+        for one in acts:
+            one(hall)
+
+    return act
+
+
+def once(said: str, act: Act) -> Act:
+    """Beside everything else: as soon as the unit's log says this, do something."""
+    log = "timeout 280 journalctl -f -n 0 -u diemcau-unit"
+
+    def begin(hall: RealHall) -> None:
+        def run() -> None:
+            try:
+                hall.guest.run(f"bash -c 'grep -m 1 -q {said} <({log})'", limit_s=300)
+                act(hall)
+            except GuestFailed as failed:
+                print(f"    (never said: {said}: {failed})", flush=True)
+
+        threading.Thread(target=run, name=said, daemon=True).start()
+
+    return begin
+
+
+# ── camera ───────────────────────────────────────────────────────────────────────────────────────
+
+RED, BLACK, BARS = 7, 5, 0  # vivid's patterns
+UNPLUG_CAMERA: Act = lambda hall: hall.camera_control(disconnect=1)  # noqa: E731 - a table of acts
+PLUG_CAMERA = sh(
+    "cd /sys/bus/platform/drivers/vivid; [ ! -e vivid.0 ] || echo vivid.0 >unbind; sleep 1; "
+    "echo vivid.0 >bind; udevadm settle; systemctl restart lab-television; sleep 3"
+)
+HOLD_CAMERA = sh(
+    f"setsid v4l2-ctl -d {CAMERA} --stream-mmap --stream-count=100000 >/dev/null 2>&1 </dev/null & "
+    "echo $! >/run/holder; sleep 2"
+)
+RELEASE_CAMERA = sh("kill $(cat /run/holder) 2>/dev/null; sleep 1")
+
+
+def picture(**controls: int) -> Act:
+    """Turn the camera's knobs."""
+    return lambda hall: hall.camera_control(**controls)
+
+
+class NetworkCamera:
+    """A camera in the hall's network in place of the real one, by RTSP."""
+
+    def __init__(self, user: str, *options: str, film: bool = False) -> None:
+        self._user, self._options, self._film = user, options, film
+        self._peer: RtspPeer | None = None
+
+    def plug(self, hall: RealHall) -> None:
+        """It is there, and configured for the site."""
+        options = list(self._options)
+        if self._film:
+            options += ["--file", str(film_of_two_sizes(hall.stage.root / "film.h264"))]
+        self._peer = RtspPeer(*options)
+        self._peer.__enter__()
+        hall.configure(camera=self._peer.url.replace("rtsp://", f"rtsp://{self._user}"))
+
+    def unplug(self, hall: RealHall) -> None:
+        """The site has its own camera back."""
+        hall.configure(camera=DEVICES["camera"])
+        if self._peer is not None:
+            self._peer.__exit__()
+
+
+def film_of_two_sizes(file: Path) -> Path:
+    """An elementary stream that changes its size every second."""
+    with file.open("wb") as stream:
+        for width, height in ((320, 180), (640, 360)) * 2:
+            encoder = av.CodecContext.create("libx264", "w")
+            encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+            encoder.framerate, encoder.time_base = Fraction(5), Fraction(1, 5)
+            encoder.options = {"preset": "superfast", "tune": "zerolatency", "profile": "baseline"}
+            camera = SyntheticCamera(
+                Video(width=width, height=height, fps=5), SiteInfo(id="phim", name="Phim")
+            )
+            for number in range(5):
+                drawn = camera.read()
+                drawn.pts, drawn.time_base = number, Fraction(1, 5)
+                stream.writelines(bytes(packet) for packet in encoder.encode(drawn))
+            stream.writelines(bytes(packet) for packet in encoder.encode(None))
+    return file
+
+
+# ── sound ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def air(**setting: float) -> Act:
+    """What is between loudspeaker and microphone; nothing given: a quiet hall."""
+    return lambda hall: hall.air(**setting)
+
+
+UNPLUG_SOUND = sh(
+    f"systemctl stop {AIR_SERVICE}; echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/unbind; sleep 2"
+)
+PLUG_SOUND = sh(
+    "echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/bind; sleep 3; "
+    f"systemctl start {AIR_SERVICE}; sleep 3",
+    200,
+)
+# whatever records from the microphone finds itself at another one
+LEAD_ASTRAY = then(
+    sh(f"{PULSE} load-module module-null-sink sink_name=other >/run/other"),
+    sh(
+        f"setsid bash -c 'while {PULSE} subscribe | grep -m 1 -q source-output; do "
+        f"for n in $({PULSE} list short source-outputs | cut -f 1); do "
+        f"{PULSE} move-source-output $n other.monitor; done; done' >/dev/null 2>&1 </dev/null & "
+        "echo $! >/run/astray; sleep 2"
+    ),
+)
+LEAD_BACK = sh(f"kill -- -$(cat /run/astray); {PULSE} unload-module $(cat /run/other)")
+TELEPHONE_QUALITY = "lab_16k"
+
+
+def _plug_16k(hall: RealHall) -> None:
+    made = f"module-remap-source source_name={TELEPHONE_QUALITY} master={SOURCE} rate=16000 channels=1"
+    hall.guest.run(f"{PULSE} load-module {made} source_properties=device.class=sound >/run/16k")
+    hall.configure(microphone=f"pulse:{TELEPHONE_QUALITY}")
+
+
+def _unplug_16k(hall: RealHall) -> None:
+    hall.configure(microphone=DEVICES["microphone"])
+    hall.guest.run(f"{PULSE} unload-module $(cat /run/16k)")
+
+
+PLUG_16K: Act = _plug_16k
+UNPLUG_16K: Act = _unplug_16k
+
+# ── television and screen ────────────────────────────────────────────────────────────────────────
+
+STANDBY = sh(f"{TV} cec-ctl -d $unit --to 0 --standby >/dev/null; sleep 2")
+OTHER_INPUT = sh(f"{TV} cec-ctl -d $tv --active-source phys-addr=0.0.0.0 >/dev/null; sleep 2")
+SWITCH_OFF_CEC = sh(f"systemctl stop lab-television; {TV} cec-ctl -d $tv --clear >/dev/null")
+NEW_TELEVISION = sh("systemctl restart lab-television; sleep 3")
+CONNECTOR, DEBUG = "/sys/class/drm/card0-Virtual-1", "/sys/kernel/debug/dri/0/Virtual-1"
+UNPLUG_SCREEN = sh(f"echo off >{CONNECTOR}/status; sleep 3")
+PLUG_SCREEN = sh(f"echo detect >{CONNECTOR}/status; sleep 3")
+GARBLE_EDID = sh(f"(printf '%0126d' 0; printf '\\0x') >{DEBUG}/edid_override")
+CLEAR_EDID = sh(f"printf reset >{DEBUG}/edid_override; echo detect >{CONNECTOR}/status; sleep 1")
+KILL_SCREEN = sh("systemctl kill --signal=KILL diemcau-screen")
+
+# ── the machine and its processes ────────────────────────────────────────────────────────────────
+
+HEAT, COOL = (sh(f"echo {heat} >{SENSORS}/thermal/thermal_zone0/temp") for heat in (91000, 52000))
+WEAK, STRONG = (sh(f"echo {alarm} >{SENSORS}/hwmon/hwmon0/in0_lcrit_alarm") for alarm in (1, 0))
+# an outbox set aside as corrupt once, and never looked at again
+FILL_DISK = sh(
+    f"cd {STATE}; fallocate -l $(( $(stat -f -c %a .) * $(stat -f -c %S .) - (20 << 20) )) "
+    "outbox.sqlite.corrupt-1; chown diemcau-unit: outbox.sqlite.corrupt-1"
+)
+EMPTY_DISK = sh(f"rm -f {STATE}/outbox.sqlite.corrupt-1")
+LOSE_TIME = sh("systemctl stop systemd-timesyncd; date -s '-1 hour' >/dev/null")
+FIND_TIME = sh("systemctl restart systemd-timesyncd; sleep 5")
+HANG_MEDIA = sh(
+    "setsid bash -c 'for i in $(seq 600); do "
+    f"fuser -s {CAMERA} && kill -STOP $(pgrep -n -f diemcau_agent.media) && exit; sleep 0.2; done' "
+    ">/dev/null 2>&1 </dev/null &"
+)
+
+# ── the line, and what is at its other end ───────────────────────────────────────────────────────
+
+
+def outside(service: str, number: signal.Signals) -> Act:
+    """Signal the broker or Janus, which run outside."""
+
+    def act(hall: RealHall) -> None:
+        found = json.loads((hall.stage.root / "run/launcher.json").read_text())
+        os.kill(int(found["children"][service]["pid"]), number)
+
+    return act
+
+
+def line(state: str) -> Act:
+    """Pull the network cable: QEMU takes the carrier away."""
+    return lambda hall: hall.guest.qmp("set_link", {"name": "uplink", "up": state == "up"})
+
+
+def linked(hall: RealHall) -> None:
+    """Wait for the unit to be back at its broker."""
+    hall.until(lambda: hall.status()["link"], 180, "the unit does not come back to its broker")
+
+
+def cut_off(hall: RealHall) -> None:
+    """Wait for the unit to notice that its broker is gone."""
+    hall.until(lambda: not hall.status()["link"], 120, "the unit does not notice that its broker is gone")
