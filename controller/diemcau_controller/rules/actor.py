@@ -26,7 +26,7 @@ class Role(StrEnum):
 
     def may(self, needed: Role) -> bool:
         """True if this role includes `needed`."""
-        if needed is Role.TECHNICIAN:
+        if needed == Role.TECHNICIAN:
             return self in _ENROL
         return _ORDER[self] >= _ORDER[needed]
 
