@@ -1,49 +1,111 @@
-"""The local certificate authority."""
+"""The local certificate authority: what it issues, to whom, and who believes it."""
 
 import json
-import socket
-import ssl
-import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from diemcau_controller.adapters.authority import Authority
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+from diemcau_controller.adapters.authority import Authority, AuthorityError, NotOurs, unit_id
+from diemcau_controller.adapters.authority import certificates as made
+
+from tests.unit.tls_pair import Refused, shake_hands
+
+NAMES = (["localhost"], ["127.0.0.1"])
+
+
+class Clock:
+    """A clock that is set."""
+
+    def __init__(self) -> None:
+        self.at = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    made = Authority(tmp_path / "ca")
-    made.ensure()
-    return made
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def authority(tmp_path: Path, clock: Clock) -> Authority:
+    ca = Authority(tmp_path / "ca", clock)
+    ca.ensure()
+    return ca
+
+
+def request(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, name: str = "u000000000000") -> str:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
 def test_ensure_keeps_what_is_there(authority: Authority) -> None:
-    before = authority.ca_pem()
+    before = {path: path.read_bytes() for path in authority.folder.rglob("*") if path.is_file()}
     authority.ensure()
     Authority(authority.folder).ensure()
-    assert authority.ca_pem() == before
+    assert {path: path.read_bytes() for path in authority.folder.rglob("*") if path.is_file()} == before
 
 
 def test_private_keys_are_for_their_owner_only(authority: Authority, tmp_path: Path) -> None:
-    authority.server_certificate(["localhost"], ["127.0.0.1"])
+    authority.server_certificate(*NAMES)
     authority.client_files("controller")
+    authority.statement_files()
     authority.new_unit_identity(tmp_path / "identity", "localhost", 8883)
-    keys = list(tmp_path.rglob("*.key"))
-    assert len(keys) == 5  # two of roots, of a server, a client and a unit
-    assert {key.stat().st_mode & 0o777 for key in keys} == {0o600}
+    secret = [path for path in tmp_path.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
+    assert len(secret) == 9  # two roots, the online authority, server, client, statements, a unit, two of SSH
+    assert {path.stat().st_mode & 0o777 for path in secret} == {0o600}
+
+
+def test_two_roots_are_trusted_and_the_active_one_signs_the_online_authority(authority: Authority) -> None:
+    trust, online = authority.trust(), authority.intermediate().certificate
+    assert trust.former == ()
+    assert made.signed(online, trust.active) and not made.signed(online, trust.asleep)
+    assert online.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 0
+    assert [pem.encode() for pem in authority.roots()] == [
+        made.pem_of(trust.active),
+        made.pem_of(trust.asleep),
+    ]
+
+
+def test_server_files_are_leaf_and_online_authority(authority: Authority) -> None:
+    _, path = authority.server_certificate(*NAMES)
+    leaf, online = made.read_chain(path.read_bytes())
+    assert made.signed(leaf, online) and online == authority.intermediate().certificate
+    now = datetime.now(UTC)
+    assert leaf.not_valid_before_utc < now - timedelta(hours=23)  # a hall's clock may be behind
 
 
 def test_server_certificate_is_issued_again_only_when_names_change(authority: Authority) -> None:
-    first = authority.server_certificate(["localhost"], ["127.0.0.1"])[1].read_bytes()
-    assert authority.server_certificate(["localhost"], ["127.0.0.1"])[1].read_bytes() == first
+    first = authority.server_certificate(*NAMES)[1].read_bytes()
+    assert authority.server_certificate(*NAMES)[1].read_bytes() == first
     assert authority.server_certificate(["localhost"], ["198.51.100.1"])[1].read_bytes() != first
 
 
-def test_a_broken_server_certificate_is_replaced(authority: Authority) -> None:
-    path = authority.server_certificate(["localhost"], [])[1]
-    path.write_text("garbage")
-    assert authority.server_certificate(["localhost"], [])[1].read_bytes().startswith(b"-----BEGIN")
+def test_a_third_before_its_end_a_certificate_is_renewed(authority: Authority, clock: Clock) -> None:
+    first = authority.server_certificate(*NAMES)[1].read_bytes()
+    clock.at += timedelta(days=480)
+    assert authority.server_certificate(*NAMES)[1].read_bytes() == first
+    clock.at += timedelta(days=10)
+    assert authority.server_certificate(*NAMES)[1].read_bytes() != first
+
+
+@pytest.mark.parametrize("broken", ["server.crt", "server.key"])
+def test_a_broken_or_foreign_half_of_a_pair_is_replaced(
+    authority: Authority, tmp_path: Path, broken: str
+) -> None:
+    key, certificate = authority.server_certificate(*NAMES)
+    other = Authority(tmp_path / "other").server_certificate(*NAMES)[0].parent / broken
+    for content in (b"garbage", other.read_bytes()):
+        (authority.folder / broken).write_bytes(content)
+        authority.server_certificate(*NAMES)
+        leaf = made.read_chain(certificate.read_bytes())[0]
+        assert made.same_key(leaf, made.read_key(key.read_bytes()).public_key())
 
 
 def test_unit_identity(authority: Authority, tmp_path: Path) -> None:
@@ -61,46 +123,92 @@ def test_unit_identity(authority: Authority, tmp_path: Path) -> None:
         authority.new_unit_identity(folder, "198.51.100.1", 8883)
 
 
+def test_a_unit_is_named_by_its_key_and_not_by_what_it_asks_for(authority: Authority) -> None:
+    key = made.new_key()
+    issued = authority.sign_unit(request(key, "u0123456789ab"), site="ea-kiet", epoch=7)
+    assert issued.unit == unit_id(key.public_key()) != "u0123456789ab"
+    assert (issued.site, issued.epoch) == ("ea-kiet", 7)
+    assert authority.recognise(issued.pem_chain) == issued
+    life = issued.not_after - issued.issued_at
+    assert life == timedelta(days=730)
+
+
+def test_what_is_no_request_of_a_p256_key_is_refused(authority: Authority) -> None:
+    key, other = made.new_key(), made.new_key()
+    for wrong in (
+        "",
+        "garbage",
+        request(rsa.generate_private_key(65537, 2048)),
+        made.pem_of(authority.trust().active).decode(),
+        made.key_pem(key).decode(),
+    ):
+        with pytest.raises(ValueError):
+            authority.sign_unit(wrong)
+    honest = x509.load_pem_x509_csr(request(key).encode()).public_bytes(serialization.Encoding.DER)
+    swapped = honest.replace(made.spki(key.public_key()), made.spki(other.public_key()))
+    stolen = x509.load_der_x509_csr(swapped).public_bytes(serialization.Encoding.PEM).decode()
+    with pytest.raises(ValueError, match="not signed by the key"):
+        authority.sign_unit(stolen)
+
+
+def test_only_units_of_this_installation_are_recognised(
+    authority: Authority, tmp_path: Path, clock: Clock
+) -> None:
+    key = made.new_key()
+    ours = authority.sign_unit(request(key))
+    other = Authority(tmp_path / "other")
+    for foreign in (
+        other.sign_unit(request(key)).pem_chain,
+        authority.server_certificate(*NAMES)[1].read_text(),
+        authority.client_files("controller")[1].read_text(),
+        authority.statement_files()[1].read_text(),
+        ours.pem_chain.partition("-----END CERTIFICATE-----\n")[2],  # the online authority alone
+        "garbage",
+        "",
+    ):
+        with pytest.raises(NotOurs):
+            authority.recognise(foreign)
+    clock.at += timedelta(days=3650)
+    assert authority.recognise(ours.pem_chain) == ours  # expired, and still ours
+
+
+def test_no_certificate_outlives_who_signed_it(authority: Authority, clock: Clock) -> None:
+    clock.at += timedelta(days=3650 - 100)
+    issued = authority.sign_unit(request(made.new_key()))
+    assert issued.not_after == authority.intermediate().certificate.not_valid_after_utc
+
+
+def test_no_roots_are_made_by_a_clock_that_cannot_be_right(tmp_path: Path, clock: Clock) -> None:
+    clock.at = datetime(1970, 1, 1, 0, 5, tzinfo=UTC)
+    with pytest.raises(AuthorityError, match=r"1970-01-01.*set it"):
+        Authority(tmp_path / "ca", clock).ensure()
+    assert not (tmp_path / "ca/ca.crt").exists()
+
+
+def test_nothing_is_issued_by_a_clock_from_before_the_authority(authority: Authority, clock: Clock) -> None:
+    clock.at = datetime(1970, 1, 1, 0, 5, tzinfo=UTC)
+    with pytest.raises(AuthorityError, match="1970-01-01"):
+        authority.sign_unit(request(made.new_key()))
+
+
+@pytest.mark.parametrize("name", ["ca.crt", "intermediate.pem"])
+def test_what_is_damaged_is_never_made_anew(authority: Authority, name: str) -> None:
+    (authority.folder / name).write_bytes(b"garbage")
+    with pytest.raises(AuthorityError, match="damaged"):
+        Authority(authority.folder).sign_unit(request(made.new_key()))
+    assert (authority.folder / name).read_bytes() == b"garbage"
+
+
 def test_python_ssl_accepts_both_sides_and_refuses_a_stranger(authority: Authority, tmp_path: Path) -> None:
-    key, certificate = authority.server_certificate(["localhost"], ["127.0.0.1"])
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.ca_path))
-    server.load_cert_chain(certificate, key)
-    server.verify_mode = ssl.CERT_REQUIRED
-    assert _peer_of(server, authority, authority) == "controller"
+    server = authority.server_certificate(*NAMES)
+    ours = authority.client_files("controller")
+    assert shake_hands(server, authority.ca_path, ours, authority.ca_path) == "controller"
     stranger = Authority(tmp_path / "other")
-    stranger.ensure()
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        _peer_of(server, authority, stranger)
-
-
-def _peer_of(server: ssl.SSLContext, trusts: Authority, holds: Authority) -> str:
-    """Shake hands with `server`; gives the CN it saw."""
-    client = ssl.create_default_context(cafile=str(trusts.ca_path))
-    key, certificate = holds.client_files("controller")
-    client.load_cert_chain(certificate, key)
-    seen: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(5)
-
-        def serve() -> None:
-            peer, _ = listener.accept()
-            try:
-                with server.wrap_socket(peer, server_side=True) as tls:
-                    subject = (tls.getpeercert() or {})["subject"]
-                    seen.append(dict(pair[0] for pair in subject)["commonName"])  # type: ignore[misc]
-                    tls.sendall(b"x")
-            except OSError:
-                peer.close()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            with (
-                socket.create_connection(listener.getsockname(), timeout=5) as raw,
-                client.wrap_socket(raw, server_hostname="127.0.0.1") as tls,
-            ):
-                if tls.recv(1) != b"x":
-                    raise ConnectionError("hung up on")
-        finally:
-            thread.join(5)
-    return seen[0]
+    with pytest.raises(Refused):
+        shake_hands(server, authority.ca_path, stranger.client_files("controller"), authority.ca_path)
+    with pytest.raises(Refused):
+        shake_hands(server, authority.ca_path, ours, stranger.ca_path)
+    with pytest.raises(Refused):  # a server's certificate is none of a client, nor the reverse
+        shake_hands(server, authority.ca_path, server, authority.ca_path)
+    with pytest.raises(Refused):
+        shake_hands(ours, authority.ca_path, ours, authority.ca_path)

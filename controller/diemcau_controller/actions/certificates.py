@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..rules.serials import read_serial
-from ..store.tables import Certificate
+from ..store.tables import Certificate, Unit
 
 Standing = Literal["good", "revoked", "unknown"]
 Why = Literal["replaced", "revoked", "renewed"]
@@ -58,3 +58,12 @@ def standing(session: Session, serial: str) -> Standing:
 def is_good(session: Session, serial: str) -> bool:
     """True unless the certificate was revoked; the caller looks at the unit's binding, too."""
     return standing(session, serial) != "revoked"
+
+
+def not_renewed_since(session: Session, since: datetime) -> list[str]:
+    """Units that serve a site and hold no certificate issued since then: they know no newer roots."""
+    renewed = select(Certificate.unit_id).where(
+        Certificate.revoked_at.is_(None), Certificate.issued_at >= since
+    )
+    late = select(Unit.id).where(Unit.site_id.is_not(None), Unit.id.not_in(renewed)).order_by(Unit.id)
+    return list(session.scalars(late))

@@ -33,6 +33,11 @@ class AuthorityNow:
     renew_intermediate: bool
     """Less than a third of its life is left."""
 
+    @property
+    def former(self) -> tuple[str, ...]:
+        """Names of the roots that are trusted until they are forgotten."""
+        return tuple(root.name for root in self.roots if root.state == "former")
+
 
 def authority_now(authority: Authority) -> AuthorityNow:
     """How it stands. Raises :class:`AuthorityError` when there is none, or something is damaged."""

@@ -32,6 +32,10 @@ class Trust:
     def all(self) -> tuple[x509.Certificate, ...]:
         return (self.active, self.asleep, *self.former)
 
+    @property
+    def name_of_active(self) -> str:
+        return root_name(self.active)
+
     def bundle(self) -> bytes:
         """The file, as PEM."""
         return pem_of(*self.all)
