@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from . import fleet, incidents, meetings, run, sites, urgent, users, watch, wire
+from . import ca, fleet, incidents, meetings, run, sites, urgent, users, watch, wire
 from .client import Failed
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.add_typer(meetings.meetings, name="meeting")
 app.add_typer(urgent.urgent, name="urgent")
 app.add_typer(incidents.incidents, name="incident")
 app.add_typer(users.users, name="user")
+app.add_typer(ca.ca, name="ca")
 app.add_typer(wire.wire, name="wire")
 
 
