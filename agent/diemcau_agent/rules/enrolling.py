@@ -84,6 +84,10 @@ class Progress:
         """Somebody shall say these digits, or scan them."""
         return replace(self.doing(Step.APPROVAL), code=code, until=until, qr=qr, remark=remark)
 
+    def prepared(self, whom: str, phone: str, serial: str) -> Progress:
+        """What was prepared for this box: whom to call, and the number people know the box by."""
+        return replace(self, whom=whom, phone=phone, serial=serial)
+
     def admitted(self, site_name: str) -> Progress:
         """The box is the unit of a site now."""
         return replace(self.doing(Step.CONFIGURATION), site_name=site_name, remark="")

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from diemcau_wire.messages import DesiredConfig, Video
 
+from .fingerprints import sysfs
 from .link import Link
 from .screen_process import ScreenProcess
 from .state_folder import StateFolder
 from .television import HallTelevision
 
-SYSFS = "DIEMCAU_SYSFS"
 _LOOK_S = 0.1
-
-
-def sysfs() -> Path:
-    """Where the kernel says things of this machine; a test says another place."""
-    return Path(os.environ.get(SYSFS, "/sys"))
 
 
 @dataclass(slots=True)

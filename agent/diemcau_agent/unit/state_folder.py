@@ -17,6 +17,10 @@ class StateFolderError(Exception):
     """Something about the state folder must be mended by a person; the text says what to do."""
 
 
+class NoIdentity(StateFolderError):
+    """Nobody is a unit here yet, or not any more: the box asks to be admitted."""
+
+
 @dataclass(frozen=True, slots=True)
 class StateFolder:
     """Paths below the folder given with `--state-dir`. `services` is where a service manager made the sockets
@@ -64,12 +68,62 @@ class StateFolder:
         return self.services / "requests" if self.services else None
 
     @property
+    def janus_line(self) -> Path:
+        """The socket through which the media process reaches Janus."""
+        return (self.services / "janus" if self.services else self.run) / "janus.sock"
+
+    @property
+    def generation(self) -> Path:
+        """The highest generation of the controller that was heard."""
+        return self.root / "generation"
+
+    @property
     def janus_session(self) -> Path:
         return self.run / "janus_session"
 
     @property
     def ca(self) -> Path:
         return self.identity / "ca.crt"
+
+    @property
+    def unit_key(self) -> Path:
+        return self.identity / "unit.key"
+
+    @property
+    def unit_certificate(self) -> Path:
+        return self.identity / "unit.crt"
+
+    @property
+    def coordinator(self) -> Path:
+        return self.identity / "coordinator.json"
+
+    @property
+    def ssh_key(self) -> Path:
+        return self.identity / "ssh_host_ed25519_key"
+
+    @property
+    def ssh_certificate(self) -> Path:
+        return self.identity / "ssh_host_ed25519_key-cert.pub"
+
+    @property
+    def enrolment(self) -> Path:
+        """The request to be admitted that is under way."""
+        return self.identity / "enrolment.json"
+
+    @property
+    def arriving(self) -> Path:
+        """There from being admitted until the room was checked for the first time."""
+        return self.identity / "arriving"
+
+    @property
+    def farewell(self) -> Path:
+        """What the controller said when it let this unit go: there is no unit here any more."""
+        return self.identity / "farewell.json"
+
+    @property
+    def joins(self) -> Path:
+        """How often this identity connected, from this disk."""
+        return self.identity / "join_count"
 
     def lock(self) -> int:
         """Make sure no second unit process works here; the descriptor holds the lock for our lifetime."""
@@ -92,7 +146,8 @@ class StateFolder:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who this unit is and where its coordinator's broker is. `mqtt_protocol` is `3.1.1` or `5`."""
+    """Who this unit is and where its coordinator's broker is. `mqtt_protocol` is `3.1.1` or `5`; `web_url` is
+    "" where whoever made the identity did not say it."""
 
     unit: str
     mqtt_host: str
@@ -101,21 +156,22 @@ class Identity:
     key: Path
     certificate: Path
     ca: Path
+    web_url: str = ""
 
 
 def read_identity(folder: StateFolder) -> Identity:
-    """Read `identity/`. Raises :class:`StateFolderError` with one sentence saying what to do."""
+    """Read `identity/`. Raises :class:`NoIdentity` with one sentence saying what is wrong."""
     where = folder.identity
     for name in ("unit.key", "unit.crt", "ca.crt", "coordinator.json"):
         if not (where / name).is_file():
-            raise StateFolderError(
+            raise NoIdentity(
                 f"{where / name} is missing; put the identity made for this unit by `diemcau unit add` there."
             )
     path = where / "coordinator.json"
     try:
         document: Any = json.loads(path.read_bytes())
         unit, host, port = document["unit"], document["mqtt_host"], document["mqtt_port"]
-        protocol = document.get("mqtt_protocol", "3.1.1")
+        protocol, web_url = document.get("mqtt_protocol", "3.1.1"), document.get("web_url", "")
         sound = (
             isinstance(unit, str)
             and is_unit_id(unit)
@@ -124,26 +180,31 @@ def read_identity(folder: StateFolder) -> Identity:
             and isinstance(port, int)
             and 0 < port < 65536
             and protocol in ("3.1.1", "5")
+            and isinstance(web_url, str)
         )
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
-        raise StateFolderError(
+        raise NoIdentity(
             f'{path} is broken; it must hold "unit", "mqtt_host" and "mqtt_port" '
             '(and may hold "mqtt_protocol": "3.1.1" or "5").'
         )
-    return Identity(unit, host, port, protocol, where / "unit.key", where / "unit.crt", folder.ca)
+    return Identity(unit, host, port, protocol, folder.unit_key, folder.unit_certificate, folder.ca, web_url)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     """Replace `path` by `data`: after a power cut at any point the old or the new is there, complete.
 
-    Raises OSError; then the old one is untouched.
+    `mode` are the rights of a new file, less what the umask takes. Raises OSError; then the old one is
+    untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".new")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb"
+        ) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -151,7 +212,21 @@ def write_atomically(path: Path, data: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file for good, if it is there. Raises OSError."""
+    try:
+        path.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """What was made, replaced or removed in `folder` survives a power cut from now on."""
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)
     finally:
