@@ -26,6 +26,7 @@ class AuthorityNow:
     roots: tuple[RootNow, ...]
     intermediate_since: datetime
     intermediate_not_after: datetime
+    intermediate_serial: str
     signed_by: str
     """The root that signed the intermediate."""
     keys_here: tuple[str, ...]
@@ -48,10 +49,28 @@ def authority_now(authority: Authority) -> AuthorityNow:
         roots=tuple(root_now(root, state) for root, state in zip(trust.all, states, strict=True)),
         intermediate_since=online.not_valid_before_utc + made.BACKDATE,
         intermediate_not_after=online.not_valid_after_utc,
+        intermediate_serial=f"{online.serial_number:x}",
         signed_by=root_name(signer) if signer is not None else "",
         keys_here=keys_here(authority),
         renew_intermediate=not made.fresh_enough(online, authority.now()),
     )
+
+
+def to_do(now: AuthorityNow) -> str:
+    """What a person should do about it, most urgent first; `ok` when nothing."""
+    if now.renew_intermediate:
+        return (
+            f"the online authority ends on {now.intermediate_not_after:%Y-%m-%d}: "
+            "fetch the roots' keys and run `diemcau ca new-intermediate`"
+        )
+    if now.keys_here:
+        return "the roots' keys still lie on this machine: `diemcau ca take-offline` moves them to a medium"
+    if now.former:
+        return (
+            f"{', '.join(now.former)} is still trusted: `diemcau ca forget-old` when `diemcau ca status` "
+            "says that every unit has renewed"
+        )
+    return "ok"
 
 
 def keys_here(authority: Authority) -> tuple[str, ...]:
