@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from diemcau_controller.adapters.authority import Authority, AuthorityError, NotOurs, unit_id
 from diemcau_controller.adapters.authority import certificates as made
+from diemcau_controller.adapters.authority.roots import take_offline
 
 from tests.unit.tls_pair import Refused, shake_hands
 
@@ -197,6 +198,19 @@ def test_what_is_damaged_is_never_made_anew(authority: Authority, name: str) -> 
     with pytest.raises(AuthorityError, match="damaged"):
         Authority(authority.folder).sign_unit(request(made.new_key()))
     assert (authority.folder / name).read_bytes() == b"garbage"
+
+
+def test_roots_that_were_lost_are_not_made_anew(authority: Authority, tmp_path: Path) -> None:
+    (tmp_path / "drawer").mkdir()
+    take_offline(authority, tmp_path / "drawer")
+    ours = authority.ca_pem()
+    authority.ca_path.unlink()
+    with pytest.raises(AuthorityError, match=r"roots\.crt"):
+        authority.ensure()
+    assert not authority.ca_path.exists()
+    authority.ca_path.write_bytes((tmp_path / "drawer/roots.crt").read_bytes())
+    authority.ensure()
+    assert authority.ca_pem() == ours
 
 
 def test_python_ssl_accepts_both_sides_and_refuses_a_stranger(authority: Authority, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from .trust import Trust, common_name_of_root, read_trust
 log = logging.getLogger(__name__)
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # this product is younger: a clock before that is wrong
+_NONE = "there is no authority in {}: `diemcau serve` makes it at its first start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Authority:
         with self.locked():
             known = read_trust(self.ca_path)
             if not isinstance(known, Trust):
+                self._refuse_if_roots_were_lost(known)
                 self._begin(known)
             elif not self.intermediate_path.exists():
                 raise AuthorityError(
@@ -95,6 +97,15 @@ class Authority:
                     "or make another with `diemcau ca new-intermediate`"
                 )
             self.ssh.ensure()
+
+    def _refuse_if_roots_were_lost(self, known: Sequence[x509.Certificate]) -> None:
+        """A first start that was cut short has the keys of both roots; without them there were others."""
+        keys = {path.name for path in self.offline.glob("*.key")}
+        if not known and self.intermediate_path.exists() and keys != {"root-1.key", "root-2.key"}:
+            raise AuthorityError(
+                f"{self.ca_path} is missing: put it back from a backup, or take roots.crt from the medium "
+                "with the roots' keys; made anew it would lock out every unit"
+            )
 
     def _begin(self, old: Sequence[x509.Certificate]) -> None:
         """Make roots and intermediate. Cut short anywhere it is begun again, with the keys it had made."""
@@ -132,9 +143,7 @@ class Authority:
         """The trusted roots. Raises :class:`AuthorityError` when there is no authority here."""
         known = read_trust(self.ca_path)
         if not isinstance(known, Trust):
-            raise AuthorityError(
-                f"there is no authority in {self.folder}: `diemcau serve` makes it at its first start"
-            )
+            raise AuthorityError(_NONE.format(self.folder))
         return known
 
     def ca_pem(self) -> bytes:
@@ -322,6 +331,8 @@ class Authority:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """One process at a time: the launcher, the controller and the command line share this folder."""
+        if not self.folder.is_dir():
+            raise AuthorityError(_NONE.format(self.folder))
         with (self.folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

@@ -84,9 +84,8 @@ def take_offline(authority: Authority, destination: Path) -> list[str]:
     Gives the names of what was moved. Raises :class:`AuthorityError`; whatever failed, each key is at least
     in one of the two places.
     """
-    trust = authority.trust()
     with authority.locked():
-        names = keys_here(authority)
+        trust, names = authority.trust(), keys_here(authority)
         if not destination.is_dir():
             raise AuthorityError(f"{destination} is not a folder: is the medium plugged in and mounted?")
         if destination.resolve().is_relative_to(authority.folder.resolve()):
@@ -115,9 +114,9 @@ def new_intermediate(authority: Authority, roots: Path | None = None) -> x509.Ce
 
     What the former one signed goes on counting: it carries that one's certificate along.
     """
-    trust = authority.trust()
-    key = _key_of(trust, roots or authority.offline, root_name(trust.active))
     with authority.locked():
+        trust = authority.trust()
+        key = _key_of(trust, roots or authority.offline, root_name(trust.active))
         return authority.write_intermediate(trust.active, key)
 
 
@@ -128,38 +127,39 @@ def rotate(authority: Authority, roots: Path | None = None) -> Trust:
     when it asks who it is. The former active root stays trusted, for what it vouched for, until
     :func:`forget_former`; until then no other rotation is made.
     """
-    trust, folder = authority.trust(), roots or authority.offline
-    if trust.former:
-        raise AuthorityError(
-            f"{root_name(trust.former[0])} is still trusted: a unit that sleeps through two changes of roots "
-            "accepts nobody; when every unit has renewed, run `diemcau ca forget-old` first"
-        )
-    key = _key_of(trust, folder, root_name(trust.asleep))
-    number = trust.next_number()
     with authority.locked():
+        trust, folder = authority.trust(), roots or authority.offline
+        if trust.former:
+            raise AuthorityError(
+                f"{root_name(trust.former[0])} is still trusted: a unit that sleeps through two changes of "
+                "roots accepts nobody; when every unit has renewed, run `diemcau ca forget-old` first"
+            )
+        key = _key_of(trust, folder, root_name(trust.asleep))
+        number = trust.next_number()
         try:
             fresh = _next_key(folder / f"root-{number}.key")
+            asleep = made.root(fresh, common_name_of_root(number), authority.now())
+            turned = Trust(trust.asleep, asleep, (trust.active,))
+            write_whole(folder / "roots.crt", turned.bundle())
         except OSError as error:
             raise AuthorityError(
-                f"{folder} cannot be written: {error.strerror}; nothing was changed"
+                f"{folder} cannot be written: {error.strerror}; the roots are as they were"
             ) from None
-        asleep = made.root(fresh, common_name_of_root(number), authority.now())
         # First the signer, then the order: in between, it is signed by a root everybody trusts already.
         authority.write_intermediate(trust.asleep, key)
-        turned = Trust(trust.asleep, asleep, (trust.active,))
         write_whole(authority.ca_path, turned.bundle())
     return turned
 
 
 def forget_former(authority: Authority) -> list[str]:
     """Trust the former roots no more; gives their names. Whoever knows only them has to be enrolled anew."""
-    trust = authority.trust()
-    online = authority.intermediate().certificate
-    if any(made.signed(online, root) for root in trust.former):
-        raise AuthorityError(
-            "the online authority is still signed by a former root: run `diemcau ca new-intermediate` first"
-        )
     with authority.locked():
+        trust, online = authority.trust(), authority.intermediate().certificate
+        if any(made.signed(online, root) for root in trust.former):
+            raise AuthorityError(
+                "the online authority is still signed by a former root: "
+                "run `diemcau ca new-intermediate` first"
+            )
         write_whole(authority.ca_path, Trust(trust.active, trust.asleep).bundle())
         authority.old_key_path.unlink(missing_ok=True)
         keep_names(authority.folder)
