@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from diemcau_agent.ipc import Garbage
 from diemcau_agent.screen.canvas import Canvas
-from diemcau_agent.screen.elements import Box, Drawing, Hole, Rect, Scene, Sign, Text
+from diemcau_agent.screen.elements import Box, Code, Drawing, Hole, Rect, Scene, Sign, Text
 from diemcau_agent.screen.gallery import COMMON, NOW, VIEWS, draw_all
 from diemcau_agent.screen.show import parse_show
 from diemcau_agent.screen.theme import FONTS, LIVE
@@ -73,7 +74,10 @@ def test_nothing_leaves_the_screen_nor_covers_another_text(
         assert apart, (one, other)
 
 
-@pytest.mark.parametrize("name", sorted(VIEWS.keys() - {"idle-long", "fault-long"}))
+NOWHERE = {name for name, show in VIEWS.items() if "site" in show and show["site"] is None}
+
+
+@pytest.mark.parametrize("name", sorted(VIEWS.keys() - NOWHERE - {"idle-long", "fault-long"}))
 def test_site_and_clock_are_always_in_the_same_place(scene_of: Any, name: str) -> None:
     (clock,) = [e for e in scene_of(name) if isinstance(e, Text) and e.text == "07:48"]
     (site,) = [e for e in scene_of(name) if isinstance(e, Text) and e.text == "Xã Ea M'Droh" and e.y < 60]
@@ -204,6 +208,64 @@ def test_the_countdown_follows_the_clock(scene_of: Any) -> None:
     for left_s, large in ((12 * 60, "12 phút"), (59, "59 giây"), (0, "Đang kết nối…")):
         assert large in texts(scene_of("countdown", now=start - timedelta(seconds=left_s)))
     assert "Đang kết nối…" in texts(scene_of("countdown", next=None))
+
+
+@pytest.mark.parametrize("name", sorted(NOWHERE))
+def test_a_box_without_a_site_has_its_number_in_that_place(scene_of: Any, name: str) -> None:
+    scene = scene_of(name)
+    (clock,) = [e for e in scene if isinstance(e, Text) and e.text == "07:48"]
+    (number,) = [e for e in scene if isinstance(e, Text) and "DC-2041-0177" in e.text]
+    assert clock.size == 44 and clock.x > 1100 and number.y < 60
+
+
+def test_the_code_is_told_in_threes_and_as_a_code_to_scan(scene_of: Any) -> None:
+    scene = scene_of("enrolling-code")
+    (digits,) = [e for e in scene if isinstance(e, Text) and e.text == "407 913 526"]
+    assert digits.size >= 100, "to be read out from the last row"
+    assert [e.address for e in scene if isinstance(e, Code)] == ["https://198.51.100.11:8443/e#407913526"]
+    assert "Mã dùng được đến 08:03" in said(scene)
+    assert "Phiếu lắp đặt đã hết hạn" in said(scene_of("enrolling-code-voucher"))
+
+
+def test_every_step_says_how_it_stands_by_sign_and_word(scene_of: Any) -> None:
+    said_of = texts(scene_of("enrolling-unreachable"))
+    assert [said_of.count(word) for word in ("Đã xong", "Chưa được", "Chưa đến lượt")] == [1, 2, 5]
+    signs = [e.sign for e in scene_of("enrolling-unreachable") if isinstance(e, Drawing)]
+    assert signs.count(Sign.READY) == 1 and signs.count(Sign.NOT_READY) == 2
+    assert texts(scene_of("enrolling-ready")).count("Đã xong") == 7
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_whatever_fails_is_a_whole_sentence_that_says_what_to_do(scene_of: Any, language: str) -> None:
+    long = {"where": "https://hop.quang-ngai.example:8443", "line": "12"}
+    for key in words(language).texts:
+        if key.startswith("enrolling_why."):
+            way = {**VIEWS["enrolling-unreachable"]["enrolling"], **long, "why": key.split(".")[1]}
+            scene = scene_of("enrolling-unreachable", enrolling=way, language=language)
+            assert "…" not in said(scene).replace("Đang làm…", ""), key
+    unheard = {**VIEWS["enrolling-unreachable"]["enrolling"], "why": "of_next_year"}
+    assert words("vi")("enrolling_why.other") in said(scene_of("enrolling-unreachable", enrolling=unheard))
+
+
+def test_what_the_camera_looks_for_is_said_before_and_while_it_is_open(scene_of: Any) -> None:
+    before = scene_of("enrolling-notice")
+    assert {"Camera sẽ bật sau", "5 giây"} <= set(texts(before))
+    assert "mã QR trên phiếu lắp đặt" in said(before)
+    assert "Camera đang BẬT" in texts(scene_of("enrolling-camera"))
+
+
+def test_a_clock_that_is_known_to_be_wrong_is_not_shown(scene_of: Any) -> None:
+    show = parse_show({**COMMON, "clock_ahead_s": 3600})
+    assert show.clock_ahead_s == 3600
+    with pytest.raises(Garbage):
+        parse_show({**COMMON, "clock_ahead_s": "an hour"})
+
+
+def test_a_replaced_unit_says_what_to_do_with_it(scene_of: Any) -> None:
+    scene = scene_of("replaced")
+    assert "Máy này đã được thay thế" in texts(scene)
+    assert "gửi về đơn vị quản trị" in said(scene) and "đã được xóa" in said(scene)
+    assert "Máy này đã bị thu hồi" in texts(scene_of("revoked"))
 
 
 def test_before_the_unit_has_spoken(canvas: Canvas) -> None:

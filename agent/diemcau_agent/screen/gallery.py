@@ -61,6 +61,42 @@ _URGENT = {
 }
 _HELD = {"title": _TITLE, "mode": "elsewhere", "starts_at": "2026-03-12T00:30:00Z", "ends_at": _END}
 
+_STEPS = ("line", "address", "time", "approval", "configuration", "check", "ready")
+
+
+def _way(step: str, at: str = "doing", **more: object) -> Line:
+    """A box that is at `step`."""
+    place = _STEPS.index(step)
+    stands = ["done"] * place + [at] + ["ahead"] * (len(_STEPS) - place - 1)
+    steps = [{"step": one, "at": how} for one, how in zip(_STEPS, stands, strict=True)]
+    return {
+        "view": "enrolling",
+        "site": None,
+        "coordinator": {"name": "", "phone": ""},
+        "readiness": {"verdict": "unknown"},
+        "next": None,
+        "enrolling": {"steps": steps, "serial": "DC-2041-0177", **more},
+    }
+
+
+_CODE = {
+    "code": "407913526",
+    "until": "2026-03-12T01:03:00Z",
+    "qr": "https://198.51.100.11:8443/e#407913526",
+}
+_SERVER = "https://hop.ea-kar.example:8443"
+
+
+def _replaced(verdict: str, **more: object) -> Line:
+    return {
+        "view": "replaced",
+        "site": None,
+        "link": False,
+        "next": None,
+        "replaced": {"verdict": verdict, "site_name": _HERE, "serial": "DC-2041-0177", **more},
+    }
+
+
 _CHECKING = {"verdict": "checking", "checking_what": "camera"}
 _FAULT = {"verdict": "not_ready", "instruction": "camera_missing"}
 _NOTICE = {"opens_at": "2026-03-12T00:48:05Z", "reason": "check"}
@@ -205,6 +241,44 @@ VIEWS: dict[str, Line] = {
     },
     "reconnecting": {"view": "reconnecting", "meeting": _meeting(*_TWO, speaker=None)},
     "goodbye": {"view": "goodbye"},
+    "enrolling-line": {**_way("line", "failed", why="no_line"), "link": False},
+    "enrolling-address": _way("address"),
+    "enrolling-not-found": _way("address", "failed", why="not_found"),
+    "enrolling-unreachable": {
+        **_way("address", "failed", why="unreachable", where=_SERVER),
+        "coordinator": COMMON["coordinator"],
+    },
+    "enrolling-boot-file": _way(
+        "address", "failed", why="boot_file_broken", where="/boot/firmware/diemcau.toml", line="14"
+    ),
+    "enrolling-foreign": _way("address", "failed", why="foreign_authority", where=_SERVER),
+    "enrolling-notice": {
+        **_way("address", "failed", why="not_found"),
+        "privacy": {"opens_at": "2026-03-12T00:48:05Z", "reason": "code"},
+    },
+    "enrolling-camera": {**_way("address", "failed", why="not_found"), "privacy": {"camera": True}},
+    "enrolling-code": _way("approval", **_CODE),
+    "enrolling-code-voucher": _way("approval", **_CODE, remark="voucher_expired"),
+    "enrolling-refused": _way("approval", "failed", why="refused"),
+    "enrolling-configuration": _way("configuration", site_name=_HERE),
+    "enrolling-check": {
+        **_way("check"),
+        "site": COMMON["site"],
+        "readiness": {"verdict": "checking", "checking_what": "sound"},
+    },
+    "enrolling-ready": {**_way("ready", "done"), "site": COMMON["site"]},
+    "enrolling-long": _way("configuration", site_name=_LONG),
+    "enrolling-en": {**_way("approval", **_CODE, remark="line_lost"), "language": "en"},
+    "enrolling-unreachable-en": {
+        **_way(
+            "address", "failed", why="two_boot_files", where="/boot/diemcau.toml, /boot/firmware/diemcau.toml"
+        ),
+        "language": "en",
+    },
+    "replaced": _replaced("replaced"),
+    "replaced-long": _replaced("replaced", site_name=_LONG),
+    "revoked": _replaced("revoked"),
+    "replaced-en": {**_replaced("replaced"), "language": "en"},
     "idle-en": {"language": "en", "readiness": {"verdict": "not_ready", "instruction": "camera_black"}},
     "meeting-en": {
         "language": "en",

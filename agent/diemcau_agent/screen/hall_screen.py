@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ..frames import FrameReader
@@ -142,6 +142,8 @@ class HallScreen:
     def _compose(self, live: tuple[bool, ...]) -> Scene:
         canvas = self._canvas
         now = datetime.now(UTC)
+        if self._show is not None:  # a clock that is known to be wrong is not shown
+            now -= timedelta(seconds=self._show.clock_ahead_s)
         return compose(
             self._show, now, live, width=canvas.width, height=canvas.height, measure=canvas.measure
         )

@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from diemcau_wire.enrolment import CODE_DIGITS
 from diemcau_wire.messages import Mode
 
 from ..ipc import Garbage, Line
+from ..rules.enrolling import At, Step
 from ..rules.verdict import Verdict
 from .words import LANGUAGES
 
@@ -28,6 +30,7 @@ class Reason(StrEnum):
 
     CHECK = "check"
     PICTURE = "picture"
+    CODE = "code"
 
 
 class View(StrEnum):
@@ -39,6 +42,8 @@ class View(StrEnum):
     MEETING = "meeting"
     RECONNECTING = "reconnecting"
     GOODBYE = "goodbye"
+    ENROLLING = "enrolling"
+    REPLACED = "replaced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +124,40 @@ class Privacy:
 
 
 @dataclass(frozen=True, slots=True)
+class Enrolling:
+    """How far a box is on its way to be a unit. `why` and `remark` are keys of the texts, "" for nothing
+    wrong; `where` and `line` is what their sentences name. `code` are nine digits, good until `until`, `qr`
+    the address they are entered at."""
+
+    steps: tuple[tuple[Step, At], ...]
+    why: str = ""
+    remark: str = ""
+    where: str = ""
+    line: str = ""
+    code: str = ""
+    until: datetime | None = None
+    qr: str = ""
+    site_name: str = ""
+    serial: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A unit that is none any more: another one serves `site_name` now, or it was revoked."""
+
+    revoked: bool
+    site_name: str
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
 class Show:
     """One `show` line. `phone` is the address of the hall's phone page, "" while it is of no use.
 
     `checking`: what is being checked now, a key of the texts. The check may be put off until
     `postpone_until` at the latest; one that was put off comes at `postponed_to`. `whom` is to be called
-    about the instruction, None for the coordinator.
+    about the instruction, None for the coordinator. `clock_ahead_s` is how far this machine's clock is known
+    to be ahead of the coordinator's.
     """
 
     view: View
@@ -145,17 +178,21 @@ class Show:
     whom: Contact | None = None
     privacy: Privacy = Privacy()
     hand: bool = False
+    clock_ahead_s: float = 0.0
+    enrolling: Enrolling | None = None
+    replaced: Replaced | None = None
 
     @property
     def waiting(self) -> bool:
         """True while no meeting has the screen, nor an urgent one calls."""
-        return self.view in (View.IDLE, View.COUNTDOWN, View.HELD) and self.urgent is None
+        waiting = (View.IDLE, View.COUNTDOWN, View.HELD, View.ENROLLING)
+        return self.view in waiting and self.urgent is None
 
     @property
     def faulty(self) -> bool:
         """True when what keeps this hall from being ready has the screen."""
         bad = self.verdict is Verdict.NOT_READY and bool(self.instruction)
-        return bad and self.waiting and self.view is not View.HELD
+        return bad and self.waiting and self.view in (View.IDLE, View.COUNTDOWN)
 
 
 def parse_show(line: Line) -> Show:
@@ -180,6 +217,9 @@ def parse_show(line: Line) -> Show:
         whom=_part(readiness, "whom", _contact),
         privacy=_part(line, "privacy", _privacy) or Privacy(),
         hand=_flag(line, "hand"),
+        clock_ahead_s=_seconds(line, "clock_ahead_s"),
+        enrolling=_part(line, "enrolling", _enrolling),
+        replaced=_part(line, "replaced", _replaced),
     )
     if show.language not in LANGUAGES:
         raise Garbage(f"unknown language {show.language[:20]!r}")
@@ -187,6 +227,10 @@ def parse_show(line: Line) -> Show:
         raise Garbage("the view `meeting` without a meeting")
     if show.view is View.HELD and show.held is None:
         raise Garbage("the view `held` without a meeting that holds the hall")
+    if show.view is View.ENROLLING and show.enrolling is None:
+        raise Garbage("the view `enrolling` without the way so far")
+    if show.view is View.REPLACED and show.replaced is None:
+        raise Garbage("the view `replaced` without what was said")
     return show
 
 
@@ -229,6 +273,38 @@ def _privacy(part: Line) -> Privacy:
         opens_at=_time_or_none(part, "opens_at"),
         reason=_choice(Reason, part, "reason", Reason.CHECK),
     )
+
+
+def _enrolling(part: Line) -> Enrolling:
+    steps = part.get("steps", [])
+    if not isinstance(steps, list) or len(steps) > len(Step):
+        raise Garbage("steps: not a list of steps")
+    code = _text(part, "code", "")
+    if code and not (len(code) == CODE_DIGITS and code.isascii() and code.isdigit()):
+        raise Garbage("code: not nine digits")
+    return Enrolling(
+        steps=tuple(_step(step) for step in steps),
+        why=_text(part, "why", ""),
+        remark=_text(part, "remark", ""),
+        where=_text(part, "where", ""),
+        line=_text(part, "line", ""),
+        code=code,
+        until=_time_or_none(part, "until"),
+        qr=_address(part, "qr"),
+        site_name=_text(part, "site_name", ""),
+        serial=_text(part, "serial", ""),
+    )
+
+
+def _step(part: Any) -> tuple[Step, At]:
+    if not isinstance(part, dict):
+        raise Garbage("step: not an object")
+    return _choice(Step, part, "step"), _choice(At, part, "at")
+
+
+def _replaced(part: Line) -> Replaced:
+    revoked = _text(part, "verdict") == "revoked"
+    return Replaced(revoked, _text(part, "site_name", ""), _text(part, "serial", ""))
 
 
 def _meeting(part: Line) -> Meeting:
@@ -293,6 +369,13 @@ def _flag(part: Line, key: str) -> bool:
     if not isinstance(value, bool):
         raise Garbage(f"{key}: neither true nor false")
     return value
+
+
+def _seconds(part: Line, key: str) -> float:
+    value = part.get(key, 0.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e10:
+        raise Garbage(f"{key}: not a number of seconds")
+    return float(value)
 
 
 def _time(part: Line, key: str) -> datetime:

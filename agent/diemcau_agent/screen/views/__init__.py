@@ -9,7 +9,7 @@ from ..elements import Scene
 from ..page import Measure, Page
 from ..show import Show, View
 from ..words import Words, words
-from . import checking, countdown, edges, fault, held, idle, meeting, notices
+from . import checking, countdown, edges, enrolling, fault, held, idle, meeting, notices, replaced
 
 _DRAW: dict[View, Callable[[Page, Words, Show, datetime], None]] = {
     View.IDLE: idle.draw,
@@ -17,6 +17,8 @@ _DRAW: dict[View, Callable[[Page, Words, Show, datetime], None]] = {
     View.HELD: held.draw,
     View.RECONNECTING: notices.draw_reconnecting,
     View.GOODBYE: notices.draw_goodbye,
+    View.ENROLLING: enrolling.draw,
+    View.REPLACED: replaced.draw,
 }
 
 

@@ -41,7 +41,7 @@ def draw_notice(page: Page, words: Words, show: Show, seconds: int) -> None:
     """What opens, why, and when, as large as a countdown; how to say no."""
     page.box(0, AREA_TOP, WIDTH, _BANNER, CARE)
     reason = show.privacy.reason
-    signs = [Sign.CAMERA] if reason is Reason.PICTURE else [Sign.CAMERA, Sign.MIC_OPEN]
+    signs = [Sign.CAMERA, Sign.MIC_OPEN] if reason is Reason.CHECK else [Sign.CAMERA]
     x = float(MARGIN)
     for sign in signs:
         page.sign(x, AREA_TOP + 18, 56, sign, BLACK)
@@ -59,12 +59,13 @@ def draw_notice(page: Page, words: Words, show: Show, seconds: int) -> None:
         middle=True,
     )
     width = _code(page, show, AREA_TOP + _BANNER + 24)
-    lead = "notice.lead_picture" if reason is Reason.PICTURE else "notice.lead"
+    lead = "notice.lead" if reason is Reason.CHECK else "notice.lead_picture"
     lead_y = AREA_TOP + _BANNER + 20
     page.write(words(lead), MARGIN, lead_y, width, 60, size=42, face=Face.BOLD, colour=ACCENT)
     large = words(f"countdown.second{'' if seconds == 1 else 's'}", n=seconds)
     page.write(large, MARGIN, lead_y + 48, width, 236, size=168, smallest=90, face=Face.BOLD)
-    page.instruct(_how(words, show), MARGIN, AREA_BOTTOM - 140, width, 124, middle=True)
+    how = words("notice.code_how") if reason is Reason.CODE else _how(words, show)
+    page.instruct(how, MARGIN, AREA_BOTTOM - 140, width, 124, middle=True)
 
 
 def is_shown(show: Show) -> bool:

@@ -29,6 +29,8 @@ def draw_top(page: Page, words: Words, show: Show | None, now: datetime) -> None
     page.write(date, date_x, 0, date_width, TOP, size=26, colour=MUTED, middle=True)
     if show is None or show.site is None:
         page.write("Điểm Cầu", EDGE, 0, 600, TOP, size=32, face=Face.BOLD, colour=ACCENT, middle=True)
+        x = EDGE + page.width_of("Điểm Cầu", Face.BOLD, 32) + 24
+        _draw_serial(page, words, show, x, date_x - 32 - x)
         return
     room = date_x - 32 - EDGE
     page.write(show.site.name, EDGE, 0, room, TOP, size=32, smallest=22, face=Face.BOLD, middle=True)
@@ -36,6 +38,14 @@ def draw_top(page: Page, words: Words, show: Show | None, now: datetime) -> None
     area = show.site.area
     if area and used + page.width_of(area, Face.REGULAR, 26) <= room:
         page.write(area, EDGE + used, 1, room - used, TOP, size=26, colour=MUTED, middle=True)
+
+
+def _draw_serial(page: Page, words: Words, show: Show | None, x: float, w: float) -> None:
+    """In the place of the site, for a box that has none: the number people know it by."""
+    said = None if show is None else show.enrolling or show.replaced
+    if said is not None and said.serial:
+        text = words("enrolling.serial", serial=said.serial)
+        page.write(text, x, 0, w, TOP, size=28, smallest=20, colour=MUTED, middle=True)
 
 
 def mic_live(show: Show) -> bool:
