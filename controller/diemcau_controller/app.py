@@ -31,6 +31,7 @@ from diemcau_wire.topics import Channel
 from fastapi import FastAPI
 
 from .actions.add_user import ensure_local_token
+from .actions.backup import keep_settings
 from .actions.controller import Controller
 from .actions.desired_config import renew_every_config
 from .actions.fleet import SiteNow
@@ -71,6 +72,8 @@ from .api.answers import answers
 from .api.application import Application
 from .config import ConfigError, Settings, StateDir, load
 from .launcher import janus_admin_key, server_names
+from .services.backup import CHAIN_EVERY_S, NightlyBackup, check_chain
+from .services.backup import LOOK_S as BACKUP_LOOK_S
 from .services.floor_keeper import REPEAT_S, FloorKeeper
 from .services.incident_watch import LOOK_S as INCIDENT_LOOK_S
 from .services.incident_watch import IncidentWatch
@@ -144,6 +147,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
     pictures = Pictures(controller)
     incident_watch = IncidentWatch(controller)
     keypad_hands = KeypadHands(controller)
+    nightly = NightlyBackup(controller)
     controller.janus_reached = lambda: rooms.reached
     ingest.link = controller.post = link
 
@@ -167,6 +171,8 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         "notices": lambda: every(NOTICES_LOOK_S, lambda: plan_and_send(controller, notice)),
         "sweeper": lambda: every(2, sweep),
         "retention": lambda: every(3600, lambda: drop_old_history(controller)),
+        "backup": lambda: every(BACKUP_LOOK_S, nightly.look),
+        "list of changes": lambda: every(CHAIN_EVERY_S, lambda: check_chain(controller)),
     }
     tasks = [asyncio.create_task(supervise(name, run), name=name) for name, run in services.items()]
     link.start()
@@ -261,6 +267,7 @@ def main() -> int:
     try:
         settings = load(options.config)
         state = StateDir(options.state_dir.resolve())
+        keep_settings(options.config, state)
         asyncio.run(serve(settings, state, _listeners(settings)))
     except (ConfigError, CannotListen, AuthorityError) as error:
         print(f"diemcau: {error}", file=sys.stderr)  # noqa: T201

@@ -92,6 +92,32 @@ class Notify(_Section):
         return bool(self.urls or self.areas)
 
 
+def _recipient(text: str) -> str:
+    from .adapters.age import recipient  # loads a library that only who encrypts needs
+
+    return recipient(text)
+
+
+Recipient = Annotated[str, Field(max_length=200), AfterValidator(_recipient)]
+
+
+class Backup(_Section):
+    """The nightly backup into `folder` ("": none is made), which only the keys of `recipients` open."""
+
+    folder: Annotated[str, Field(max_length=1000, pattern=r"^(/.*)?$")] = ""
+    recipients: tuple[Recipient, ...] = ()
+    at: TimeOfDay = "01:30"
+    keep: Annotated[int, Field(ge=1, le=1000)] = 14
+
+    @model_validator(mode="after")
+    def _for_somebody(self) -> Backup:
+        if self.folder and not self.recipients:
+            raise ValueError(
+                "a backup needs recipients: `diemcau backup key FILE` makes a key and prints one"
+            )
+        return self
+
+
 class Security(_Section):
     """What approving, replacing and revoking a unit, and whatever lets somebody in, takes besides the log-in:
     with `required` a security key (WebAuthn)."""
@@ -144,6 +170,7 @@ class Settings(_Section):
     janus: Janus = Janus()
     coordinator: Coordinator = Coordinator()
     notify: Notify = Notify()
+    backup: Backup = Backup()
     security: Security = Security()
     openid: Openid = Openid()
 
@@ -273,6 +300,16 @@ class StateDir:
     def janus_admin_key(self) -> Path:
         """The key that lets the controller create rooms, written by the launcher."""
         return self.generated / "janus-admin.key"
+
+    @property
+    def kept_settings(self) -> Path:
+        """The settings file as the controller last read it, for a backup."""
+        return self.generated / "settings.toml"
+
+    @property
+    def run(self) -> Path:
+        """What lasts no longer than a process: locks, sockets, files in the making."""
+        return self.root / "run"
 
     @property
     def reports(self) -> Path:

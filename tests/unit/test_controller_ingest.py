@@ -12,7 +12,17 @@ from diemcau_controller.actions.desired import renew_schedule
 from diemcau_controller.actions.ingest import Taken, Told, ingest
 from diemcau_controller.config import Settings
 from diemcau_controller.store.database import Database
-from diemcau_controller.store.tables import Binding, Desired, EventRow, HealthRow, Newest, Site, Unit
+from diemcau_controller.store.tables import (
+    AuditRow,
+    Binding,
+    Desired,
+    EventRow,
+    HealthRow,
+    Newest,
+    Site,
+    Stream,
+    Unit,
+)
 from diemcau_wire.messages import (
     Event,
     EventKind,
@@ -185,3 +195,24 @@ def test_a_unit_ahead_of_this_database_is_overtaken(session: Session) -> None:
 def test_nothing_is_told_twice(session: Session) -> None:
     assert len(renew_schedule(session, Settings(), NOW)) == 1
     assert renew_schedule(session, Settings(), NOW + timedelta(minutes=5)) == []
+
+
+def test_a_gap_from_before_a_restore_blocks_nothing_and_is_written_down(session: Session) -> None:
+    """The unit emptied its outbox on receipts of the lost controller: 3 to 6 never come again."""
+    assert receipt(take(session, event(1), event(2))) == 2
+    session.get_one(Stream, (UNIT, "s")).restored = True
+    assert receipt(take(session, event(7), event(8))) == 2, "perhaps they are only late"
+    assert receipt(take(session, event(7), event(8), now=NOW + timedelta(seconds=10))) == 8
+    (row,) = session.scalars(select(AuditRow))
+    assert (row.action, row.subject) == ("installation.gap", f"unit:{UNIT}")
+    assert row.after == {"stream": "s", "first": 3, "last": 6}
+    assert receipt(take(session, event(10), now=NOW + timedelta(minutes=1))) == 8, "a gap of its own"
+    assert receipt(take(session, event(9), now=NOW + timedelta(minutes=2))) == 10
+
+
+def test_a_restore_without_a_gap_leaves_no_trace(session: Session) -> None:
+    take(session, event(1))
+    session.get_one(Stream, (UNIT, "s")).restored = True
+    assert receipt(take(session, event(2))) == 2
+    assert not session.get_one(Stream, (UNIT, "s")).restored
+    assert session.scalars(select(AuditRow)).all() == []

@@ -14,6 +14,8 @@ from diemcau_wire.topics import Channel
 from sqlalchemy.orm import Session
 
 from ..config import Settings, StateDir
+from ..rules.audit_chain import Verdict
+from ..rules.backups import BackupState
 from ..store.database import Database
 from ..store.writer import Writer
 from .doorkeeper import Doorkeeper
@@ -47,13 +49,23 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class ChainSeen:
+    """What the last look through the list of changes found, and when it was."""
+
+    verdict: Verdict
+    at: datetime
+
+
 @dataclass
 class Controller:
     """The parts of one running controller.
 
     `fleet` is every site as it stands, in memory. `acks` holds who waits for the answer to which command;
     `refused` counts, by reason, messages that passed the border and changed nothing. `schedules_until` is the
-    day up to which every unit has its schedule (None: not known yet).
+    day up to which every unit has its schedule (None: not known yet). `backup` is how it stands with backups,
+    `chain` what is known of the list of changes (None: not looked through yet), `authority` what a person
+    should do about the certificate authority.
     """
 
     settings: Settings
@@ -69,6 +81,9 @@ class Controller:
     schedules_until: date | None = None
     in_room: dict[str, set[str]] = field(default_factory=dict)
     door: Doorkeeper = field(default_factory=Doorkeeper)
+    backup: BackupState = field(default_factory=BackupState)
+    chain: ChainSeen | None = None
+    authority: str = "not looked at yet"
     fleet: FleetView = field(init=False)
 
     def __post_init__(self) -> None:

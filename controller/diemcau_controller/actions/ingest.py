@@ -28,6 +28,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session, aliased
 
 from ..rules import presence, room
+from ..rules.actor import SYSTEM
 from ..rules.board import line_of
 from ..rules.sources import masked_all
 from ..rules.verdicts import moment_of
@@ -42,11 +43,13 @@ from ..store.tables import (
     Stream,
     Unit,
 )
+from .audit import record
 from .controller import Letter
 from .desired import overtake
 from .note_check import held_hours, note_check, note_hour
 
 _GAP_GIVEN_UP = timedelta(hours=1)
+_GAP_AFTER_RESTORE = timedelta(seconds=10)
 _ATTENDANCE = (EventKind.JOINED, EventKind.REJOINED, EventKind.DROPPED, EventKind.LEFT)
 _DESIRED = {
     Channel.REPORTED_CONFIG: Channel.DESIRED_CONFIG,
@@ -235,7 +238,8 @@ def _receipts(session: Session, events: list[Event], now: datetime) -> dict[tupl
     """Per stream the highest sequence up to which nothing is missing.
 
     A gap is waited for: after a broken connection newer events may overtake older ones. One that stays open
-    for an hour is given up (the border refused that event), or the unit's outbox would never empty.
+    for an hour is given up (the border refused that event), or the unit's outbox would never empty. After a
+    restore it is soon given up and written down: what has a receipt of the lost controller never comes.
     """
     receipts = {}
     for unit, stream in {(event.unit, event.stream): None for event in events}:
@@ -244,12 +248,18 @@ def _receipts(session: Session, events: list[Event], now: datetime) -> dict[tupl
         if row is None:
             row = Stream(unit=unit, stream=stream, receipt=session.scalar(of_stream) or 0)
             session.add(row)
-        row.receipt = _complete_from(session, unit, stream, row.receipt)
+        before = row.receipt
+        row.receipt = _complete_from(session, unit, stream, before)
+        patience = _GAP_AFTER_RESTORE if row.restored else _GAP_GIVEN_UP
         overdue = session.scalar(
-            of_stream.where(EventRow.seq > row.receipt, EventRow.received_at < now - _GAP_GIVEN_UP)
+            of_stream.where(EventRow.seq > row.receipt, EventRow.received_at <= now - patience)
         )
         if overdue is not None:
+            if row.restored:
+                lost = {"stream": stream, "first": row.receipt + 1, "last": overdue - 1}
+                record(session, SYSTEM, now, "installation.gap", f"unit:{unit}", after=lost)
             row.receipt = _complete_from(session, unit, stream, overdue)
+        row.restored = row.restored and row.receipt == before
         receipts[unit, stream] = row.receipt
     return receipts
 

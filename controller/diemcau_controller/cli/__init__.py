@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from . import ca, fleet, incidents, meetings, run, sites, urgent, users, watch, wire
+from . import audit, backup, ca, fleet, incidents, meetings, run, sites, urgent, users, watch, wire
 from .client import Failed
 
 app = typer.Typer(
@@ -34,6 +34,9 @@ app.add_typer(incidents.incidents, name="incident")
 app.add_typer(users.users, name="user")
 app.add_typer(ca.ca, name="ca")
 app.add_typer(wire.wire, name="wire")
+app.add_typer(audit.audits, name="audit")
+app.add_typer(backup.backups, name="backup")
+app.command("restore")(backup.restore)
 
 
 def main() -> int:

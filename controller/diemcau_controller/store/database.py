@@ -9,6 +9,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session
 
@@ -71,11 +72,22 @@ def _engine(path: Path, *, synchronous: str) -> Engine:
 
 def upgrade(engine: Engine, lineage: str, revision: str = "head") -> None:
     """Bring the tables of a file up to a revision; `lineage` is `controller` or `health`."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("version_locations", str(_MIGRATIONS / "versions" / lineage).replace("%", "%%"))
-    config.set_main_option("path_separator", "newline")
+    config = _migrations(lineage)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         config.attributes["metadata"] = Base.metadata if lineage == "controller" else HealthBase.metadata
         command.upgrade(config, revision)
+
+
+def known_revisions(lineage: str) -> frozenset[str]:
+    """The revisions this version can bring up to date; a file of any other is of a newer version."""
+    scripts = ScriptDirectory.from_config(_migrations(lineage))
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def _migrations(lineage: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("version_locations", str(_MIGRATIONS / "versions" / lineage).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    return config

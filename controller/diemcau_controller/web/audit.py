@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from ..actions.controller import ChainSeen
 from ..actions.find_changes import Wanted, find_changes, known_words
 from ..api.access import Core
+from ..rules.backups import BackupState, Standing
 from .access import AdministratorPage
 from .audit_words import change_line, did, names_of, person
 from .page import render, words_of
+from .words import Words
 
 router = APIRouter(include_in_schema=False)
 
@@ -53,5 +56,30 @@ def audit(
         errors=errors,
         people=[(one, person(words, one, names)) for one in people],
         actions=[(one, did(words, one)) for one in actions],
+        chain=_chain(words, core.chain),
+        backup=_backup(words, core.backup),
         address=f"/audit?{urlencode({key: text for key, text in asked.items() if text})}&",
     )
+
+
+def _chain(words: Words, seen: ChainSeen | None) -> tuple[str, str]:
+    """Whether the list holds together: a tone and a sentence."""
+    if seen is None:
+        return "none", words("audit.chain_not_yet")
+    verdict, at = seen.verdict, _moment(words, seen.at)
+    if verdict.whole:
+        return "good", words("audit.chain_whole", number=words.number(verdict.head.number), at=at)
+    first, count = words.number(verdict.faults[0].number), words.number(verdict.broken)
+    return "bad", words("audit.chain_broken", number=first, count=count, at=at)
+
+
+def _backup(words: Words, state: BackupState) -> tuple[str, str]:
+    """How it stands with backups: a tone and a sentence."""
+    tone = {Standing.OK: "good", Standing.NONE_YET: "none", Standing.FAILED: "bad"}
+    at = words("audit.backup_never") if state.last is None else _moment(words, state.last)
+    said = words(f"audit.backup_{state.standing}", at=at, error=state.error)
+    return tone.get(state.standing, "care"), said
+
+
+def _moment(words: Words, at: datetime) -> str:
+    return f"{words.clock(at)} {words.date(at)}"

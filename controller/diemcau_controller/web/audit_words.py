@@ -18,7 +18,7 @@ from .words import Words
 
 _LONGEST = 300
 _LISTED = 8  # so many of a list are named, of those that came or went
-_TECHNICAL = frozenset({"version", "sha256", "attachment", "id", "link"})  # says nothing to people
+_TECHNICAL = frozenset({"version", "sha256", "attachment", "id", "link", "stream"})  # says nothing to people
 _SITES = frozenset({"site", "sites", "main_site", "speakers"})
 _MEETINGS = frozenset({"meeting", "meetings"})
 _PEOPLE = frozenset({"assignee", "gate_confirmed_by"})
