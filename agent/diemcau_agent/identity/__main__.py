@@ -7,6 +7,7 @@ time to or with `--anyway`. Exit codes: 0 done, 1 the unit process is gone, 2 us
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import socket
@@ -35,7 +36,8 @@ def main() -> int:
     given = parser.parse_args()
     log_to_stderr(process="identity")
     os.umask(0o077)
-    os.nice(5)  # a meeting may run meanwhile
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        os.nice(5)  # a meeting may run meanwhile
     folder = StateFolder(given.state_dir)
     try:
         sock = _unit()

@@ -7,6 +7,7 @@ for its coordinator on the local network.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tomllib
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from .trouble import Trouble
+
+log = logging.getLogger(__name__)
 
 PLACES = "DIEMCAU_BOOT_FILES"
 NAME = "diemcau.toml"
@@ -73,8 +76,11 @@ def read(paths: list[Path]) -> Prepared | None:
                 content = file.read(MAX_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except OSError:
-            raise Trouble("address", "boot_file_unreadable", where=str(path)) from None
+        except OSError as error:
+            if not os.access(path.parent, os.X_OK):  # a partition that is not ours to look into
+                log.info("not looked into", extra={"path": str(path.parent)})
+                continue
+            raise Trouble("address", "boot_file_unreadable", where=str(path), detail=str(error)) from None
         found.setdefault(content, path)
     if len(found) > 1:
         raise Trouble("address", "two_boot_files", where=", ".join(str(path) for path in found.values()))
