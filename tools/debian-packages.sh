@@ -46,6 +46,8 @@ if [ "$1" != run ]; then
     need gstreamer1.0-plugins-good element rtp
     need gstreamer1.0-plugins-bad element videoparsersbad
     need gstreamer1.0-plugins-ugly element x264
+    need openssh-client command_ ssh-keygen # certificates of the SSH authorities, read by OpenSSH itself
+    need openssh-server command_ sshd
     need pulseaudio command_ pulseaudio # a sound server without a sound card
     need pulseaudio-utils command_ pactl
     need libasound2-plugins alsa_plugin pulse
@@ -69,9 +71,12 @@ else
 fi
 
 echo "Installing Debian packages:$missing" >&2
+unit_of() { # how the package calls its service
+    case "$1" in openssh-server) echo ssh ;; *) echo "${1%-light}" ;; esac
+}
 services=
-for service in mosquitto janus nginx-light; do
-    case " $missing " in *" $service "*) services="$services ${service%-light}.service" ;; esac
+for service in mosquitto janus nginx-light openssh-server; do
+    case " $missing " in *" $service "*) services="$services $(unit_of "$service").service" ;; esac
 done
 
 # Nothing the packages bring may be started: the product runs its own, with its own configuration.
