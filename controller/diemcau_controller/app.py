@@ -53,6 +53,8 @@ from .api import (
     attendees,
     audit,
     board,
+    enrol,
+    enrolments,
     events,
     faults,
     floor,
@@ -67,6 +69,7 @@ from .api import (
     units,
     urgent,
     users,
+    vouchers,
 )
 from .api.answers import answers
 from .api.application import Application
@@ -217,8 +220,11 @@ def create_app(controller: Controller) -> FastAPI:
         reports,
         incidents,
         faults,
+        enrolments,
+        vouchers,
     ):
         app.include_router(part.router, prefix="/api/v1", responses=answers(422))
+    app.include_router(enrol.router)
     app.include_router(health.router)
     pages.install(app)
     return app

@@ -292,6 +292,11 @@ class StateDir:
         return self.generated / "first-login"
 
     @property
+    def voucher_key(self) -> Path:
+        """The key that seals papers for sites."""
+        return self.generated / "voucher.key"
+
+    @property
     def contact(self) -> Path:
         """How to reach the running controller: JSON {`url`, `mqtt_host`, `mqtt_port`, `timezone`}."""
         return self.generated / "controller.json"

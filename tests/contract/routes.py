@@ -9,6 +9,12 @@ GET /healthz                                            # whether the controller
 GET /api/v1/openapi.json                                # what the API is
 PUT /api/v1/units/{unit}/picture                        # the unit's own upload token
 PUT /api/v1/units/{unit}/room-picture
+GET /enrol/v1/roots                                     # a unit without certificate: proof of its key
+POST /enrol/v1/requests
+POST /enrol/v1/requests/{request_id}/reveal
+POST /enrol/v1/requests/{request_id}/status
+POST /enrol/v1/challenge
+POST /enrol/v1/identity
 GET /live                                               # a log-in, or the link of a hall or a chair
 GET /login                                              # name and password
 POST /login
@@ -78,6 +84,9 @@ GET /sites/{site}/notice.png
 """
 
 TECHNICIAN = """
+POST /api/v1/enrolments/look
+POST /api/v1/enrolments/approve
+GET /api/v1/work-orders
 """
 
 VIEWER = """
@@ -192,6 +201,16 @@ PATCH /api/v1/groups/{group}
 DELETE /api/v1/groups/{group}
 POST /api/v1/units
 POST /api/v1/units/{unit}/commands
+POST /api/v1/units/{unit}/revoke
+GET /api/v1/enrolments
+POST /api/v1/enrolments/{enrolment}/refuse
+GET /api/v1/clones
+POST /api/v1/clones/{number}/decide
+GET /api/v1/vouchers
+POST /api/v1/vouchers
+DELETE /api/v1/vouchers/{voucher}
+POST /api/v1/work-orders
+POST /api/v1/work-orders/{order}/close
 PUT /api/v1/incidents/{incident}/assignee
 POST /api/v1/incidents/{incident}/close
 POST /api/v1/incidents/{incident}/reopen
@@ -219,6 +238,7 @@ POST /sites/groups/{group}/remove
 ADMINISTRATOR = """
 POST /schedule/{meeting}/gate
 POST /api/v1/sites/import
+POST /api/v1/enrolments/alarms/{number}/lift
 POST /api/v1/sites/{site}/restore
 POST /api/v1/areas
 PATCH /api/v1/areas/{area}

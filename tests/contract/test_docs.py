@@ -15,6 +15,8 @@ from diemcau_controller.api import (
     attachments,
     attendees,
     board,
+    enrol,
+    enrolments,
     events,
     faults,
     floor,
@@ -28,6 +30,7 @@ from diemcau_controller.api import (
     units,
     urgent,
     users,
+    vouchers,
 )
 from diemcau_controller.cli import app
 from diemcau_controller.config import Settings
@@ -82,6 +85,7 @@ def routes() -> Iterator[str]:
                 attachments,
                 attendees,
                 board,
+                enrolments,
                 events,
                 faults,
                 floor,
@@ -94,8 +98,10 @@ def routes() -> Iterator[str]:
                 units,
                 urgent,
                 users,
+                vouchers,
             )
         ),
+        (enrol, ""),
         (health, ""),
         (incidents_page, ""),
         (report_page, ""),

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session, joinedload
 from ..config import Settings
 from ..store.tables import Desired, Site, Unit
 from .controller import Letter
-from .tokens import digest
+from .tokens import digest, new_pin
 
 
 def renew_config(session: Session, settings: Settings, units: Iterable[Unit]) -> list[Letter]:
@@ -93,7 +93,7 @@ def _check_room(settings: Settings, site: Site) -> Join:
     """The site's own test room; the service that keeps rooms makes it."""
     if site.check_room is None or site.check_pin is None:
         site.check_room = f"check-{secrets.token_hex(8)}"
-        site.check_pin, site.check_secret = f"{secrets.randbelow(10**12):012}", secrets.token_hex(16)
+        site.check_pin, site.check_secret = new_pin(), secrets.token_hex(16)
     return Join(url=settings.janus_url, room=site.check_room, pin=site.check_pin)
 
 

@@ -47,6 +47,7 @@ from .audit import record
 from .controller import Letter
 from .desired import overtake
 from .note_check import held_hours, note_check, note_hour
+from .note_join import note_join, note_other_start
 
 _GAP_GIVEN_UP = timedelta(hours=1)
 _GAP_AFTER_RESTORE = timedelta(seconds=10)
@@ -128,6 +129,8 @@ def _state(session: Session, state: State, at: datetime, told: Told) -> None:
     if not presence.counts(state.status, state.nonce, unit.nonce):
         told.refused["stale"] += 1
         return
+    if state.status is state.status.ONLINE and state.nonce != unit.nonce:
+        told.news += note_join(session, unit, state, at)
     unit.status = state.status.value
     unit.boot_id, unit.nonce, unit.version = state.boot_id, state.nonce, state.version
     if state.status is not state.status.LOST:
@@ -143,6 +146,8 @@ def _health(session: Session, health: Health, now: datetime, told: Told) -> None
         if document.get("boot_id") == health.boot_id and int(document.get("seq", 0)) >= health.seq:
             told.refused["stale"] += 1
             return
+    if unit.boot_id not in (None, health.boot_id):
+        told.news += note_other_start(session, unit, health, now)
     line_before = line_of("online", newest.document.get("link_rtt_ms") if newest is not None else None)
     _newest(session, health.unit, Channel.HEALTH, now, health)
     session.add(HealthRow(unit=health.unit, at=now, document=_document(health)))

@@ -16,6 +16,7 @@ from ..store.tables import Meeting, Occurrence
 from .controller import Letter
 from .desired import renew_schedule, units_at
 from .plan_of import plan_of
+from .tokens import new_pin
 
 
 def fit_occurrences(
@@ -63,7 +64,7 @@ def new_occurrence(meeting: Meeting, time: Times) -> Occurrence:
         cap_at=time.cap_at,
         room=secrets.token_hex(8),
         secret=secrets.token_hex(16),
-        pin=f"{secrets.randbelow(10**12):012}",
+        pin=new_pin(),
         floor_speakers=list(floor.default(meeting.main_site_id).speakers),
     )
 

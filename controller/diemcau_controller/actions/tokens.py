@@ -1,4 +1,4 @@
-"""Bearer tokens: made here, kept only as digests."""
+"""Secrets made by chance: bearer tokens, kept only as digests, and PINs of rooms."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def new_token() -> str:
 def digest(token: str) -> str:
     """What is kept of a token. It has enough entropy that a plain SHA-256 cannot be searched."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def new_pin() -> str:
+    """The PIN of a room: twelve digits."""
+    return f"{secrets.randbelow(10**12):012}"

@@ -52,7 +52,7 @@ class VideoRooms:
         self._audio: dict[tuple[str, str], tuple[str, ...]] = {}  # (room, feed) to the mids of its sound
 
     async def create(self, spec: RoomSpec) -> None:
-        """Make the room; one that is there gets the new number of publishers.
+        """Make the room; one that is there gets this number of publishers and this PIN.
 
         Raises :class:`JanusRefused` when a room of this id is somebody else's (another secret).
         """
@@ -82,7 +82,7 @@ class VideoRooms:
             if refused.code != _EXISTS:
                 raise
             edit = {"request": "edit", "room": spec.room, "secret": spec.secret, "permanent": spec.lasting}
-            await self._ask({**edit, "new_publishers": spec.publishers})
+            await self._ask({**edit, "new_publishers": spec.publishers, "new_pin": spec.pin})
 
     async def destroy(self, room_id: str, secret: str) -> None:
         """End the room for everybody; one that is gone already is fine."""

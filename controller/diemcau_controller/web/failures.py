@@ -36,7 +36,7 @@ def install(app: FastAPI) -> None:
 def is_page(request: Request) -> bool:
     """True for addresses that people look at."""
     path = request.url.path
-    return not path.startswith(("/api/", "/static/")) and path not in ("/healthz", "/live")
+    return not path.startswith(("/api/", "/enrol/", "/static/")) and path not in ("/healthz", "/live")
 
 
 def _by_surface(as_json: Any, as_page: Answer) -> Answer:

@@ -15,8 +15,8 @@ class Enrolment(Base):
 
     `state` as in :mod:`..rules.enrolment`. `nonce` is the controller's, `unit_nonce` the unit's once it was
     opened; the nine digits are there from then on. `source` is the address it came from. Once decided:
-    by whom, for which `site_id`, `what` (`install`, `replace`) and the `epoch` it got there. `reason` says
-    why it ended, or why its voucher did not do.
+    by whom, for which `site_id`, `what` (`install`, `replace`) and the `epoch` it got there; `fetched_at` is
+    when the unit first came for its certificate. `reason` says why it ended, or why its voucher did not do.
     """
 
     __tablename__ = "enrolment"
@@ -48,6 +48,7 @@ class Enrolment(Base):
     site_id: Mapped[str | None] = mapped_column(ForeignKey("site.id"))
     what: Mapped[str | None]
     epoch: Mapped[int | None]
+    fetched_at: Mapped[datetime | None]
 
 
 class WrongTry(Base):

@@ -170,6 +170,7 @@ def _admission() -> None:
         sa.Column("site_id", sa.String(), nullable=True),
         sa.Column("what", sa.String(), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=True),
+        sa.Column("fetched_at", sa.DateTime(), nullable=True),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
