@@ -14,7 +14,7 @@ from ..adapters.openid import Claims, Provider, ProviderAway, ProviderRefused
 from ..config import Openid
 from ..rules.actor import SYSTEM, Actor
 from ..rules.openid import name_of, role_of
-from ..rules.refusals import Conflict, Forbidden, Refusal
+from ..rules.refusals import Conflict, NotFound, Refusal
 from ..store.tables import OpenidAccount, OpenidFlow, User
 from .add_user import LOCAL, user_settings
 from .audit import record
@@ -195,7 +195,7 @@ def _connect(session: Session, settings: Openid, claims: Claims, user: User, now
 def _provider(controller: Controller) -> Provider:
     settings, secret = controller.settings.openid, ""
     if not settings.issuer:
-        raise Forbidden("log-in by another system is not set up", code="openid.off")
+        raise NotFound("log-in by another system is not set up", code="openid.off")
     if settings.client_secret_file is not None:
         try:
             secret = settings.client_secret_file.read_text(encoding="utf-8").strip()

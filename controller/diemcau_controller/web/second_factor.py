@@ -58,8 +58,8 @@ async def post_answer(request: Request, core: Core, who: ContractorPage) -> Resp
         await show(core, who, session_key(request), sent["answer"])
     except Refusal as error:
         wrong = mistakes(words_of(request), error)
-        return await run_in_threadpool(_ask, request, core, who, sent["next"], sent["kept"], wrong)
-    return _onwards(sent["next"], sent["kept"])
+        return await run_in_threadpool(_ask, request, core, who, sent["next"], sent["waiting"], wrong)
+    return _onwards(sent["next"], sent["waiting"])
 
 
 @router.get("/account/keys/new")
@@ -92,10 +92,15 @@ async def post_key(request: Request, core: Core, who: ContractorPage) -> Respons
     try:
         await register(core, who, session_key(request), sent["name"], sent["answer"])
     except Refusal as error:
-        values = {name: sent[name] for name in ("name", "next", "kept")} | {"first": "first" in sent}
+        values = {
+            "name": sent["name"],
+            "next": sent["next"],
+            "kept": sent["waiting"],
+            "first": "first" in sent,
+        }
         return await run_in_threadpool(_new, request, core, who, values, mistakes(words, error))
-    if sent["kept"] or sent["next"]:
-        return _onwards(sent["next"], sent["kept"])
+    if sent["waiting"] or sent["next"]:
+        return _onwards(sent["next"], sent["waiting"])
     return redirect("/account", words("second_factor.added", name=sent["name"]))
 
 
