@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from diemcau_agent import ipc
+from diemcau_agent.screen import window
 from diemcau_agent.screen.canvas import Canvas
 from diemcau_agent.screen.connections import Connections
 from diemcau_agent.screen.hall_screen import HallScreen
@@ -46,3 +47,9 @@ def test_the_canvas_takes_the_size_of_the_display(tmp_path: Path, monkeypatch: p
     assert (ready["width"], ready["height"]) == (800, 600)
     client.close()
     connections.close()
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "_LIBRARIES", {"wayland": {"libc.so.6": "libc6", "libno.so.1": "libno1"}})
+    assert window.missing_library("wayland") == "libno.so.1 is missing (Debian package libno1)"
+    assert window.missing_library("x11") is None

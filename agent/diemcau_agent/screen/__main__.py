@@ -52,11 +52,15 @@ def main() -> int:
         return 3
     from .connections import Connections
     from .hall_screen import HallScreen
-    from .window import Window, choose_driver, has_kms
+    from .window import Window, choose_driver, has_kms, missing_library
 
+    driver = choose_driver(os.environ, kms=has_kms())
+    if (missing := missing_library(driver)) is not None:
+        log.error("%s", missing)
+        return 3
     try:
         canvas = Canvas(arguments.width, arguments.height, fonts=arguments.fonts)
-        window = Window(choose_driver(os.environ, kms=has_kms()), arguments.width, arguments.height)
+        window = Window(driver, arguments.width, arguments.height)
         screen = HallScreen(Connections(listening), canvas, window, arguments.fonts)
         log.info("screen up", extra={"driver": window.driver})
         watchdog = Watchdog()

@@ -19,6 +19,7 @@ RETRY_S = 2.0
 SETTLE_S = 0.3  # displays come and go in several steps
 LARGEST = (1920, 1080)
 DUMMY = "dummy"
+_LIBRARIES = {"wayland": {"libEGL.so.1": "libegl1", "libGLESv2.so.2": "libgles2"}}
 _DISPLAYS_CHANGED = (core.SDL_DISPLAYEVENT_CONNECTED, core.SDL_DISPLAYEVENT_DISCONNECTED)
 
 
@@ -36,6 +37,17 @@ def choose_driver(environ: Mapping[str, str], *, kms: bool) -> str:
 def has_kms(devices: Path = Path("/dev/dri")) -> bool:
     """True when this process may set modes on some graphics card."""
     return any(os.access(card, os.R_OK | os.W_OK) for card in devices.glob("card*"))
+
+
+def missing_library(driver: str) -> str | None:
+    """What has to be installed for drawing through this driver; None when all is there. Without it SDL does
+    not refuse but crashes."""
+    for library, package in _LIBRARIES.get(driver, {}).items():
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            return f"{library} is missing (Debian package {package})"
+    return None
 
 
 class Window:
@@ -59,6 +71,10 @@ class Window:
             # software it costs two and a half times the memory and the work (docs/benchmarks). On Wayland it
             # has no other way.
             core.SDL_SetHint(core.SDL_HINT_FRAMEBUFFER_ACCELERATION, b"0")
+        elif driver == "wayland":
+            # Small boards speak OpenGL ES. SDL would try desktop OpenGL before, and where that is not
+            # installed it ends by a segmentation fault instead of trying the other.
+            core.SDL_SetHint(core.SDL_HINT_FRAMEBUFFER_ACCELERATION, b"opengles2")
         os.environ["SDL_VIDEODRIVER"] = driver
 
     def open(self) -> bool:
