@@ -62,6 +62,7 @@ from .api import (
     hands,
     health,
     incidents,
+    later_bindings,
     meetings,
     refused,
     reports,
@@ -221,6 +222,7 @@ def create_app(controller: Controller) -> FastAPI:
         incidents,
         faults,
         enrolments,
+        later_bindings,
         vouchers,
     ):
         app.include_router(part.router, prefix="/api/v1", responses=answers(422))

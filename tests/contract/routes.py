@@ -228,6 +228,8 @@ GET /sites/{site}/devices/part
 POST /sites/{site}/devices
 POST /sites/{site}/ask
 GET /api/v1/units/{unit}/room-picture
+GET /api/v1/later-bindings
+POST /api/v1/later-bindings/{unit}
 GET /sites/{site}/remove
 POST /sites/{site}/remove
 POST /sites/groups

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from . import audit, backup, ca, fleet, incidents, meetings, run, sites, urgent, users, watch, wire
+from . import audit, backup, ca, fleet, incidents, later, meetings, run, sites, urgent, users, watch, wire
 from .client import Failed
 
 app = typer.Typer(
@@ -28,6 +28,9 @@ app.command("events")(watch.events)
 app.add_typer(sites.areas, name="area")
 app.add_typer(sites.sites, name="site")
 app.add_typer(fleet.units, name="unit")
+fleet.units.command("later")(later.later)
+fleet.units.command("confirm")(later.confirm)
+fleet.units.command("deny")(later.deny)
 app.add_typer(meetings.meetings, name="meeting")
 app.add_typer(urgent.urgent, name="urgent")
 app.add_typer(incidents.incidents, name="incident")
