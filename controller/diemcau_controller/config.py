@@ -64,12 +64,6 @@ class Mqtt(_Section):
     port: Port = 8883
 
 
-class Janus(_Section):
-    """The port of Janus's secure WebSocket, at `public_address` for units and controller alike."""
-
-    port: Port = 8989
-
-
 class Coordinator(_Section):
     """The office that runs the controller, as screens name it."""
 
@@ -167,7 +161,6 @@ class Settings(_Section):
     history_days: Annotated[int, Field(ge=30, le=3650)] = 400
     web: Web = Web()
     mqtt: Mqtt = Mqtt()
-    janus: Janus = Janus()
     coordinator: Coordinator = Coordinator()
     notify: Notify = Notify()
     backup: Backup = Backup()
@@ -214,8 +207,8 @@ class Settings(_Section):
 
     @property
     def janus_url(self) -> str:
-        """Janus's secure WebSocket."""
-        return f"wss://{_bracketed(self.public_address)}:{self.janus.port}"
+        """Janus's secure WebSocket, for units and browsers."""
+        return f"wss://{_bracketed(self.public_address)}:{self.web.port}/janus"
 
 
 def load(path: Path | None) -> Settings:
@@ -305,6 +298,26 @@ class StateDir:
     def janus_admin_key(self) -> Path:
         """The key that lets the controller create rooms, written by the launcher."""
         return self.generated / "janus-admin.key"
+
+    @property
+    def ticket_key(self) -> Path:
+        """The key that seals tickets for participants without a certificate, written by the launcher."""
+        return self.generated / "tickets.key"
+
+    @property
+    def web_socket(self) -> Path:
+        """Where the controller serves nginx."""
+        return self.run / "web.sock"
+
+    @property
+    def porter_socket(self) -> Path:
+        """Where the porter serves nginx."""
+        return self.run / "porter.sock"
+
+    @property
+    def janus_socket(self) -> Path:
+        """Where Janus serves the porter and the controller."""
+        return self.run / "janus.sock"
 
     @property
     def kept_settings(self) -> Path:

@@ -103,6 +103,12 @@ class Child:
         self._process = None
         self._changed()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
     async def stop(self, patience_s: float) -> None:
         """Ask it to end, and end it after `patience_s`."""
         self._stopping = True

@@ -180,8 +180,10 @@ def test_pictures(office: Office) -> None:
     (upload,) = [config.upload for config in office.post.take(DesiredConfig)]
     assert upload.url == f"https://192.0.2.1:8443/api/v1/units/{UNIT}/picture"
     path = f"/api/v1/units/{UNIT}/picture"
-    unit = {"Authorization": f"Bearer {upload.token}"}
+    token = {"Authorization": f"Bearer {upload.token}"}
+    unit = token | {"X-Client-Verify": "SUCCESS", "X-Client-Subject": f"CN={UNIT}", "X-Client-Serial": "0A"}
     assert office.http.get(path).status_code == 404
+    assert office.nobody.put(path, content=png(), headers=token).status_code == 403, "no certificate"
     assert office.nobody.put(path, content=png()).status_code == 401
     assert office.http.put(path, content=png()).status_code == 401, "an administrator is no unit"
     assert office.nobody.put(f"/api/v1/units/{SPARE}/picture", content=png(), headers=unit).status_code == 401

@@ -34,13 +34,13 @@ from diemcau_controller.config import Settings, StateDir
 from diemcau_controller.namespace import ADDRESS
 from diemcau_controller.rules.actor import SYSTEM
 from diemcau_controller.services.floor_keeper import FloorKeeper
-from diemcau_wire import Channel, address, encode
+from diemcau_wire import Channel, address, encode, filters_of_unit
 from diemcau_wire.messages import Ack, Event, EventKind, Message, Presence, State
 from paho.mqtt.enums import CallbackAPIVersion
 
 pytestmark = pytest.mark.namespace
 
-WEB, MQTT, JANUS = 28443, 28883, 28988
+WEB, MQTT = 28443, 28883
 
 
 class Coordinator:
@@ -52,7 +52,6 @@ class Coordinator:
         self._config = folder / "diemcau.toml"
         self._config.write_text(
             f'public_address = "{ADDRESS}"\n[web]\nport = {WEB}\n[mqtt]\nhost = "{ADDRESS}"\nport = {MQTT}\n'
-            f"[janus]\nport = {JANUS}\n"
         )
         self.authority = Authority(self.state.authority)
         self.authority.ensure()
@@ -60,13 +59,21 @@ class Coordinator:
         self._broker_config = write_mosquitto_config(
             folder / "mosquitto", authority=self.authority, server=server, addresses=[ADDRESS], port=MQTT
         )
+        self.rights = folder / "mosquitto" / "dynamic-security.json"
         self.start_broker()
         self.start_controller()
+        self.front_door = self._start("nginx")
         tls = ssl.create_default_context(cafile=str(self.authority.ca_path))
         self.http = httpx.Client(base_url=f"https://127.0.0.1:{WEB}/api/v1", verify=tls, timeout=30)
         self.until(lambda: self.healthy()["mqtt"])
         token = self.state.local_token.read_text().strip()
         self.http.headers["Authorization"] = f"Bearer {token}"
+
+    def _start(self, name: str) -> subprocess.Popen[bytes]:
+        argv = [sys.executable, "-m", "diemcau_controller.cli", "serve", "--only", name]
+        argv += ["--state-dir", str(self.state.root), "--config", str(self._config)]
+        with (self.state.logs / "launcher.log").open("ab") as log:
+            return subprocess.Popen(argv, stderr=log)
 
     def start_broker(self) -> None:
         argv = ["/usr/sbin/mosquitto", "-c", str(self._broker_config)]
@@ -78,7 +85,7 @@ class Coordinator:
             self.controller = subprocess.Popen([*argv, "--config", str(self._config)], stderr=log)
 
     def healthy(self) -> dict[str, Any]:
-        with suppress(httpx.HTTPError):
+        with suppress(httpx.HTTPError, ValueError):  # nginx says in a page that nobody is behind it
             return dict(self.http.get("/../../healthz").json())
         return {"mqtt": False}
 
@@ -98,7 +105,7 @@ class Coordinator:
         return self.http.get(path).json()
 
     def end(self) -> None:
-        for process in (self.controller, self.broker):
+        for process in (self.controller, self.broker, self.front_door):
             process.kill()
             process.wait()
 
@@ -108,6 +115,8 @@ class Hall:
 
     def __init__(self, office: Coordinator, folder: Path) -> None:
         self.unit = office.authority.new_unit_identity(folder, ADDRESS, MQTT)
+        office.post("/units", id=self.unit, site="a")
+        office.until(lambda: self.unit in office.rights.read_text())
         self.heard: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._connected = threading.Event()
         tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
@@ -123,7 +132,7 @@ class Hall:
         assert self._connected.wait(10)
 
     def _subscribe(self, client: paho.Client, *_: Any) -> None:
-        client.subscribe(f"dc/v1/{self.unit}/#", 1)
+        client.subscribe([(name, 1) for name in filters_of_unit(self.unit)])
 
     def _keep(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         channel = message.topic.split("/", 3)[3]
@@ -167,7 +176,6 @@ def office(tmp_path: Path) -> Iterator[Coordinator]:
 def test_a_unit_is_heard_and_told_through_every_restart(office: Coordinator, tmp_path: Path) -> None:
     office.post("/sites", id="a", name="Xã A")
     hall = Hall(office, tmp_path / "unit")
-    office.post("/units", id=hall.unit, site="a")
     start = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
     made = office.post("/meetings", title="Họp", starts_at=start, duration_s=600, main_site="a")
     office.until(lambda: hall.heard["desired/config"] and hall.heard["desired/schedule"])
@@ -232,13 +240,10 @@ def test_news_are_streamed(office: Coordinator) -> None:
         assert any(line == 'data: {"site": "xa-b"}' for line in lines if line)
 
 
-def test_a_taken_port_and_a_broken_configuration_are_one_sentence(
-    office: Coordinator, tmp_path: Path
-) -> None:
+def test_a_broken_configuration_is_one_sentence(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "diemcau_controller.app", "--state-dir", str(tmp_path / "other")]
     broken = tmp_path / "broken.toml"
     for text, words in (
-        (f"[web]\nport = {WEB}\n", f"port {WEB} is taken"),
         ("[web]\nport = 99999\n", "wrong web.port"),
         ("[web\n", "line 1"),
         ("colour = 1\n", "nobody knows: colour"),

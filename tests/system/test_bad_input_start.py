@@ -19,7 +19,7 @@ from diemcau_controller.namespace import ADDRESS
 from tests.system.one_hall import BIN, run, until
 from tests.system.small_disk import leave_the_mounts_alone, read_only, small_disk
 
-PORTS = {"web": 18444, "mqtt": 18884, "janus": 18990}
+PORTS = {"web": 18444, "mqtt": 18884}
 SOUND = f"""
 public_address = "{ADDRESS}"
 [web]
@@ -28,8 +28,6 @@ port = {PORTS["web"]}
 [mqtt]
 host = "{ADDRESS}"
 port = {PORTS["mqtt"]}
-[janus]
-port = {PORTS["janus"]}
 """
 
 
@@ -84,7 +82,12 @@ def test_a_port_taken(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "package"), [("/usr/sbin/mosquitto", "mosquitto"), ("/usr/bin/janus", "janus")]
+    ("program", "package"),
+    [
+        ("/usr/sbin/mosquitto", "mosquitto"),
+        ("/usr/bin/janus", "janus"),
+        ("/usr/sbin/nginx", "nginx-light"),
+    ],
 )
 def test_a_program_missing(program: str, package: str, tmp_path: Path) -> None:
     """The program is covered by something that is none, for this process only."""
@@ -94,7 +97,7 @@ def test_a_program_missing(program: str, package: str, tmp_path: Path) -> None:
     code, told = serve(tmp_path, program=without)
     assert (code, told) == (
         3,
-        f"diemcau: {package} is missing: install the package {package} (apt-get install)",
+        f"diemcau: {Path(program).name} is missing: install the package {package} (apt-get install)",
     )
     demo = [*without, str(BIN / "diemcau"), "demo", "--once", "--state-dir", str(tmp_path / "demo")]
     done = subprocess.run(demo, capture_output=True, text=True, timeout=30)

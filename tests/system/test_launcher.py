@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from diemcau_controller import launcher
+from diemcau_controller import launcher, programs
 from diemcau_controller.config import Settings
 from diemcau_controller.namespace import ADDRESS
 
@@ -25,8 +25,6 @@ port = 18443
 [mqtt]
 host = "{ADDRESS}"
 port = 18883
-[janus]
-port = 18989
 """
 
 
@@ -50,6 +48,11 @@ class Served:
     def children(self, only: str = "") -> dict[str, Any]:
         path = self.state / "run" / f"launcher{only and '-' + only}.json"
         return json.loads(path.read_text())["children"] if path.exists() else {}
+
+    def is_up(self, name: str) -> bool:
+        """True when somebody listens at its socket."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.state / "run" / f"{name}.sock")) == 0
 
     def until(self, what: Callable[[], bool], seconds: float = 15) -> None:
         deadline = time.monotonic() + seconds
@@ -91,25 +94,25 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_three_run_side_by_side_come_back_and_end_in_order(serve: Callable[..., Served]) -> None:
+def test_five_run_side_by_side_come_back_and_end_in_order(serve: Callable[..., Served]) -> None:
     served = serve()
-    served.until(lambda: is_open(18443, "127.0.0.1") and is_open(18989) and is_open(18883), 30)
+    served.until(lambda: served.is_up("web") and served.is_up("janus") and is_open(18883), 30)
+    served.until(lambda: is_open(18443, "127.0.0.1"))
     before = served.children()
-    assert set(before) == {"mosquitto", "janus", "controller"}
+    assert set(before) == {"mosquitto", "janus", "porter", "nginx", "controller"}
     parents = {
         Path(f"/proc/{child['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1]
         for child in before.values()
     }
     assert parents == {str(served.process.pid)}, "siblings, not children of each other"
-    for name in ("mosquitto", "janus"):
+    others = ("mosquitto", "janus", "porter", "nginx")
+    for name in others:
         os.kill(before[name]["pid"], signal.SIGKILL)
     served.until(
-        lambda: all(
-            served.children()[name]["pid"] not in (None, before[name]["pid"])
-            for name in ("mosquitto", "janus")
-        )
+        lambda: all(served.children()[name]["pid"] not in (None, before[name]["pid"]) for name in others)
     )
-    served.until(lambda: is_open(18989) and is_open(18883))
+    served.until(lambda: served.is_up("janus") and served.is_up("porter") and is_open(18883))
+    served.until(lambda: is_open(18443, "127.0.0.1"))
     after = served.children()
     assert after["controller"] == before["controller"], "the controller does not die with them"
     code, seconds = served.end()
@@ -120,7 +123,7 @@ def test_three_run_side_by_side_come_back_and_end_in_order(serve: Callable[..., 
 
 def test_nothing_outlives_a_killed_launcher(serve: Callable[..., Served]) -> None:
     served = serve("--only", "janus")
-    served.until(lambda: is_open(18989))
+    served.until(lambda: served.is_up("janus"))
     pid = served.children("janus")["janus"]["pid"]
     served.process.kill()
     served.process.wait()
@@ -154,19 +157,25 @@ def test_one_launcher_per_state_folder(serve: Callable[..., Served]) -> None:
 
 
 def test_a_taken_port_is_named(serve: Callable[..., Served]) -> None:
-    with socket.create_server((ADDRESS, 18989)):
+    with socket.create_server(("127.0.0.1", 18443)):
         code, sentence = refused(serve())
-    assert code == 1 and "18989" in sentence and "janus" in sentence
+    assert code == 1 and "18443" in sentence and "nginx" in sentence
 
 
-@pytest.mark.parametrize("program", ["mosquitto", "janus"])
+@pytest.mark.parametrize(
+    ("program", "package"), [("mosquitto", "mosquitto"), ("janus", "janus"), ("nginx", "nginx-light")]
+)
 def test_a_missing_program_is_named_with_its_package(
-    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    program: str,
+    package: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "setpriv").symlink_to("/usr/bin/setpriv")
-    monkeypatch.setattr(launcher, "_SEARCH", str(tmp_path))
+    monkeypatch.setattr(programs, "_SEARCH", str(tmp_path))
     assert launcher.run(Settings(), tmp_path / "state", only=program) == 3
-    assert f"package {program}" in capsys.readouterr().err.splitlines()[-1]
+    assert f"package {package}" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_an_unusable_state_folder_is_named(serve: Callable[..., Served], tmp_path: Path) -> None:
@@ -177,8 +186,8 @@ def test_an_unusable_state_folder_is_named(serve: Callable[..., Served], tmp_pat
 
 
 def test_secrets_are_for_the_owner_only(serve: Callable[..., Served]) -> None:
-    served = serve("--only", "janus")
-    served.until(lambda: is_open(18989))
+    served = serve()
+    served.until(lambda: is_open(18443, "127.0.0.1") and served.is_up("janus"))
     secret = [
         path for path in (served.state / "generated").rglob("*") if path.suffix in {".key", ".jcfg", ".conf"}
     ]

@@ -30,7 +30,12 @@ class Broker:
         self.authority.ensure()
         server = self.authority.server_certificate([], [ADDRESS])
         self.config = write_mosquitto_config(
-            folder / "mosquitto", authority=self.authority, server=server, addresses=[ADDRESS], port=PORT
+            folder / "mosquitto",
+            authority=self.authority,
+            server=server,
+            addresses=[ADDRESS],
+            port=PORT,
+            units=["u1", "u2"],
         )
         self.start()
 

@@ -167,6 +167,7 @@ def test_a_picture_of_the_room_where_the_site_allows_it(office: Office) -> None:
 
     def put(data: bytes, token: str | None = None) -> int:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= {"X-Client-Verify": "SUCCESS", "X-Client-Subject": f"CN={UNIT}", "X-Client-Serial": "0A"}
         return unit.put(address, params={"camera": SECRET}, content=data, headers=headers).status_code
 
     assert put(picture()) == 409

@@ -115,7 +115,7 @@ def test_a_broker_of_another_authority_gets_nothing(broker: Broker, tmp_path: Pa
     (tmp_path / "other").mkdir()
     other = Authority(tmp_path / "other" / "ca")
     other.ensure()
-    unit = UnitProcess(tmp_path / "other", other)
+    unit = UnitProcess(tmp_path / "other", other, admitted=False)
     unit.start()
     coordinator = Coordinator(broker.authority, unit.unit)
     try:

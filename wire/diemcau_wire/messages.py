@@ -299,6 +299,13 @@ class ReportedDevices(Message):
 # ── to the unit ──────────────────────────────────────────────────────────────────────────────────
 
 
+class Ruled(Message):
+    """What the controller says. `generation` counts its lives: one more with each backup that was restored.
+    A unit refuses a lower one than it has heard, and takes a higher one whatever epoch, rev and seq say."""
+
+    generation: Annotated[int, Field(ge=1, le=2**31)] = 1
+
+
 class Contact(Part):
     """Whom to call."""
 
@@ -413,7 +420,7 @@ class Join(Part):
     pin: Annotated[str, Field(min_length=4, max_length=80)]
 
 
-class DesiredConfig(Message):
+class DesiredConfig(Ruled):
     """How a unit shall be set up. Published retained; stored by the unit before it acts. `check_room` is this
     site's own room: a check joins it with a drawn picture and a tone, and wants both back."""
 
@@ -479,7 +486,7 @@ class Occurrence(Part):
         return self
 
 
-class DesiredSchedule(Message):
+class DesiredSchedule(Ruled):
     """The meetings of the next 30 days, expanded to UTC occurrences. Published retained."""
 
     epoch: Rev
@@ -488,7 +495,7 @@ class DesiredSchedule(Message):
     meetings: list[Occurrence] = Field(max_length=500)
 
 
-class Floor(Message):
+class Floor(Ruled):
     """Who is seen and heard now in one meeting; newest `seq` wins. Repeated as a sign of life.
 
     `speakers` is at most three sites, in the order they were granted, `names` their names for the
@@ -504,7 +511,7 @@ class Floor(Message):
     at: Utc
 
 
-class Command(Message):
+class Command(Ruled):
     """A momentary order, applied at most once and only on the connection it was meant for."""
 
     id: Token
@@ -515,7 +522,7 @@ class Command(Message):
     at: Utc
 
 
-class Receipt(Message):
+class Receipt(Ruled):
     """Highest event sequence the controller has committed, per stream. Only this empties an outbox."""
 
     streams: dict[Token, Rev] = Field(max_length=16)

@@ -10,12 +10,16 @@ import asyncio
 import itertools
 import json
 import logging
+import socket
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
+
+from diemcau_agent import ipc
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +45,8 @@ class JanusRefused(Exception):
 class Janus:
     """A session. Open it with :meth:`connect`; `lost` completes with the reason when it ends."""
 
-    def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
+    def __init__(self, websocket: ClientConnection) -> None:
+        self._socket = websocket
         self._transactions = itertools.count(1)
         self._waiting: dict[str, tuple[asyncio.Future[Message], bool]] = {}
         self._handles: dict[int, Callable[[Message], None]] = {}
@@ -52,13 +56,18 @@ class Janus:
         self.session = 0
 
     @classmethod
-    async def connect(cls, url: str, ca: str, *, timeout_s: float = 8.0) -> Self:
-        """Connect, checking the server against the CA certificate at `ca`. Raises :class:`JanusLost`."""
+    async def connect(cls, url: str, ca: str, line: str | None = None, *, timeout_s: float = 8.0) -> Self:
+        """Connect, checking the server against the CA certificate at `ca`; or by the socket at `line`, at the
+        other end of which the unit process does that and shows its certificate. Raises :class:`JanusLost`."""
+        way: dict[str, Any] = {}
         try:
-            context = ssl.create_default_context(cafile=ca) if url.startswith("wss:") else None
-            socket = await connect(
-                url,
-                ssl=context,
+            if line is not None and url.startswith("wss:"):
+                way["sock"] = await asyncio.to_thread(_ask_for, line, url)
+            elif url.startswith("wss:"):
+                way["ssl"] = ssl.create_default_context(cafile=ca)
+            websocket = await connect(
+                url.replace("wss:", "ws:", 1) if "sock" in way else url,
+                **way,
                 subprotocols=[websockets.Subprotocol("janus-protocol")],
                 open_timeout=timeout_s,
                 ping_interval=None,  # the keepalive below does it and counts for the session too
@@ -68,7 +77,7 @@ class Janus:
             )
         except (OSError, TimeoutError, ssl.SSLError, websockets.WebSocketException) as error:
             raise JanusLost(f"{url}: {error or type(error).__name__}") from error
-        self = cls(socket)
+        self = cls(websocket)
         try:
             self.session = int((await self.request({"janus": "create"}))["data"]["id"])
         except BaseException:
@@ -169,6 +178,18 @@ class Janus:
         for answer, _ in self._waiting.values():
             if not answer.done():
                 answer.set_exception(JanusLost(reason))
+
+
+def _ask_for(line: str, url: str) -> socket.socket:
+    """A connection by which `url` is reached, at the other end of which TLS is spoken."""
+    sock = ipc.connect(Path(line))
+    try:
+        sock.sendall(f"{url}\n".encode())
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 class Handle:

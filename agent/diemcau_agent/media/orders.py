@@ -14,13 +14,15 @@ _PathText = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class Start(Part):
-    """Join a meeting, publish, subscribe. `previous_session` is a Janus session to destroy first; `stopped`:
-    the camera stays closed until a floor order lets it open."""
+    """Join a meeting, publish, subscribe. `line`: the socket by which Janus is reached, None for directly;
+    `previous_session` is a Janus session to destroy first; `stopped`: the camera stays closed until a floor
+    order lets it open."""
 
     type: Literal["start"]
     meeting: Token
     join: Join
     ca: _PathText
+    line: _PathText | None = None
     site: SiteId
     name: Name
     camera: Camera
@@ -55,6 +57,7 @@ class Check(Part):
 
     type: Literal["check"]
     ca: _PathText
+    line: _PathText | None = None
     join: Join | None = None
     check_room: Join | None = None
     camera: Camera
@@ -88,13 +91,22 @@ class RoomPicture(Part):
     video: Video
 
 
+class Scan(Part):
+    """Look for a code held before the camera, alone, for so long."""
+
+    type: Literal["scan"]
+    camera: Camera
+    video: Video
+    seconds: Annotated[float, Field(gt=0, le=600)]
+
+
 class Stop(Part):
     """Leave and end."""
 
     type: Literal["stop"]
 
 
-Order = Start | Floor | Check | Chime | Tone | RoomPicture | Stop
+Order = Start | Floor | Check | Chime | Tone | RoomPicture | Scan | Stop
 _ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="type")])
 
 

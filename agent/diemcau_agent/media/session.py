@@ -131,7 +131,7 @@ class Session:
     async def _join(self, tasks: asyncio.TaskGroup) -> Follower:
         began = asyncio.get_running_loop().time()
         start = self._start
-        janus = self._janus = await Janus.connect(start.join.url, start.ca)
+        janus = self._janus = await Janus.connect(start.join.url, start.ca, start.line)
         self._tell({"type": "session", "id": janus.session})
         tasks.create_task(self._until_lost(janus), name="janus")
         publication = self._publication

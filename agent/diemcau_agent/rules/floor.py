@@ -28,20 +28,22 @@ class HeldFloor:
     speakers: tuple[str, ...] = ()
     names: dict[str, str] = field(default_factory=dict)
     heard_at: datetime | None = None
+    generation: int = 1
 
 
 def refusal(held: HeldFloor, message: Floor, meeting: str | None) -> str | None:
     """Why `message` does not count for a unit in `meeting`; None when it does."""
     if message.meeting != meeting:
         return f"it is for meeting {message.meeting}, this unit is in {meeting or 'none'}"
-    if message.seq < held.seq:
+    if message.generation == held.generation and message.seq < held.seq:
         return f"sequence {message.seq} is older than {held.seq}"
     return None
 
 
 def hold(held: HeldFloor, message: Floor, now: datetime) -> HeldFloor:
     """The floor after `message`, which must not be refused."""
-    return HeldFloor(message.seq, tuple(message.speakers), {**held.names, **message.names}, now)
+    names = {**held.names, **message.names}
+    return HeldFloor(message.seq, tuple(message.speakers), names, now, message.generation)
 
 
 def speakers(held: HeldFloor, meeting: Occurrence, now: datetime) -> tuple[str, ...]:

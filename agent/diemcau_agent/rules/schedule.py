@@ -12,8 +12,10 @@ JITTER = timedelta(seconds=2)
 
 
 class Revision(Protocol):
-    """What orders two desired documents: first the epoch, then the revision."""
+    """What orders two desired documents: the controller's generation, the epoch, the revision."""
 
+    @property
+    def generation(self) -> int: ...
     @property
     def epoch(self) -> int: ...
     @property
@@ -23,9 +25,11 @@ class Revision(Protocol):
 def refusal(held: Revision | None, offered: Revision) -> str | None:
     """Why `offered` must not take the place of `held`; None when it may.
 
-    The same epoch and revision again is taken: it is what a broker repeats on every connect.
+    The same epoch and revision again is taken: it is what a broker repeats on every connect. A controller
+    restored from a backup counts on from there, in a higher generation, and is right. (One of a lower
+    generation is refused before it comes here.)
     """
-    if held is None:
+    if held is None or offered.generation > held.generation:
         return None
     if offered.epoch < held.epoch:
         return f"epoch {offered.epoch} is stale, this unit is at epoch {held.epoch}"

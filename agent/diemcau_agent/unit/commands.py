@@ -82,6 +82,7 @@ class Admission:
 TEXTS = {
     "foreign_connection": "The command is meant for another connection of this unit.",
     "stale_epoch": "The command is of another epoch than this unit runs.",
+    "generation": "The command is of a controller before a backup of it was restored.",
     "replayed": "A command with this id was applied already.",
     "unknown_verb": "This version of the unit does not know that verb.",
     "in_meeting": "Not during a meeting: the camera is in use.",

@@ -18,6 +18,7 @@ from diemcau_agent.drivers.pulse_echo import forget_the_dead
 from diemcau_agent.ipc import Garbage, Line
 
 from .child import Begin, Child, Running
+from .janus_line import JanusLine
 from .lines import measured as values_measured
 from .lines import text
 
@@ -42,7 +43,8 @@ class MediaProcess:
     """The media process, when there is one; never two at a time, because they share the camera.
 
     `heard` gets every line of the one that attends a meeting or checks; `ended` is told the reason
-    and a text once, when the one that attends a meeting fails or ends without being asked to.
+    and a text once, when the one that attends a meeting fails or ends without being asked to. It reaches
+    Janus by `line`; without one it connects itself, and can show no certificate.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class MediaProcess:
         heard: Callable[[Line], None],
         ended: Callable[[str, str], None],
         begin: Begin = Child.start,
+        line: JanusLine | None = None,
     ) -> None:
+        self._line = line
         self._command, self._path, self._heard, self._ended = command, path, heard, ended
         self._begin = begin
         self._orders: asyncio.Queue[Callable[[], object] | Line | None] = asyncio.Queue()
@@ -78,7 +82,7 @@ class MediaProcess:
     def start(self, start: Line) -> None:
         """Have a fresh process attend a meeting or sound a chime, given the `start` or `chime` line."""
         self.interrupt()
-        self._orders.put_nowait(start)
+        self._orders.put_nowait(self._by_line(start))
 
     def send(self, line: Line) -> None:
         """Pass a line on to the process started last."""
@@ -153,6 +157,11 @@ class MediaProcess:
             if self.child is not None:
                 self.child.signal(signal.SIGKILL)
 
+    def _by_line(self, order: Line) -> Line:
+        """The order, with the line by which Janus is reached."""
+        ways = [way["url"] for key in ("join", "check_room") if (way := order.get(key)) is not None]
+        return {**order, "line": self._line.open_to(ways)} if self._line is not None and ways else order
+
     # ── one process ──────────────────────────────────────────────────────────────────────────────
 
     async def _ask(self, question: Line, answered: str) -> Line:
@@ -174,7 +183,7 @@ class MediaProcess:
     ) -> str | None:
         await self._end(0)
         child = self.child = await self._begin("media", self._command, self._path)
-        child.channel.send(check)
+        child.channel.send(self._by_line(check))
         began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(START_LIMIT_S) as limit:

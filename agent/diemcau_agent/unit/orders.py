@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -46,7 +47,8 @@ class NotDone(Exception):
 
 
 class Orders:
-    """Carries out commands and acknowledges them. `refused` counts those not admitted, by stable word."""
+    """Carries out commands and acknowledges them. `refused` counts those not admitted, by stable word; `tls`
+    makes the context in which pictures are sent."""
 
     def __init__(
         self,
@@ -58,7 +60,9 @@ class Orders:
         link: Link,
         trials: Trials,
         devices: Devices,
+        tls: Callable[[], ssl.SSLContext],
     ) -> None:
+        self._tls = tls
         self._folder, self._unit, self._desired = folder, unit, desired
         self._hall, self._screen, self._link = hall, screen, link
         self._trials, self._devices = trials, devices
@@ -98,6 +102,11 @@ class Orders:
         task = asyncio.create_task(self._carry_out(command), name=f"command {command.verb}")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+
+    def refuse(self, command: Command, word: str) -> None:
+        """Answer a command that is not carried out, with one of the stable words."""
+        log.warning("command refused", extra={"id": command.id, "error": word})
+        self._answer(command.id, ok=False, error=word, text=TEXTS[word])
 
     def _announce(self) -> None:
         """Whoever speaks to an earlier connection is told of the present one, now and then."""
@@ -153,7 +162,7 @@ class Orders:
             taken = await self._screen.snapshot(picture)
             if taken.get("ok") is not True:
                 raise NotDone("picture_failed", str(taken.get("error", ""))[:300])
-            size = await in_daemon_thread(lambda: put(picture.read_bytes(), upload, self._folder.ca))
+            size = await in_daemon_thread(lambda: put(picture.read_bytes(), upload, self._tls()))
         except (UploadError, OSError) as error:
             raise NotDone("picture_failed", str(error)) from None
         finally:
@@ -198,7 +207,7 @@ class Orders:
             jpeg, said = await self._trials.room_picture(camera)
             where = f"{upload.url.rpartition('/')[0]}/room-picture?{urlencode({'camera': camera or ''})}"
             to = upload.model_copy(update={"url": where})
-            size = await in_daemon_thread(lambda: put(jpeg, to, self._folder.ca, "image/jpeg"))
+            size = await in_daemon_thread(lambda: put(jpeg, to, self._tls(), "image/jpeg"))
         except NotTried as error:
             raise NotDone(error.word, error.text) from None
         except UploadError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from diemcau_wire.messages import Upload
@@ -17,8 +16,9 @@ class UploadError(Exception):
     """The picture did not arrive; the text says why."""
 
 
-def put(data: bytes, upload: Upload, ca: Path, kind: str = "image/png") -> int:
+def put(data: bytes, upload: Upload, context: ssl.SSLContext, kind: str = "image/png") -> int:
     """Send a picture; blocking, at most about TIMEOUT_S per step. Gives its size in bytes.
+    `context` shows the unit's certificate.
 
     Raises :class:`UploadError`.
     """
@@ -26,7 +26,6 @@ def put(data: bytes, upload: Upload, ca: Path, kind: str = "image/png") -> int:
         if len(data) > MAX_BYTES:
             raise UploadError(f"the picture has {len(data)} bytes, more than {MAX_BYTES}")
         where = urlsplit(upload.url)
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(ca))
         line = http.client.HTTPSConnection(
             where.hostname or "", where.port, timeout=TIMEOUT_S, context=context
         )

@@ -42,10 +42,10 @@ class RoomEvent:
 
 
 class VideoRooms:
-    """Rooms on the Janus at `url` (wss://…), whose certificate `ca` vouches for."""
+    """Rooms on the Janus that listens at the Unix socket `path`."""
 
-    def __init__(self, url: str, ca: Path, admin_key: str) -> None:
-        self._url, self._ca, self._admin_key = url, ca, admin_key
+    def __init__(self, path: Path, admin_key: str) -> None:
+        self._path, self._admin_key = path, admin_key
         self._opening = asyncio.Lock()
         self._session: Session | None = None
         self._handle = 0
@@ -174,7 +174,7 @@ class VideoRooms:
                 await self._session.close()
                 self._session = None
             if self._session is None:
-                session = await Session.open(self._url, self._ca)
+                session = await Session.open(self._path)
                 try:
                     self._handle = await session.attach()
                 except BaseException:

@@ -1,4 +1,4 @@
-"""Janus's configuration: one plugin (VideoRoom), one transport (WebSocket over TLS), nothing else.
+"""Janus's configuration: one plugin (VideoRoom), one transport (WebSocket on a Unix socket), nothing else.
 
 Debian's own configuration has plain HTTP, a well-known admin secret and every plugin on, so none of it is
 used: Janus gets folders of its own in which only what we name can be found.
@@ -22,25 +22,24 @@ class JanusMissing(OSError):
 
 @dataclass(frozen=True, slots=True)
 class JanusPorts:
-    """Where Janus is reached: WebSocket on `wss_port`, media on the UDP ports `rtp_first` to `rtp_last`.
+    """Where Janus's media go: the UDP ports `rtp_first` to `rtp_last`.
 
     `address` is the one interface address it uses; None leaves the choice to Janus, and then `mapped` may be
     the address under which halls see it from the other side of a NAT.
     """
 
     address: str | None
-    wss_port: int
     rtp_first: int
     rtp_last: int
     mapped: str | None = None
 
 
-def write_janus_config(folder: Path, *, server: tuple[Path, Path], ports: JanusPorts, admin_key: str) -> Path:
+def write_janus_config(folder: Path, *, socket: Path, ports: JanusPorts, admin_key: str) -> Path:
     """Write Janus's configuration into `folder`, give the folder to pass with `--configs-folder`.
 
-    `server` is key and certificate of the WebSocket; who makes rooms must show `admin_key`. Rooms live
-    in `janus.plugin.videoroom.jcfg`, which Janus itself rewrites: it is left alone when it is ours.
-    Raises :class:`JanusMissing`.
+    It is spoken to at `socket`, by the porter and the controller; who makes rooms must show `admin_key`.
+    Rooms live in `janus.plugin.videoroom.jcfg`, which Janus itself rewrites: it is left alone when it is
+    ours. Raises :class:`JanusMissing`.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     libraries = _libraries()
@@ -51,7 +50,7 @@ def write_janus_config(folder: Path, *, server: tuple[Path, Path], ports: JanusP
         link.unlink(missing_ok=True)
         link.symlink_to(libraries / name)
     _write(folder / "janus.jcfg", _core(folder.resolve(), ports))
-    _write(folder / "janus.transport.websockets.jcfg", _websockets(server, ports))
+    _write(folder / "janus.transport.websockets.jcfg", _websockets(socket))
     rooms = folder / "janus.plugin.videoroom.jcfg"
     if not (rooms.exists() and admin_key in rooms.read_text(encoding="utf-8", errors="replace")):
         _write(rooms, f"general: {{\n\tadmin_key = {_quoted(admin_key)}\n\tstring_ids = true\n}}\n")
@@ -91,25 +90,19 @@ nat: {{
 """
 
 
-def _websockets(server: tuple[Path, Path], ports: JanusPorts) -> str:
-    key, certificate = server
-    wss_ip = f"\twss_ip = {_quoted(ports.address)}\n" if ports.address is not None else ""
+def _websockets(socket: Path) -> str:
     return f"""general: {{
 	json = "compact"
 	pingpong_trigger = 15
 	pingpong_timeout = 10
-	ws = false
-	wss = true
-	wss_port = {ports.wss_port}
-{wss_ip}	ws_logging = "err,warn"
+	ws = true
+	ws_unix = {_quoted(socket)}
+	wss = false
+	ws_logging = "err,warn"
 }}
 admin: {{
 	admin_ws = false
 	admin_wss = false
-}}
-certificates: {{
-	cert_pem = {_quoted(certificate.resolve())}
-	cert_key = {_quoted(key.resolve())}
 }}
 """
 

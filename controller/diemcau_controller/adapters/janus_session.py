@@ -1,11 +1,10 @@
-"""One Janus session over one secure WebSocket: requests with answers, events per handle, sign of life."""
+"""One Janus session over one WebSocket: requests with answers, events per handle, sign of life."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import secrets
-import ssl
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +12,8 @@ from typing import Any, Self
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
+
+from .. import unix_socket
 
 _ANSWER_S = 10.0
 _KEEPALIVE_S = 5.0
@@ -47,14 +48,13 @@ class Session:
         self.lost = asyncio.Event()
 
     @classmethod
-    async def open(cls, url: str, ca: Path) -> Self:
-        """Connect, checking the server's certificate against `ca`. Raises :class:`JanusLost`."""
-        tls = ssl.create_default_context(cafile=str(ca))
+    async def open(cls, path: Path) -> Self:
+        """Connect to the Unix socket at `path`. Raises :class:`JanusLost`."""
         try:
             socket = await connect(
-                url,
+                "ws://janus/",
+                sock=await asyncio.to_thread(unix_socket.connect, path),
                 subprotocols=[Subprotocol("janus-protocol")],
-                ssl=tls,
                 open_timeout=_ANSWER_S,
                 close_timeout=1,
                 ping_interval=None,
@@ -62,7 +62,7 @@ class Session:
                 proxy=None,
             )
         except (OSError, TimeoutError, WebSocketException) as error:
-            raise JanusLost(f"Janus is not reached at {url}: {error}") from error
+            raise JanusLost(f"Janus is not reached at {path}: {error}") from error
         session = cls(socket)
         session._tasks.append(asyncio.create_task(session._read(), name="janus-read"))
         try:

@@ -1,31 +1,44 @@
-"""Mosquitto's configuration: TLS with client certificates only, and who may read and write which topic."""
+"""Mosquitto's configuration: TLS with client certificates only, rights by its dynamic security plugin."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from diemcau_wire import Channel
-from diemcau_wire.topics import FROM_UNIT, ROOT, TO_UNIT, VERSION
-
 from .authority import Authority
+from .dynamic_security import document
 
-CONTROLLER_CN = "controller"
 _LARGEST_PAYLOAD = 70_000  # above the protocol's own bound, so that the border refuses and counts
+_LIBRARIES = (Path("/usr/lib"), Path("/usr/local/lib"), Path("/usr/lib64"))
+_PLUGIN = "mosquitto_dynamic_security.so"
+
+
+class MosquittoMissing(OSError):
+    """The plugin of Mosquitto that we need is not installed."""
 
 
 def write_mosquitto_config(
-    folder: Path, *, authority: Authority, server: tuple[Path, Path], addresses: list[str], port: int
+    folder: Path,
+    *,
+    authority: Authority,
+    server: tuple[Path, Path],
+    addresses: list[str],
+    port: int,
+    units: Iterable[str] = (),
 ) -> Path:
-    """Write `mosquitto.conf` and its ACL into `folder`, give the path of the former.
+    """Write `mosquitto.conf` and who has rights into `folder`, give the path of the former.
 
     `server` is key and certificate of the listener on `port` of each of `addresses` (none: of every
-    interface). What the broker itself stores goes to `folder`/store.
+    interface). Beside the controller `units` have rights from the start: a province one by one would have the
+    broker write its file thousands of times. What the broker itself stores goes to `folder`/store. Raises
+    :class:`MosquittoMissing`.
     """
     store = folder / "store"
     store.mkdir(parents=True, exist_ok=True, mode=0o700)
-    acl = folder / "acl"
-    _write(acl, _acl())
+    rights = folder / "dynamic-security.json"
+    _write(rights, json.dumps(document(units)))
     key, certificate = server
     lines = [
         "# Written anew at each start; changes here are lost.",
@@ -40,7 +53,8 @@ def write_mosquitto_config(
         "max_queued_messages 50000",
         f"message_size_limit {_LARGEST_PAYLOAD}",
         "allow_anonymous false",
-        f"acl_file {acl.resolve()}",
+        f"plugin {_plugin()}",
+        f"plugin_opt_config_file {rights.resolve()}",
         "log_dest stdout",
         "log_timestamp_format %Y-%m-%dT%H:%M:%S",
         "log_type error",
@@ -64,16 +78,13 @@ def write_mosquitto_config(
     return path
 
 
-def _acl() -> str:
-    """The controller may do everything; a unit (its CN is its id) writes and reads only its own topics."""
-
-    def pattern(access: str, channel: Channel) -> str:
-        return f"pattern {access} {ROOT}/{VERSION}/%u/{channel.value}"
-
-    lines = [f"user {CONTROLLER_CN}", f"topic readwrite {ROOT}/#", ""]
-    lines += [pattern("write", channel) for channel in sorted(FROM_UNIT)]
-    lines += [pattern("read", channel) for channel in sorted(TO_UNIT)]
-    return "\n".join(lines) + "\n"
+def _plugin() -> Path:
+    """The plugin, wherever this distribution puts it."""
+    for root in _LIBRARIES:
+        for path in (root / _PLUGIN, *sorted(root.glob(f"*-linux-gnu*/{_PLUGIN}"))):
+            if path.exists():
+                return path
+    raise MosquittoMissing("Mosquitto's dynamic security plugin is not installed (package mosquitto)")
 
 
 def _write(path: Path, text: str) -> None:

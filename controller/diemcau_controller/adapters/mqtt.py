@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
-from diemcau_wire import Channel, Refused, Topic, address, decode, encode, filters_of_controller
-from diemcau_wire.messages import Ack, Message
-from diemcau_wire.topics import RETAINED, qos
+from diemcau_wire import Channel, Refused, Topic, address, decode, encode, filters_of_controller, topic
+from diemcau_wire.messages import Ack, Message, Ruled
+from diemcau_wire.topics import RETAINED, TO_UNIT, qos
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+from .dynamic_security import ANSWERS, CONTROL
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,8 @@ class MqttLink:
     `on_batch` gets at most `batch` messages, gathered for at most `gather_s` seconds, and calls
     :meth:`ack` for each once it is stored. `on_connect` is called after each connection; both run in the
     same thread, and what they raise is logged and ends nothing. `on_ack` gets answers to commands as they
-    arrive, in the network thread: it must not wait.
+    arrive, `on_answer` those of the broker itself to :meth:`control`, in the network thread: they must not
+    wait. `generation` is which life of the controller speaks: units refuse what an earlier one said.
     """
 
     def __init__(
@@ -67,15 +70,18 @@ class MqttLink:
         on_batch: Callable[[list[Received]], None],
         on_connect: Callable[[], None] | None = None,
         on_ack: Callable[[Ack], None] | None = None,
+        on_answer: Callable[[bytes], None] | None = None,
+        generation: int = 1,
         batch: int = 1000,
         gather_s: float = 0.1,
         keepalive_s: int = 15,
         protocol: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv311,
     ) -> None:
         self._host, self._port, self._keepalive_s, self._protocol = host, port, keepalive_s, protocol
-        self._tls = ssl.create_default_context(cafile=str(ca))
-        self._tls.load_cert_chain(certificate, key)
+        self._ca, self._key, self._certificate = ca, key, certificate
+        self._context()  # refuse files that are none now, not in the thread
         self._on_batch, self._on_connect, self._on_ack = on_batch, on_connect, on_ack
+        self._on_answer, self._generation = on_answer, generation
         self._batch, self._gather_s = batch, gather_s
         self._waiting: queue.Queue[Received | None] = queue.Queue()  # None: a connection was made
         self._stopping = threading.Event()
@@ -115,6 +121,8 @@ class MqttLink:
         False when there is no connection: nothing is kept then, `on_connect` says everything anew. Raises
         :class:`diemcau_wire.Refused` for a message above the protocol's size.
         """
+        if isinstance(message, Ruled) and message.generation != self._generation:
+            message = message.model_copy(update={"generation": self._generation})
         name, payload = address(message, channel), encode(message)
         client = self._client
         if client is None or not self.connected:
@@ -123,6 +131,20 @@ class MqttLink:
             client.publish(name, payload, qos(channel), channel in RETAINED).rc
             == MQTTErrorCode.MQTT_ERR_SUCCESS
         )
+
+    def control(self, message: bytes) -> bool:
+        """Tell the broker itself (:mod:`.dynamic_security`), as :meth:`publish` does."""
+        client = self._client
+        if client is None or not self.connected:
+            return False
+        return client.publish(CONTROL, message, 1).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def forget(self, unit: str) -> None:
+        """Have the broker drop what it keeps for a unit: ways into meetings are in it."""
+        client = self._client
+        if client is not None and self.connected:
+            for channel in TO_UNIT & RETAINED:
+                client.publish(topic(unit, channel), b"", 1, retain=True)
 
     def ack(self, received: Received) -> None:
         """Tell the broker that a message is stored. One of an earlier connection will simply come again."""
@@ -174,7 +196,7 @@ class MqttLink:
             manual_ack=True,
             reconnect_on_failure=False,
         )
-        client.tls_set_context(self._tls)
+        client.tls_set_context(self._context())
         client.connect_timeout = _HANDSHAKE_S
         client.max_inflight_messages_set(1000)
         client.max_queued_messages_set(100_000)
@@ -186,12 +208,18 @@ class MqttLink:
         client.on_socket_register_write = lambda *_: None
         return client
 
+    def _context(self) -> ssl.SSLContext:
+        """What to verify with and who we are, read anew each time: both are renewed while we run."""
+        tls = ssl.create_default_context(cafile=str(self._ca))
+        tls.load_cert_chain(self._certificate, self._key)
+        return tls
+
     def _connack(self, client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _more: Any) -> None:
         if reason.is_failure:
             log.error("the broker refuses the controller", extra={"reason": str(reason)})
             client.disconnect()
             return
-        client.subscribe([(name, 1) for name in filters_of_controller()])
+        client.subscribe([(name, 1) for name in [*filters_of_controller(), ANSWERS]])
 
     def _subscribed(self, _client: paho.Client, _userdata: Any, _mid: int, reasons: Any, _more: Any) -> None:
         if any(reason.is_failure for reason in reasons):
@@ -209,6 +237,11 @@ class MqttLink:
             client.ack(message.mid, message.qos)
 
     def _take(self, client: paho.Client, message: paho.MQTTMessage) -> None:
+        if _topic_name(message) == ANSWERS:
+            client.ack(message.mid, message.qos)
+            if self._on_answer is not None:
+                self._on_answer(bytes(message.payload))
+            return
         try:
             where, document = decode(_topic_name(message), bytes(message.payload), from_unit=True)
         except Refused as refused:

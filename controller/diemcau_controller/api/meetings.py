@@ -24,6 +24,8 @@ from ..actions.find_occurrence import find_occurrence
 from ..actions.invited import invited
 from ..actions.meeting_spec import Ids, MeetingPatch, MeetingSpec, Sites
 from ..actions.scope import meeting_for, need_main_site
+from ..kept_secret import kept_secret
+from ..rules import tickets
 from ..rules.actor import Actor
 from ..store.tables import Meeting, Occurrence
 from .access import Administrator, Core, Secretary, Viewer
@@ -154,7 +156,8 @@ def get_join_info(core: Core, who: Secretary, meeting: str) -> View:
     with core.database.read() as session:
         occurrence = find_occurrence(session, who, meeting, core.now())
         need_main_site(who, occurrence.meeting)
-        return join_info(occurrence, core.settings)
+        key = kept_secret(core.state.ticket_key).encode()
+        return join_info(occurrence, core.settings, tickets.issue(key, occurrence.id, core.now()))
 
 
 def _announced(core: Controller, who: Actor, meeting: str) -> View:

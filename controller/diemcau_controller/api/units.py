@@ -20,6 +20,7 @@ from ..rules.actor import SYSTEM
 from ..rules.refusals import Invalid, NotFound
 from .access import Contractor, Core, Operator, bearer
 from .answers import answers
+from .front_door import check_unit
 from .views import View, unit_views
 
 router = APIRouter(tags=["units"])
@@ -84,10 +85,11 @@ async def post_command(core: Core, who: Operator, unit: str, spec: CommandSpec) 
 
 @router.put("/units/{unit}/picture", status_code=204, responses=answers(404), openapi_extra=_PNG)
 async def put_picture(core: Core, request: Request, unit: str) -> None:
-    """A unit puts a PNG of its screen, with its upload token."""
+    """A unit puts a PNG of its screen, with its certificate and its upload token."""
     if not is_unit_id(unit):
         raise NotFound("that is not a unit")
     check_upload(core, unit, bearer(request) or "")
+    check_unit(request, unit)
     await receive_picture(core, unit, await _picture(request))
 
 
@@ -99,6 +101,7 @@ async def put_room_picture(core: Core, request: Request, unit: str, camera: Came
     if not is_unit_id(unit):
         raise NotFound("that is not a unit")
     check_upload(core, unit, bearer(request) or "")
+    check_unit(request, unit)
     await receive_room_picture(core, unit, camera, await _picture(request))
 
 

@@ -122,14 +122,14 @@ def attendance_view(session: Session, who: Actor, row: Occurrence) -> View:
     return view
 
 
-def join_info(row: Occurrence, settings: Settings) -> View:
+def join_info(row: Occurrence, settings: Settings, ticket: str) -> View:
     """The way in: whoever has it can take part. Raises :class:`Conflict` for a meeting not held here."""
     if row.meeting.mode != Mode.HERE:
         raise Conflict(
             f"meeting {row.id} is not held on this system: there is no way in", code="schedule.not_here"
         )
     return {
-        "url": settings.janus_url,
+        "url": f"{settings.janus_url}?ticket={ticket}",
         "room": row.room,
         "pin": row.pin,
         "expires_at": text(row.cap_at),

@@ -17,13 +17,13 @@ def serve(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")] = None,
     only: Annotated[
-        str | None, typer.Option("--only", help="Run mosquitto, janus or controller alone.")
+        str | None, typer.Option("--only", help="Run mosquitto, janus, porter, nginx or controller alone.")
     ] = None,
     no_restart: Annotated[
         list[str] | None, typer.Option("--no-restart", help="Leave this one dead when it dies.")
     ] = None,
 ) -> None:
-    """Run Mosquitto, Janus and the controller side by side, until SIGTERM or Ctrl-C."""
+    """Run Mosquitto, Janus, nginx and the controller side by side, until SIGTERM or Ctrl-C."""
     from ..launcher import run
 
     try:

@@ -37,7 +37,7 @@ def tap(
     from paho.mqtt.enums import CallbackAPIVersion
 
     from ..adapters.authority import Authority
-    from ..adapters.mosquitto_config import CONTROLLER_CN
+    from ..adapters.dynamic_security import CONTROLLER_CN
 
     state = StateDir(state_dir)
     try:

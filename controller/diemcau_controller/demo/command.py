@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ..launcher import LaunchError, check_programs
+from ..programs import ProgramMissing, check_programs
 from .folder import FolderRefused, fresh_folder
 from .network import Network, NoAddress, set_up
 
@@ -57,8 +57,8 @@ def run(
             _tell(network.remark)
             times = None if once else (in_s, lasts_s)
             result = _hold(root, invited, network, no_restart, began, times)
-    except LaunchError as error:
-        return _fail(str(error), error.code)
+    except ProgramMissing as error:
+        return _fail(str(error), 3)
     except (NoAddress, FolderRefused) as error:
         return _fail(str(error), 1)
     except KeyboardInterrupt:

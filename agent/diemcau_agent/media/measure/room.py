@@ -44,28 +44,28 @@ async def room(order: Check) -> dict[str, Any] | None:
         return None
     try:
         async with asyncio.timeout(LIMIT_S):
-            if order.join is not None and (refused := await _try_way_in(order.join, order.ca)) is not None:
+            if order.join is not None and (refused := await _try_way_in(order, order.join)) is not None:
                 return {"why": "refused", "text": refused[:200]}
-            return {"joined": True} if order.check_room is None else await _loop(order.check_room, order.ca)
+            return {"joined": True} if order.check_room is None else await _loop(order, order.check_room)
     except TimeoutError:
         return {"why": "slow", "text": f"not there and back within {LIMIT_S:g} s"}
     except (JanusLost, JanusRefused, Fault) as error:
         return {"why": "lost", "text": str(error)[:200]}
 
 
-async def _try_way_in(join: Join, ca: str) -> str | None:
+async def _try_way_in(order: Check, join: Join) -> str | None:
     """Why this hall would not be let in; None when it would."""
-    janus = await Janus.connect(join.url, ca)
+    janus = await Janus.connect(join.url, order.ca, order.line)
     try:
         return await way_in(janus, await janus.attach(lambda _: None), join)
     finally:
         await janus.aclose()
 
 
-async def _loop(join: Join, ca: str) -> dict[str, Any]:
+async def _loop(order: Check, join: Join) -> dict[str, Any]:
     """Send for some seconds and count what comes back."""
     began = time.monotonic()
-    janus = await Janus.connect(join.url, ca)
+    janus = await Janus.connect(join.url, order.ca, order.line)
     sender = _Sender()
     publication = Publication(f"check-{secrets.token_hex(4)}", sender.want_key, lambda _: None)
     thread = DeviceThread("test picture", sender.work)

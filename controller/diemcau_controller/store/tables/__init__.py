@@ -3,6 +3,7 @@
 from .base import Base, HealthBase, Json, Utc
 from .certificates import Certificate
 from .checks import CheckDay, FaultDay, Notice, SiteHour, Told
+from .cuts import Cut
 from .enrolment import Clone, Enrolment, Join, TryAlarm, Voucher, WorkOrder, WrongTry
 from .incidents import Incident, IncidentEntry, IncidentSite
 from .installation import Installation, LaterBinding
@@ -33,6 +34,7 @@ __all__ = [
     "Certificate",
     "CheckDay",
     "Clone",
+    "Cut",
     "Desired",
     "Enrolment",
     "EventRow",

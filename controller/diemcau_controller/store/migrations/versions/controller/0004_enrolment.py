@@ -21,6 +21,7 @@ def upgrade() -> None:
     _chain_of_changes()
     _second_factor()
     _admission()
+    _cuts()
 
 
 def _certificates() -> None:
@@ -269,3 +270,13 @@ def _admission() -> None:
     )
     with op.batch_alter_table("clone", schema=None) as batch_op:
         batch_op.create_index("ix_clone_open", ["decided_at", "unit_id"], unique=False)
+
+
+def _cuts() -> None:
+    op.create_table(
+        "cut",
+        sa.Column("unit_id", sa.String(), nullable=False),
+        sa.Column("wanted_at", sa.DateTime(), nullable=False),
+        sa.Column("done_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("unit_id"),
+    )

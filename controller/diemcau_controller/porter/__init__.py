@@ -1,0 +1,1 @@
+"""The porter at Janus's door: a process of its own, between nginx and Janus."""
