@@ -39,6 +39,7 @@ if [ "$1" != run ]; then
     need libjs-janus-gateway test -s /usr/share/javascript/janus-gateway/janus.js
     need weston command_ weston
     need libegl1 library libEGL.so.1 # what the screen draws with on weston
+    need libgles2 library libGLESv2.so.2
     need libgl1-mesa-dri test -e /usr/lib/"$(uname -m)"-linux-gnu/dri/swrast_dri.so
     need python3-gi /usr/bin/python3 -c "import gi"
     need gir1.2-gst-rtsp-server-1.0 gi
