@@ -7,7 +7,7 @@ what is listed for technicians only operators and administrators may do, too.
 OPEN = """
 GET /healthz                                            # whether the controller is well, of nobody anything
 GET /api/v1/openapi.json                                # what the API is
-PUT /api/v1/units/{unit}/picture                        # the unit's own upload token
+PUT /api/v1/units/{unit}/picture                        # the unit's own certificate and upload token
 PUT /api/v1/units/{unit}/room-picture
 GET /enrol/v1/roots                                     # a unit without certificate: proof of its key
 POST /enrol/v1/requests
@@ -81,12 +81,20 @@ POST /incidents/{incident}/entries
 GET /sites/{site}
 GET /sites/{site}/part
 GET /sites/{site}/notice.png
+GET /units/{unit}
 """
 
 TECHNICIAN = """
 POST /api/v1/enrolments/look
 POST /api/v1/enrolments/approve
 GET /api/v1/work-orders
+GET /e
+POST /e
+GET /e/site
+GET /e/site/{site}
+POST /e/site/{site}
+GET /e/follow/{enrolment}
+GET /e/follow/{enrolment}/part
 """
 
 VIEWER = """
@@ -215,6 +223,17 @@ PUT /api/v1/incidents/{incident}/assignee
 POST /api/v1/incidents/{incident}/close
 POST /api/v1/incidents/{incident}/reopen
 POST /board/check
+GET /enrolments
+GET /enrolments/part
+POST /enrolments/{enrolment}/refuse
+GET /work-orders
+POST /work-orders
+POST /work-orders/{order}/close
+GET /vouchers
+POST /vouchers
+POST /vouchers/{voucher}/withdraw
+POST /units/{unit}/revoke
+POST /units/{unit}/clones/{number}
 POST /incidents/{incident}/assign
 POST /incidents/{incident}/close
 POST /incidents/{incident}/reopen
@@ -238,6 +257,7 @@ POST /sites/groups/{group}/remove
 """
 
 ADMINISTRATOR = """
+POST /enrolments/alarms/{number}/lift
 POST /schedule/{meeting}/gate
 POST /api/v1/sites/import
 POST /api/v1/enrolments/alarms/{number}/lift

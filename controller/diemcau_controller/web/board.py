@@ -19,6 +19,7 @@ from sqlalchemy import select
 from ..actions.controller import Controller
 from ..actions.fleet import Fleet, SiteNow
 from ..actions.read_board import Board, Tone, Wanted, read_board
+from ..actions.read_enrolments import Waits, waits
 from ..actions.send_command import send_command
 from ..actions.web_session import is_old, renew
 from ..api.access import COOKIE, Core, known_to, session_key
@@ -95,9 +96,9 @@ Address = Annotated[Asked, Depends(_asked)]
 
 @router.get("/")
 def board(request: Request, core: Core, who: ContractorPage, asked: Address) -> Response:
-    """The whole page. Contractors have their incidents instead."""
+    """The whole page. Contractors have their incidents instead, technicians the page to install units."""
     if not who.may(Role.VIEWER):
-        return RedirectResponse("/incidents", 303)
+        return RedirectResponse("/e" if who.role is Role.TECHNICIAN else "/incidents", 303)
     return _kept(
         request, core, who, asked, render(request, "board/page.html", **_page(request, core, who, asked))
     )
@@ -172,6 +173,7 @@ def _page(request: Request, core: Controller, who: Actor, asked: Asked) -> dict[
         strips=strips(found, fleet.by_id, who, words, core.now()),
         none_at_all=not fleet.of(who),
         events=_happened(core, who, fleet, words) if asked.wall else None,
+        waits=_waits(core, who) if not asked.wall else None,
     )
     return {
         "asked": asked,
@@ -180,6 +182,14 @@ def _page(request: Request, core: Controller, who: Actor, asked: Asked) -> dict[
         "area_options": _area_options(fleet, who, asked),
         "group_options": _group_options(core),
     }
+
+
+def _waits(core: Controller, who: Actor) -> Waits | None:
+    """What the office should look at of units that are to be admitted; None for who cannot."""
+    if not who.may(Role.OPERATOR):
+        return None
+    with core.database.read() as session:
+        return waits(session, who, core.now())
 
 
 def _groups(

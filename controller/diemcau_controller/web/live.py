@@ -2,7 +2,7 @@
 
 An event's name is a topic, its data says nothing: what is true is read by whoever hears it. Topics:
 
-    board  schedule  incidents  meeting:<occurrence>  hall:<occurrence>:<site>
+    board  schedule  incidents  enrolments  site:<site>  meeting:<occurrence>  hall:<occurrence>:<site>
 
 A topic is said at once, then at most once a second, and at the latest after a minute, so that relative times
 stay true; `alive` is said every 15 s. What changed in the 10 s before somebody listens is said, too: the page
@@ -31,9 +31,22 @@ router = APIRouter(include_in_schema=False)
 
 # Which news change what which kind of page shows.
 _TOUCHED_BY = {
-    "board": {"site", "unit", "session", "schedule", "floor", "event", "incident", "devices"},
+    "board": {
+        "site",
+        "unit",
+        "session",
+        "schedule",
+        "floor",
+        "event",
+        "incident",
+        "devices",
+        "enrolment",
+        "clone",
+    },
     "schedule": {"schedule", "site"},
     "incidents": {"incident", "site"},
+    "enrolments": {"enrolment", "clone", "site"},
+    "site": {"site", "unit", "session", "event", "devices", "enrolment", "clone"},
     "meeting": {
         "session",
         "schedule",
@@ -48,7 +61,7 @@ _TOUCHED_BY = {
     },
     "hall": {"session", "schedule", "floor", "event", "hand", "attendees", "unit", "incident"},
 }
-_PARTS = {"board": 1, "schedule": 1, "incidents": 1, "meeting": 2, "hall": 3}
+_PARTS = {"board": 1, "schedule": 1, "incidents": 1, "enrolments": 1, "site": 2, "meeting": 2, "hall": 3}
 
 _AT_MOST_EVERY_S = 1.0
 _AT_LEAST_EVERY_S = 60.0
@@ -72,6 +85,8 @@ class Topic:
         kind, *about = text.split(":")
         if _PARTS.get(kind) != 1 + len(about) or not all(about) or len(text) > 300 or not text.isprintable():
             raise ValueError(f"there is no topic {text[:40]!r}")
+        if kind == "site":
+            return cls(text, kind, site=about[0])
         return cls(text, kind, *about)
 
     def touched_by(self, item: Item) -> bool:

@@ -12,6 +12,8 @@ from . import (
     audit,
     board,
     chair,
+    enrol,
+    enrolments,
     failures,
     faults,
     hall,
@@ -24,8 +26,11 @@ from . import (
     schedule,
     second_factor,
     sites,
+    unit_page,
     urgent,
     users,
+    vouchers,
+    work_orders,
 )
 from .assets import asset
 from .static_files import PageFiles
@@ -52,6 +57,11 @@ def install(app: FastAPI) -> None:
         openid.router,
         audit.router,
         faults.router,
+        enrol.router,
+        enrolments.router,
+        work_orders.router,
+        vouchers.router,
+        unit_page.router,
         *sites.ROUTERS,
     ):
         app.include_router(part)

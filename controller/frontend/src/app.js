@@ -5,5 +5,6 @@ import "./refresh.js";
 import "./notice.js";
 import "./security_key.js";
 import "./forms.js";
+import "./code.js";
 import "./elapsed.js";
 import "./print.js";
