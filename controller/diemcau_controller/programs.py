@@ -13,6 +13,7 @@ from .adapters.authority import Authority
 from .adapters.janus_config import JanusMissing, write_janus_config
 from .adapters.mosquitto_config import MosquittoMissing, write_mosquitto_config
 from .adapters.nginx_config import FrontDoor, write_nginx_config
+from .certificate_watch import SERVICES
 from .config import Settings, StateDir
 from .kept_secret import kept_secret
 from .ports import broker_addresses, janus_ports, server_names, written
@@ -22,7 +23,6 @@ from .unix_socket import LONGEST
 
 NAMES = ("mosquitto", "janus", "porter", "controller", "nginx")
 """In the order they are started."""
-FILES = "services"  # the server certificate that Mosquitto and nginx show
 LISTEN_FD = "DIEMCAU_LISTEN_FD"
 PAGE = "DIEMCAU_PAGE"
 """Names the address of the listening socket handed down as LISTEN_FD to the controller, `host:port`."""
@@ -77,7 +77,7 @@ def _mosquitto(settings: Settings, state: StateDir) -> Program:
         config = write_mosquitto_config(
             state.generated / "mosquitto",
             authority=authority,
-            server=authority.server_certificate(*server_names(settings), files=FILES),
+            server=authority.server_certificate(*server_names(settings), files=SERVICES),
             addresses=broker_addresses(settings),
             port=settings.mqtt.port,
             units=_bound_units(state),
@@ -126,7 +126,7 @@ def _controller(state: StateDir, config_path: Path | None) -> Program:
 def _nginx(settings: Settings, state: StateDir) -> Program:
     """A listening socket that was handed down is told to nginx as one of its own from before an update."""
     binary, authority, folder = _find("nginx"), _authority(state), state.generated / "nginx"
-    key, certificate = authority.server_certificate(*server_names(settings), files=FILES)
+    key, certificate = authority.server_certificate(*server_names(settings), files=SERVICES)
     page = _handed_down()
     listen = [written(settings.web.host, settings.web.port), *([page[1]] if page is not None else [])]
     config = write_nginx_config(

@@ -109,6 +109,11 @@ class Child:
             with suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
+    def start_again(self) -> None:
+        """Have it end; :meth:`run` starts it again, unless it is one that stays down."""
+        if self.program.restart:
+            self.signal(signal.SIGTERM)
+
     async def stop(self, patience_s: float) -> None:
         """Ask it to end, and end it after `patience_s`."""
         self._stopping = True
