@@ -2,21 +2,18 @@
 
     python -m diemcau_controller.app --state-dir DIR [--config FILE]
 
-It works without broker and without Janus and catches up when they come. A further listening socket, in
-another network for instance, may be handed down as the descriptor named in DIEMCAU_LISTEN_FD; programs on
-this machine are then told to use that one.
+It works without broker and without Janus and catches up when they come. It listens on a Unix socket, at
+which nginx passes on what comes over HTTPS.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import errno
 import json
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -35,16 +32,18 @@ from .actions.backup import keep_settings
 from .actions.controller import Controller
 from .actions.desired_config import renew_every_config
 from .actions.fleet import SiteNow
+from .actions.installation import generation_of
 from .actions.login_link import invite_first_administrator
 from .actions.news import News
 from .actions.refresh_horizon import refresh_horizon
 from .actions.remove_site import retire_removed_sites
 from .actions.sweep import drop_old_history, finish_meetings, sweep_presence
+from .actions.sweep_enrolments import sweep_enrolments
 from .actions.tell_faults import plan_and_send
 from .actions.write_report import write_due_reports
 from .adapters.authority import Authority, AuthorityError
+from .adapters.dynamic_security import CONTROLLER_CN
 from .adapters.janus import VideoRooms
-from .adapters.mosquitto_config import CONTROLLER_CN
 from .adapters.mqtt import MqttLink
 from .adapters.whole_file import write_secret
 from .api import (
@@ -74,10 +73,17 @@ from .api import (
 )
 from .api.answers import answers
 from .api.application import Application
+from .api.front_door import FrontDoor
 from .config import ConfigError, Settings, StateDir, load
-from .launcher import janus_admin_key, server_names
+from .kept_secret import kept_secret
+from .ports import written
+from .programs import PAGE
+from .services.announce import announce, worth_announcing
+from .services.authority_keeper import LOOK_S as AUTHORITY_LOOK_S
+from .services.authority_keeper import AuthorityKeeper
 from .services.backup import CHAIN_EVERY_S, NightlyBackup, check_chain
 from .services.backup import LOOK_S as BACKUP_LOOK_S
+from .services.broker_rights import BrokerRights
 from .services.floor_keeper import REPEAT_S, FloorKeeper
 from .services.incident_watch import LOOK_S as INCIDENT_LOOK_S
 from .services.incident_watch import IncidentWatch
@@ -88,12 +94,14 @@ from .services.rooms import Rooms
 from .services.supervise import every, supervise
 from .store.database import Database
 from .store.writer import Writer
+from .unix_socket import listening
 from .web import pages, report
 from .web.notice_text import message
 from .web.words import Words
 
 NOTICES_LOOK_S = 10.0
-LISTEN_FD = "DIEMCAU_LISTEN_FD"
+SWEEP_ENROLMENTS_S = 15.0
+KEEP_ALIVE_S = 65  # longer than nginx keeps a connection to us, so that it never sends into a closed one
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +143,10 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
     settings, state = controller.settings, controller.state
     authority = Authority(state.authority)
     key, certificate = authority.client_files(CONTROLLER_CN)
-    ingest = Ingest(controller, asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    ingest, rights = Ingest(controller, loop), BrokerRights(controller, loop)
+    with controller.database.read() as session:
+        generation = generation_of(session)
     link = MqttLink(
         settings.mqtt.host,
         settings.mqtt.port,
@@ -143,17 +154,20 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         key=key,
         certificate=certificate,
         on_ack=ingest.answered,
+        on_answer=rights.heard,
         on_batch=ingest.take,
         on_connect=ingest.connected,
+        generation=generation,
     )
-    janus = VideoRooms(settings.janus_url, authority.ca_path, janus_admin_key(state))
+    janus = VideoRooms(state.janus_socket, kept_secret(state.janus_admin_key))
     rooms, floors = Rooms(controller, janus), FloorKeeper(controller, janus)
     pictures = Pictures(controller)
     incident_watch = IncidentWatch(controller)
     keypad_hands = KeypadHands(controller)
+    authority_keeper = AuthorityKeeper(controller)
     nightly = NightlyBackup(controller)
     controller.janus_reached = lambda: rooms.reached
-    ingest.link = controller.post = link
+    ingest.link = rights.link = controller.post = link
 
     def notice(sites: Sequence[SiteNow], fault: str) -> tuple[str, str]:
         return message(sites, fault, Words(settings.language, settings.zone, controller.now()))
@@ -165,6 +179,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         await write_due_reports(controller, partial(report.report_file, controller))
 
     services = {
+        "broker rights": rights.run,
         "rooms": rooms.run,
         "floor keeper": floors.run,
         "floor repeater": lambda: every(REPEAT_S, floors.repeat),
@@ -174,10 +189,14 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         "keypad hands": keypad_hands.run,
         "notices": lambda: every(NOTICES_LOOK_S, lambda: plan_and_send(controller, notice)),
         "sweeper": lambda: every(2, sweep),
+        "enrolments": lambda: every(SWEEP_ENROLMENTS_S, lambda: sweep_enrolments(controller)),
         "retention": lambda: every(3600, lambda: drop_old_history(controller)),
+        "authority keeper": lambda: every(AUTHORITY_LOOK_S, authority_keeper.look),
         "backup": lambda: every(BACKUP_LOOK_S, nightly.look),
         "list of changes": lambda: every(CHAIN_EVERY_S, lambda: check_chain(controller)),
     }
+    if worth_announcing(settings):
+        services["announce"] = lambda: announce(settings)
     tasks = [asyncio.create_task(supervise(name, run), name=name) for name, run in services.items()]
     link.start()
     try:
@@ -229,26 +248,26 @@ def create_app(controller: Controller) -> FastAPI:
     app.include_router(enrol.router)
     app.include_router(health.router)
     pages.install(app)
+    app.add_middleware(FrontDoor, controller=controller)
     return app
 
 
-async def serve(settings: Settings, state: StateDir, listeners: list[socket.socket]) -> None:
-    """Serve on all of `listeners` until SIGTERM or SIGINT; the last is named to programs on this machine."""
+async def serve(settings: Settings, state: StateDir) -> None:
+    """Serve nginx until SIGTERM or SIGINT."""
     state.make()
+    state.run.mkdir(exist_ok=True)
     authority = Authority(state.authority)
     authority.ensure()
-    names, addresses = server_names(settings)
-    key, certificate = authority.server_certificate(names, addresses, files="controller-web")
     state.ca_certificate.write_bytes(authority.ca_pem())
     async with AsyncExitStack() as stack:
         controller = await stack.enter_async_context(opened(settings, state))
         await stack.enter_async_context(serviced(controller))
-        write_secret(state.contact, _contact(settings, listeners[-1]).encode())
+        write_secret(state.contact, _contact(settings).encode())
         server = _Server(
             uvicorn.Config(
                 create_app(controller),
-                ssl_keyfile=str(key),
-                ssl_certfile=str(certificate),
+                forwarded_allow_ips="*",  # nobody but nginx can connect, and it overwrites these headers
+                timeout_keep_alive=KEEP_ALIVE_S,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -260,7 +279,7 @@ async def serve(settings: Settings, state: StateDir, listeners: list[socket.sock
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.handle_exit, number, None)
         log.info("controller serves", extra={"url": settings.web_url})
-        await server.serve(sockets=listeners)
+        await server.serve(sockets=[listening(state.web_socket)])
 
 
 def main() -> int:
@@ -276,8 +295,8 @@ def main() -> int:
         settings = load(options.config)
         state = StateDir(options.state_dir.resolve())
         keep_settings(options.config, state)
-        asyncio.run(serve(settings, state, _listeners(settings)))
-    except (ConfigError, CannotListen, AuthorityError) as error:
+        asyncio.run(serve(settings, state))
+    except (ConfigError, AuthorityError) as error:
         print(f"diemcau: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
@@ -293,33 +312,12 @@ class _Server(uvicorn.Server):
         yield
 
 
-class CannotListen(OSError):
-    """The web port cannot be had."""
-
-
-def _listeners(settings: Settings) -> list[socket.socket]:
-    """Our own socket, and the one handed down."""
+def _contact(settings: Settings) -> str:
+    """How programs on this machine reach us: by the page's socket that was handed down, if there is one."""
     host, port = settings.web.host, settings.web.port
-    inherited = os.environ.get(LISTEN_FD)
-    more = [socket.socket(fileno=int(inherited))] if inherited is not None else []
-    try:
-        own = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-        return [own, *more]
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            text = f"port {port} is taken by another program: end it or set another web.port"
-        else:
-            text = f"cannot listen on {host} port {port}: {error.strerror}"
-        raise CannotListen(text) from None
-
-
-def _contact(settings: Settings, listener: socket.socket) -> str:
-    """How programs on this machine reach us."""
-    host, port = listener.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):
-        host = "127.0.0.1"
+    where = os.environ.get(PAGE) or written({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)
     document = {
-        "url": f"https://{f'[{host}]' if ':' in host else host}:{port}",
+        "url": f"https://{where}",
         "mqtt_host": settings.public_address,
         "mqtt_port": settings.mqtt.port,
         "timezone": settings.timezone,
