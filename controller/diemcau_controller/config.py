@@ -158,6 +158,7 @@ class Settings(_Section):
     language: Literal["vi", "en"] = "vi"
     health_interval_s: Annotated[float, Field(ge=1, le=3600)] = 10
     health_days: Annotated[int, Field(ge=1, le=3650)] = 7
+    announce: bool = True
     history_days: Annotated[int, Field(ge=30, le=3650)] = 400
     web: Web = Web()
     mqtt: Mqtt = Mqtt()

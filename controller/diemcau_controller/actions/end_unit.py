@@ -14,6 +14,7 @@ from ..config import Settings
 from ..store.tables import Clone, Unit
 from .certificates import revoke_certificates
 from .controller import Controller, Letter
+from .cut_off import cut_off, want_cut
 from .desired import renew_schedule
 from .room_picture import drop_room_pictures
 from .rotate_pins import rotate_pins
@@ -36,6 +37,7 @@ def end_unit(
     still_open = select(Clone).where(Clone.unit_id == unit.id, Clone.decided_at.is_(None))
     for clone in session.scalars(still_open):
         clone.decided_at, clone.verdict = now, "enrol_anew"
+    want_cut(session, unit.id, now)
     session.flush()
     session.expire(unit, ["site"])
     if site is not None:
@@ -45,6 +47,7 @@ def end_unit(
 
 async def ended(controller: Controller, unit_id: str) -> None:
     """What follows the commit: its connections are cut, its SSH key is on the list of those revoked."""
+    cut_off(controller, unit_id)
     await drop_room_pictures(controller, unit_id)
     await asyncio.to_thread(write_revoked_hosts, controller)
 

@@ -10,7 +10,23 @@ import sys
 
 import typer
 
-from . import audit, backup, ca, fleet, incidents, later, meetings, run, sites, urgent, users, watch, wire
+from . import (
+    audit,
+    backup,
+    ca,
+    enrol,
+    fleet,
+    incidents,
+    later,
+    meetings,
+    papers,
+    run,
+    sites,
+    urgent,
+    users,
+    watch,
+    wire,
+)
 from .client import Failed
 
 app = typer.Typer(
@@ -28,9 +44,16 @@ app.command("events")(watch.events)
 app.add_typer(sites.areas, name="area")
 app.add_typer(sites.sites, name="site")
 app.add_typer(fleet.units, name="unit")
+fleet.units.command("approve")(enrol.approve)
+fleet.units.command("revoke")(enrol.revoke)
+fleet.units.command("clones")(enrol.clones)
+fleet.units.command("decide")(enrol.decide)
 fleet.units.command("later")(later.later)
 fleet.units.command("confirm")(later.confirm)
 fleet.units.command("deny")(later.deny)
+app.add_typer(enrol.enrol, name="enrol")
+app.add_typer(papers.vouchers, name="voucher")
+app.add_typer(papers.orders, name="order")
 app.add_typer(meetings.meetings, name="meeting")
 app.add_typer(urgent.urgent, name="urgent")
 app.add_typer(incidents.incidents, name="incident")
