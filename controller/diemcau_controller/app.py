@@ -39,7 +39,6 @@ from .actions.refresh_horizon import refresh_horizon
 from .actions.remove_site import retire_removed_sites
 from .actions.sweep import drop_old_history, finish_meetings, sweep_presence
 from .actions.sweep_enrolments import sweep_enrolments
-from .actions.sweep_enrolments import sweep_enrolments
 from .actions.tell_faults import plan_and_send
 from .actions.write_report import write_due_reports
 from .adapters.authority import Authority, AuthorityError
@@ -80,7 +79,6 @@ from .kept_secret import kept_secret
 from .ports import written
 from .programs import PAGE
 from .services.announce import announce, worth_announcing
-from .services.announce import announce, worth_announcing
 from .services.authority_keeper import LOOK_S as AUTHORITY_LOOK_S
 from .services.authority_keeper import AuthorityKeeper
 from .services.backup import CHAIN_EVERY_S, NightlyBackup, check_chain
@@ -102,7 +100,6 @@ from .web.notice_text import message
 from .web.words import Words
 
 NOTICES_LOOK_S = 10.0
-SWEEP_ENROLMENTS_S = 15.0
 SWEEP_ENROLMENTS_S = 15.0
 KEEP_ALIVE_S = 65  # longer than nginx keeps a connection to us, so that it never sends into a closed one
 
@@ -193,14 +190,11 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         "notices": lambda: every(NOTICES_LOOK_S, lambda: plan_and_send(controller, notice)),
         "sweeper": lambda: every(2, sweep),
         "enrolments": lambda: every(SWEEP_ENROLMENTS_S, lambda: sweep_enrolments(controller)),
-        "enrolments": lambda: every(SWEEP_ENROLMENTS_S, lambda: sweep_enrolments(controller)),
         "retention": lambda: every(3600, lambda: drop_old_history(controller)),
         "authority keeper": lambda: every(AUTHORITY_LOOK_S, authority_keeper.look),
         "backup": lambda: every(BACKUP_LOOK_S, nightly.look),
         "list of changes": lambda: every(CHAIN_EVERY_S, lambda: check_chain(controller)),
     }
-    if worth_announcing(settings):
-        services["announce"] = lambda: announce(settings)
     if worth_announcing(settings):
         services["announce"] = lambda: announce(settings)
     tasks = [asyncio.create_task(supervise(name, run), name=name) for name, run in services.items()]
