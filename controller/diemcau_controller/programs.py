@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from .adapters.authority import Authority
@@ -68,7 +70,7 @@ def programs(
 
 
 def _restarting(program: Program, restart: bool) -> Program:
-    return Program(program.name, program.argv, program.env, program.fds, restart)
+    return replace(program, restart=restart)
 
 
 def _mosquitto(settings: Settings, state: StateDir) -> Program:
@@ -142,8 +144,9 @@ def _nginx(settings: Settings, state: StateDir) -> Program:
     )
     argv = (binary, "-e", "stderr", "-p", str(folder), "-c", str(config))
     if page is None:
-        return Program("nginx", argv)
-    return Program("nginx", argv, env={"NGINX": f"{page[0]};"}, fds=(page[0],))
+        return Program("nginx", argv, orphaned=signal.SIGTERM)
+    inherited = {"NGINX": f"{page[0]};"}
+    return Program("nginx", argv, env=inherited, fds=(page[0],), orphaned=signal.SIGTERM)
 
 
 def _handed_down() -> tuple[int, str] | None:

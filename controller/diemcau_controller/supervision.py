@@ -24,13 +24,15 @@ _LARGEST_LOG = 20_000_000
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run. `argv` is found and complete; `fds` stay open in the child; `env` is added."""
+    """What to run. `argv` is found and complete; `fds` stay open in the child; `env` is added. `orphaned` is
+    the signal it gets when the launcher dies; what has children of its own must end them then."""
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     fds: tuple[int, ...] = ()
     restart: bool = True
+    orphaned: signal.Signals = signal.SIGKILL
 
 
 class Child:
@@ -84,7 +86,7 @@ class Child:
                     # Nothing outlives the launcher, however that ends.
                     "setpriv",
                     "--pdeathsig",
-                    "KILL",
+                    self.program.orphaned.name,
                     *self.program.argv,
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
@@ -100,6 +102,8 @@ class Child:
         self._process = process
         self._changed()
         self._exit = await process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # children that it left behind: they would keep its port
         self._process = None
         self._changed()
 

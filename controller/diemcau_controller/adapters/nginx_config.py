@@ -1,14 +1,15 @@
 """nginx's configuration: TLS for everything but the broker, and whose client certificate it has seen.
 
-A configuration and folders of its own, nothing of the system's. One process, for workers would outlive a
-master that is killed, and keep its port; a core is enough, media do not come through here. The controller and
-the porter behind it listen on Unix sockets; what they are told of the client's certificate nginx itself sets,
-always, so that nobody outside can.
+A configuration and folders of its own, nothing of the system's. The controller and the porter behind it
+listen on Unix sockets; what they are told of the client's certificate nginx itself sets, always, so that
+nobody outside can. (Without workers, `master_process off`, nginx 1.22 dies of an inherited socket, and of a
+SIGHUP slowly.)
 """
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def write_nginx_config(folder: Path, door: FrontDoor) -> Path:
 
 
 def _text(folder: Path, door: FrontDoor) -> str:
+    user = "user root root;\n" if os.geteuid() == 0 else ""  # others could not reach the sockets
     listen = "\n".join(f"\t\tlisten {where} ssl http2;" for where in door.listen)
     streams = "\n".join(_stream(path) for path in STREAMS)
     temporary = "\n".join(
@@ -59,8 +61,9 @@ def _text(folder: Path, door: FrontDoor) -> str:
     (folder / "temp").mkdir(exist_ok=True, mode=0o700)
     return f"""# Written anew at each start; changes here are lost.
 daemon off;
-master_process off;
-pid {_quoted(folder / "nginx.pid")};
+worker_processes auto;
+worker_rlimit_nofile 65536;
+{user}pid {_quoted(folder / "nginx.pid")};
 error_log stderr warn;
 events {{
 	worker_connections {_CONNECTIONS};
