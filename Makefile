@@ -36,7 +36,7 @@ bench: setup ## a hall and its devices beside Chromium: CPU, memory, joins (abou
 	@tools/debian-packages.sh bench
 	@$(IN_NAMESPACE) $(BIN)/python -m tests.bench $(ARGS)
 
-lab: setup ## a hall's machine and its faults, and a clean root; PART=clean-root, room or faults for one (docs/lab.md)
+lab: setup ## a hall's machine and its faults, and a clean root; PART=healthy, clean-root, room or faults for one (docs/lab.md)
 	@tools/debian-packages.sh lab
 	@SUITE=$(or $(SUITE),bookworm) $(BIN)/python -m tests.lab $(PART) $(ARGS)
 

@@ -26,6 +26,7 @@ from .daemon_thread import in_daemon_thread
 log = logging.getLogger(__name__)
 
 _HANG_S = PATIENCE_S + 4
+_OBEYS_S = 20.0  # many take so long to do what they were told, and say their old state meanwhile
 _IDLE_S = 1.0
 _REMEDIES = {"television_off": "television_on", "television_input": "television_input"}
 _R = TypeVar("_R")
@@ -49,6 +50,7 @@ class HallTelevision:
         self._opened_control = "none"
         self._turn = asyncio.Lock()
         self._call: asyncio.Future[Any] | None = None
+        self._told_at_s: float | None = None
 
     # ── what a check and its remedies ask ────────────────────────────────────────────────────────
 
@@ -58,11 +60,16 @@ class HallTelevision:
         async with self._turn:
             return await self._ask(lambda television: television.state())
 
+    @property
+    def just_told(self) -> bool:
+        """True while what it says may still be from before our last order."""
+        return self._told_at_s is not None and time.monotonic() - self._told_at_s < _OBEYS_S
+
     async def turn_on(self) -> None:
         """Leave standby. It goes back to standby by itself once no meeting needs it. As :meth:`state`."""
         async with self._turn:
             before = await self._ask(lambda television: television.state())
-            await self._ask(lambda television: television.turn_on())
+            await self._ask(lambda television: self._tell_it(television, Order.TURN_ON))
         if before is not None:
             self._keeping.ordered_by_others(before)
             self._remember()
@@ -70,7 +77,7 @@ class HallTelevision:
     async def show_us(self) -> None:
         """Change to this unit's input. As :meth:`state`."""
         async with self._turn:
-            await self._ask(lambda television: television.show_us())
+            await self._ask(lambda television: self._tell_it(television, Order.SHOW_US))
 
     # ── what happens by itself ───────────────────────────────────────────────────────────────────
 
@@ -103,7 +110,7 @@ class HallTelevision:
                 if order is None:
                     return
                 log.info("television", extra={"order": order.value, "power": state.power.value})
-                await self._ask(lambda television: _obey(television, order))
+                await self._ask(lambda television: self._tell_it(television, order))
             except TelevisionLost as lost:
                 log.info("television", extra={"why": lost.why, "text": str(lost)})
                 self._keeping.failed(lost.why, str(lost))
@@ -130,6 +137,10 @@ class HallTelevision:
             if lost.why != "silent":  # opened anew the next time
                 self._let_go()
             raise
+
+    def _tell_it(self, television: Television, order: Order) -> None:
+        _obey(television, order)
+        self._told_at_s = time.monotonic()
 
     def _open(self, control: str) -> Television | None:
         if control != self._opened_control or self._opened is None:

@@ -5,13 +5,15 @@ Keys, all with the values of a good one as default:
 · `answers` true · `codec` "raw" (pictures), "h264", or another that it sends · `width` 640, `height` 360 ·
 `fps` 15 · `gop_s` 1, seconds from key frame to key frame · `luma` 110, mean brightness 0 to 255 ·
 `contrast` 60, from darkest to brightest · `noise` 2, of the sensor · `moves` true, somebody walks through the
-picture · `repeats` false, gives the same picture again · `delay_s` 0, until it is open · `hang` false, a read
-does not return while it is true.
+picture · `repeats` false, gives the same picture again · `flicker` 0, share of the light that lamps on the
+mains take away and give back · `settles_s` 0, until it is used to the light · `crf` 23, how coarsely it
+codes · `delay_s` 0, until it is open · `hang` false, a read does not return while it is true.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -30,7 +32,9 @@ from ..pace import Pace
 
 _NAP_S = 0.05
 _TICK = Fraction(1, 90_000)
-_PIECES = 8  # of noise, drawn once and used in turn
+_PIECES = 8  # of noise, drawn once; each picture has one of them, moved somewhere else
+_DARK = 0.3  # of the light, when a camera begins
+_MAINS_HZ = 50
 
 Plane = NDArray[np.uint8]
 
@@ -51,6 +55,9 @@ class _Effects:
     noise: float = 2
     moves: bool = True
     repeats: bool = False
+    flicker: float = 0
+    settles_s: float = 0
+    crf: float = 23
     delay_s: float = 0
     hang: bool = False
 
@@ -159,10 +166,10 @@ class _Scene:
 
     def __init__(self, width: int, height: int) -> None:
         self.size = width, height
-        chance = np.random.default_rng(7)
-        cells = chance.random((max(1, height // 24), max(1, width // 24)))
+        chance = self._chance = np.random.default_rng(7)
+        cells = chance.random((height // 24 + 1, width // 24 + 1))
         shape = cells.repeat(24, axis=0).repeat(24, axis=1)
-        self._room = np.resize(shape, (height, width)).astype(np.float32) - 0.5
+        self._room = shape[:height, :width].astype(np.float32) - 0.5
         self._noise = [chance.standard_normal((height, width), np.float32) for _ in range(_PIECES)]
         self._count = 0
 
@@ -171,7 +178,9 @@ class _Scene:
         width, height = self.size
         self._count += 1
         luma = self._room * effects.contrast + effects.luma
-        luma += self._noise[self._count % _PIECES] * effects.noise
+        luma *= self._light(effects)
+        piece, lines = self._chance.integers((_PIECES, max(1, height)))
+        luma += np.roll(self._noise[piece], lines, axis=0) * effects.noise
         if effects.moves:
             side = height // 4
             left = self._count * 5 % max(1, width - side)
@@ -180,11 +189,20 @@ class _Scene:
         picture[:height] = np.clip(luma, 16, 235)
         return picture
 
+    def _light(self, effects: _Effects) -> float:
+        """The share of the full light in this picture: lamps flash twice in each period of the mains."""
+        at_s = self._count / effects.fps
+        flash = 1 - effects.flicker * (0.5 + 0.5 * math.sin(4 * math.pi * _MAINS_HZ * 1.003 * at_s))
+        if at_s >= effects.settles_s:
+            return flash
+        return flash * (_DARK + (1 - _DARK) * at_s / effects.settles_s)
+
 
 def _encoder(width: int, height: int, effects: _Effects) -> av.VideoCodecContext:
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.framerate, encoder.time_base = round(effects.fps), _TICK
     encoder.gop_size, encoder.thread_count = max(1, round(effects.gop_s * effects.fps)), 1
-    encoder.options = {"preset": "superfast", "tune": "zerolatency", "sc_threshold": "0"}
+    options = {"preset": "superfast", "tune": "zerolatency", "sc_threshold": "0"}
+    encoder.options = options | {"crf": f"{effects.crf:g}"}
     return encoder

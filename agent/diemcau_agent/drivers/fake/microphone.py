@@ -5,12 +5,15 @@ Keys, all with the values of a good one as default:
 place · `muted` false · `volume_percent` 100 · `gives` true, blocks come at all · `hang_s` 0, how long each
 opening and each read takes beyond its time · `noise_db` -50, its own noise, dBFS · `tone_hz` 0 and `tone_db`
 -20, somebody who whistles · `hears` "", the JSON file of a fake loudspeaker in the same room, with `gain_db`
--12 and `delay_ms` 60 from there to here · `rate_hz` 48000, what it samples at (16000 and 8000 too).
+-12 and `delay_ms` 60 from there to here and `echoes` [], each how many ms later and how many dB weaker it
+comes again · `plays` "", a file of 48 kHz mono s16le with whatever else is heard there, again and again ·
+`rate_hz` 48000, what it samples at (16000 and 8000 too).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +25,7 @@ from .room import Room
 from .setting import read_setting
 
 _SILENT_S = 2.0
+_LATE_NS = 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class _Effects:
     hears: str = ""
     gain_db: float = -12.0
     delay_ms: float = 60.0
+    echoes: Sequence[tuple[float, float]] = ()
+    plays: str = ""
     rate_hz: int = RATE_HZ
 
 
@@ -57,7 +63,9 @@ class FakeMicrophone:
             raise MicrophoneLost(f"{effects.opens} opened in place of {path}", "substituted")
         self._chance = np.random.default_rng(1)
         self._sample = 0
+        self._began_ns = time.monotonic_ns()
         self._room: Room | None = None
+        self._besides = _besides(effects.plays)
         self._pacer = Pacer(BLOCK / RATE_HZ)
 
     @property
@@ -89,6 +97,8 @@ class FakeMicrophone:
         if effects.tone_hz:
             phase = 2 * np.pi * effects.tone_hz / RATE_HZ * np.arange(self._sample, self._sample + BLOCK)
             sound += np.sqrt(2) * _amplitude(effects.tone_db) * np.sin(phase)
+        if self._besides.size:
+            sound += self._besides[np.arange(self._sample, self._sample + BLOCK) % self._besides.size]
         if effects.hears:
             sound += 10 ** (effects.gain_db / 20) * self._loudspeaker(effects)
         per_sample = max(1, RATE_HZ // effects.rate_hz)
@@ -101,8 +111,20 @@ class FakeMicrophone:
     def _loudspeaker(self, effects: _Effects) -> NDArray[np.float64]:
         if self._room is None:
             self._room = Room.of(effects.hears)
-        until_ns = time.monotonic_ns() - round(effects.delay_ms * 1_000_000)
-        return self._room.heard(until_ns).astype(np.float64)
+        room = self._room
+        recorded_ms = (self._sample + BLOCK) * 1000 / RATE_HZ  # by its own clock, whenever it is read
+        late_ns = time.monotonic_ns() - self._began_ns - round(recorded_ms * 1_000_000)
+        if late_ns > _LATE_NS:  # nobody read for so long that sound was lost
+            self._began_ns += late_ns
+
+        def heard(delay_ms: float) -> NDArray[np.float64]:
+            until_ns = self._began_ns + round((recorded_ms - delay_ms) * 1_000_000)
+            return room.heard(until_ns).astype(np.float64)
+
+        sound = heard(effects.delay_ms)
+        for later_ms, weaker_db in effects.echoes:
+            sound += 10 ** (-weaker_db / 20) * heard(effects.delay_ms + later_ms)
+        return sound
 
     def _effects(self, why: str) -> _Effects:
         try:
@@ -116,3 +138,11 @@ class FakeMicrophone:
 
 def _amplitude(level_db: float) -> float:
     return float(32768 * 10 ** (level_db / 20))
+
+
+def _besides(path: str) -> Block:
+    """What else is heard in the room. Raises :class:`MicrophoneLost`."""
+    try:
+        return np.fromfile(path, np.int16) if path else np.zeros(0, np.int16)
+    except OSError as error:
+        raise MicrophoneLost(str(error), "missing") from error

@@ -2,8 +2,9 @@
 
 Keys, all with the values of a good one as default:
 `plugged` true · `busy` false, somebody else has it · `opens` "", the name of another one that opens in its
-place · `muted` false · `volume_percent` 100 · `sounds` true, the amplifier behind it is on · `hang_s` 0, how
-long each opening and each write takes beyond its time.
+place · `muted` false · `volume_percent` 100 · `sounds` true, the amplifier behind it is on · `buffer_ms` 0,
+how long it keeps what it is given before it sounds · `hang_s` 0, how long each opening and each write takes
+beyond its time.
 What it sounds is in the room: a fake microphone with `hears` set to this file's path hears it.
 """
 
@@ -31,6 +32,7 @@ class _Effects:
     muted: bool = False
     volume_percent: int = 100
     sounds: bool = True
+    buffer_ms: float = 0.0
     hang_s: float = 0.0
 
 
@@ -61,7 +63,8 @@ class FakeSoundOutput:
         effects = self._effects("lost")
         time.sleep(effects.hang_s)
         share = effects.volume_percent / 100 if effects.sounds and not effects.muted else 0.0
-        self._room.play(np.round(block * share).astype(np.int16), time.monotonic_ns())
+        sounds_ns = time.monotonic_ns() + round(effects.buffer_ms * 1_000_000)
+        self._room.play(np.round(block * share).astype(np.int16), sounds_ns)
 
     def close(self) -> None:
         """Fall silent."""

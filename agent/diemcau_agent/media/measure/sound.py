@@ -24,6 +24,7 @@ from ..orders import Check
 from ..room_sound import hear, tone
 
 OPEN_S = 6.0
+FIRST_S = 3.0  # a sound server that wakes a microphone up is not silent yet
 LISTEN_S = 1.6
 TAIL_S = 1.2
 STEADY = 0.85  # of the time has to be in the recording, or it proves nothing
@@ -49,6 +50,7 @@ async def sound(
         problem = await _until(thread, listener.opened, OPEN_S)
         if problem is None:
             tell({"type": "microphone", "open": True})
+            await _until(thread, listener.heard, FIRST_S)
             problem = await _until(thread, None, LISTEN_S)
         blocks = list(listener.blocks)
         if problem is not None or not blocks:
@@ -78,7 +80,7 @@ class _Listener:
     def __init__(self, source: str) -> None:
         self._source = source
         self.blocks: list[Block] = []
-        self.opened = asyncio.Event()
+        self.opened, self.heard = asyncio.Event(), asyncio.Event()
 
     def work(self, thread: DeviceThread) -> None:
         microphone = open_microphone(self._source, echo_cancellation=False)
@@ -88,6 +90,8 @@ class _Listener:
             thread.tell(self.opened.set)
             while not thread.abandoned:
                 self.blocks.append(microphone.read())
+                if len(self.blocks) == 1:
+                    thread.tell(self.heard.set)
         finally:
             microphone.close()
 

@@ -14,7 +14,8 @@ PATIENCE_S, AGAIN_S = 15.0, 1.5
 
 
 async def television(room: Room, *, ordered: bool = False) -> dict[str, Any] | None:
-    """None where none is configured. `ordered`: it was just told something, so an old state is waited out."""
+    """None where none is configured. `ordered`: it was just told something, so an old state is waited out; so
+    it is when the hall told it by itself, before a meeting, right before this check."""
     until = asyncio.get_running_loop().time() + PATIENCE_S
     while True:
         try:
@@ -24,7 +25,9 @@ async def television(room: Room, *, ordered: bool = False) -> dict[str, Any] | N
         if state is None:
             return None
         changing = state.power in (Power.TURNING_ON, Power.TURNING_OFF, Power.UNKNOWN)
-        not_yet = ordered and (state.power is not Power.ON or state.ours is False)
+        not_yet = (ordered or room.television.just_told) and (
+            state.power is not Power.ON or state.ours is False
+        )
         if not (changing or not_yet) or asyncio.get_running_loop().time() >= until:
             return {"power": state.power.value, "ours": state.ours, "name": state.name[:60]}
         await asyncio.sleep(AGAIN_S)
