@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=("systemd",),
         help="who runs screen and media: systemd, with sockets in /run/diemcau; otherwise this process",
     )
+    command(
+        "reset", _reset, "Make a unit that was replaced or revoked a blank box: it asks to be a unit anew."
+    )
     command("status", _status, "Say how the running unit does.")
     command("events", _events, "List the events this unit has recorded.")
     command("preflight", _preflight, "Check camera, microphone, screen and line now.")
@@ -99,15 +102,17 @@ def _parser() -> argparse.ArgumentParser:
 def _run(given: argparse.Namespace, folder: StateFolder) -> int:
     from diemcau_wire.logs import log_to_stderr
 
-    from diemcau_agent.unit.run import run  # the other commands need none of it
-    from diemcau_agent.unit.state_folder import read_identity
+    from diemcau_agent.unit.life import run  # the other commands need none of it
+    from diemcau_agent.unit.state_folder import NoIdentity, read_identity
 
     if given.die_with_parent:
         from diemcau_agent.lifetime import die_with_parent
 
         die_with_parent(signal.SIGKILL)
-    identity = read_identity(folder)
-    log_to_stderr(unit=identity.unit)
+    try:
+        log_to_stderr(unit=read_identity(folder).unit)
+    except NoIdentity:  # it asks to be a unit
+        log_to_stderr()
     if given.services is None:
         run(folder, restart=not given.no_restart)
         return 0
@@ -123,6 +128,9 @@ def _status(given: argparse.Namespace, folder: StateFolder) -> int:
     status = _ask(folder, {"type": "status"}, timeout_s=5)
     if given.json:
         _print_json({key: value for key, value in status.items() if key != "type"})
+        return 0
+    if status["unit"] is None:
+        _print_blank(status)
         return 0
     session = status["session"]
     shown = ", ".join(f"{s['site']} ({s['frames_shown']} frames)" for s in session["slots"] if s["site"])
@@ -140,6 +148,35 @@ def _status(given: argparse.Namespace, folder: StateFolder) -> int:
         ("refused", ", ".join(f"{k} {v}" for k, v in status["refused"].items()) or "nothing"),
     ):
         _print(f"{name:<11} {value}")
+    return 0
+
+
+def _print_blank(status: Line) -> None:
+    """What a box says of itself that is no unit: on its way to be one, or sent away."""
+    said = status.get("enrolment") or status.get("farewell") or {}
+    _print(f"{'unit':<11} none: {'on its way' if 'enrolment' in status else 'sent away'}")
+    for name, value in {"version": status["version"], **said}.items():
+        _print(f"{name:<11} {value}")
+
+
+def _reset(given: argparse.Namespace, folder: StateFolder) -> int:
+    from diemcau_agent.unit.wipe import farewell, forget
+
+    if farewell(folder) is None:
+        raise Failed(
+            "this box was not replaced or revoked, nothing was done; the coordinator's office replaces or "
+            "revokes a unit, then it can be made a blank one."
+        )
+    try:
+        forget(folder)
+    except OSError as error:
+        raise Failed(
+            f"{folder.identity} cannot be cleared ({error.strerror}); run this as its owner."
+        ) from None
+    if given.json:
+        _print_json({"reset": True})
+    else:
+        _print("blank: it asks to be a unit anew")
     return 0
 
 

@@ -35,14 +35,15 @@ from datetime import timedelta
 from pathlib import Path
 from diemcau_agent.lifetime import die_with_parent
 from diemcau_agent.rules import checking
-from diemcau_agent.unit import control, media_process
-from diemcau_agent.unit.run import Programs, run
+from diemcau_agent.unit import hall_answers, media_process
+from diemcau_agent.unit.life import run
+from diemcau_agent.unit.run import Programs
 from diemcau_agent.unit.state_folder import StateFolder
 from diemcau_wire.logs import log_to_stderr
 die_with_parent()
 log_to_stderr()
 # a busy machine is no fault of the hall
-checking.LIMIT, control.PREFLIGHT_LIMIT_S = timedelta(seconds=300), 320
+checking.LIMIT, hall_answers.PREFLIGHT_LIMIT_S = timedelta(seconds=300), 320
 media_process.START_LIMIT_S, media_process.SILENT_S = 120, 20
 run(StateFolder(Path(sys.argv[2])), programs=Programs(screen=(sys.executable, sys.argv[1])))
 """

@@ -206,21 +206,18 @@ def start(folder: Path, running: list[subprocess.Popen[bytes]]) -> None:
     until(lambda: run("diemcau-agent", "status", "--state-dir", str(folder)).returncode == 0)
 
 
-def test_an_agent_without_identity(folder: Path, tmp_path: Path) -> None:
-    told = agent(tmp_path / "none", "run")
-    assert "unit.key is missing; put the identity made for this unit by `diemcau unit add` there." in told
-    for broken in (
-        "",
-        "{",
-        "[]",
-        "[" * 100_000,
-        '{"unit": "../x", "mqtt_host": "h", "mqtt_port": 1}',
-        '{"unit": "u1"}',
-    ):
-        (folder / "identity/coordinator.json").write_text(broken)
-        assert 'coordinator.json is broken; it must hold "unit", "mqtt_host" and "mqtt_port"' in agent(
-            folder, "run"
-        )
+def test_an_agent_without_identity_asks_to_be_a_unit(
+    folder: Path, tmp_path: Path, running: list[subprocess.Popen[bytes]]
+) -> None:
+    (tmp_path / "none").mkdir()
+    (folder / "identity/coordinator.json").write_text("[" * 100_000)
+    for place in (tmp_path / "none", folder):
+        start(place, running)
+        told = json.loads(run("diemcau-agent", "status", "--json", "--state-dir", str(place)).stdout)
+        assert told["unit"] is None and told["enrolment"]["step"] in ("line", "address")
+        assert "on its way" in run("diemcau-agent", "status", "--state-dir", str(place)).stdout
+        assert "refuses: unknown request" in agent(place, "decline")
+        assert "was not replaced or revoked" in agent(place, "reset")
 
 
 def test_an_agent_that_does_not_run(folder: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 from diemcau_controller.adapters.authority import Authority
+from diemcau_controller.adapters.dynamic_security import ANSWERS, CONTROL, Known, changes, read_answer
 from diemcau_controller.adapters.mosquitto_config import write_mosquitto_config
 from diemcau_controller.namespace import ADDRESS
 from diemcau_wire import Channel, filters_of_controller, topic
@@ -28,7 +29,8 @@ RUN = """
 import sys
 from pathlib import Path
 from diemcau_agent.lifetime import die_with_parent
-from diemcau_agent.unit.run import Programs, run
+from diemcau_agent.unit.life import run
+from diemcau_agent.unit.run import Programs
 from diemcau_agent.unit.state_folder import StateFolder
 from diemcau_wire.logs import log_to_stderr
 die_with_parent()
@@ -79,6 +81,37 @@ class Broker:
         self._process.wait()
 
 
+def client_of_controller(authority: Authority, name: str) -> paho.Client:
+    key, certificate = authority.client_files("controller")
+    context = ssl.create_default_context(cafile=str(authority.ca_path))
+    context.load_cert_chain(certificate, key)
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name)
+    client.tls_set_context(context)
+    return client
+
+
+def admit(authority: Authority, unit: str) -> None:
+    """Give a unit its rights at the broker, as the controller does once it serves a site."""
+    done: list[list[str]] = []
+    client = client_of_controller(authority, f"admits-{unit}")
+    client.on_connect = lambda *_: client.subscribe(ANSWERS, 1)
+    client.on_subscribe = lambda *_: [client.publish(CONTROL, text, 1) for text in changes(Known(), {unit})]
+    client.on_message = lambda _client, _data, message: done.append(read_answer(message.payload)[1])
+
+    def connects() -> bool:
+        try:
+            client.connect(ADDRESS, PORT)
+        except OSError:
+            return False
+        return True
+
+    until(connects)
+    client.loop_start()
+    until(lambda: done == [[]], why=f"the broker gives {unit} no rights: {done}")
+    client.disconnect()
+    client.loop_stop()
+
+
 class Coordinator:
     """The controller's end of the line: publishes by hand, remembers everything the unit says."""
 
@@ -87,11 +120,7 @@ class Coordinator:
     ) -> None:
         self.unit, self.receipts = unit, receipts
         self.heard: list[tuple[Channel, Json]] = []
-        key, certificate = authority.client_files("controller")
-        context = ssl.create_default_context(cafile=str(authority.ca_path))
-        context.load_cert_chain(certificate, key)
-        self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name)
-        self.client.tls_set_context(context)
+        self.client = client_of_controller(authority, name)
         self.client.max_inflight_messages_set(1000)
         self.client.reconnect_delay_set(0.2, 0.5)
         self.client.on_connect = lambda *_: self.client.subscribe(
@@ -202,7 +231,13 @@ class UnitProcess:
     command: tuple[str, ...]
 
     def __init__(
-        self, folder: Path, authority: Authority, *, restart: bool = True, mqtt: str = "3.1.1"
+        self,
+        folder: Path,
+        authority: Authority,
+        *,
+        restart: bool = True,
+        mqtt: str = "3.1.1",
+        admitted: bool = True,
     ) -> None:
         self.folder = folder
         if not hasattr(self, "command"):
@@ -210,6 +245,8 @@ class UnitProcess:
             self.command = (sys.executable, "-c", RUN, *children)
         self.state = folder / "state"
         self.unit = authority.new_unit_identity(self.state / "identity", ADDRESS, PORT)
+        if admitted:
+            admit(authority, self.unit)
         coordinator = self.state / "identity" / "coordinator.json"
         coordinator.write_text(json.dumps({**json.loads(coordinator.read_text()), "mqtt_protocol": mqtt}))
 

@@ -53,6 +53,7 @@ log = logging.getLogger(__name__)
 
 PAUSES_S = (2.0, 3.0, 5.0, 10.0, 15.0)
 REFUSED_PAUSE_S = 30.0
+ANEW_S = 1.0  # from the end of a code to the next
 POLL_TROUBLE_S = 90.0  # the line may be gone so long before the screen tells more than that
 _WHY = {  # the controller's word for a refusal → ours
     "enrol.voucher_used": "voucher_used",
@@ -115,6 +116,7 @@ class Enrolment:
                 if answer is not None:
                     return self._obey(answer)
                 failures = 0
+                self._talk.wait(ANEW_S)
                 continue
             failures += 1
             self._talk.wait(pause_s * (0.75 + 0.5 * self._chance()))
@@ -128,7 +130,7 @@ class Enrolment:
                 "type": "failed",
                 "step": trouble.step,
                 "why": trouble.why,
-                "where": trouble.where[:120],
+                "where": trouble.where[:200],
                 "line": trouble.line,
             }
         )
@@ -296,7 +298,7 @@ class Enrolment:
             try:
                 status = coordinator.post(f"/requests/{pending.request}/status", proof, EnrolStatus)
                 lost_since = None
-                remark = _WHY.get(f"enrol.{status.reason}" if status.reason else "", "")
+                remark = _WHY.get(status.reason, "voucher_unfit") if status.reason else ""
             except Refusal as refusal:
                 if refusal.status in (404, 409, 410):
                     remove(self._folder.enrolment)

@@ -55,8 +55,12 @@ class Coordinator:
         if where.scheme != "https" or not where.hostname or port == 0:
             raise Trouble("address", "no_coordinator", where=address[:80])
         self.address = address
+        try:
+            context = _context(roots)
+        except (ssl.SSLError, ValueError) as error:  # what it calls its roots are no certificates
+            raise self._stranger(str(error)) from None
         self._connection = http.client.HTTPSConnection(
-            where.hostname, port, timeout=ANSWER_S, context=_context(roots)
+            where.hostname, port, timeout=ANSWER_S, context=context
         )
 
     def __enter__(self) -> Coordinator:
@@ -152,6 +156,7 @@ def _read(answer: http.client.HTTPResponse, until: float) -> bytes:
             raise ValueError("the answer is too long")
         if time.monotonic() > until:
             raise TimeoutError("the answer takes too long")
+    answer.read()  # nothing is left, but only now does the connection take another question
     return bytes(content)
 
 

@@ -22,7 +22,8 @@ from diemcau_agent.service_manager import SIGN_OF_LIFE_S, Watchdog, manages_us
 from .check import check
 from .faults import Fault, fault_in
 from .mixing import Mixer
-from .orders import Check, Chime, Floor, Order, RoomPicture, Start, Stop, Tone, parse_order
+from .orders import Check, Chime, Floor, Order, RoomPicture, Scan, Start, Stop, Tone, parse_order
+from .scan import scan
 from .session import Session
 from .trial import room_picture, tone
 
@@ -68,6 +69,8 @@ async def serve(channel: Channel) -> int:
                     return await answer(tone(order), unit)
                 case RoomPicture() as order:
                     return await answer(room_picture(order, unit.tell), unit)
+                case Scan() as order:
+                    return await answer(scan(order, unit.tell), unit)
                 case Floor() as floor:
                     continue
                 case Stop():
@@ -120,7 +123,7 @@ async def obey(session: Session, unit: Unit) -> None:
                 session.chime(chime.seconds)
             case Stop():
                 return
-            case Start() | Check() | Tone() | RoomPicture() as order:
+            case Start() | Check() | Tone() | RoomPicture() | Scan() as order:
                 log.warning("refused %s: in a meeting already", order.type)
 
 

@@ -59,7 +59,7 @@ async def room_picture(order: RoomPicture, tell: Callable[[Line], None]) -> Line
             decoder = av.CodecContext.create("h264", "r") if camera.coded else None
             until = time.monotonic() + _LOOK_S
             while not thread.abandoned and (time.monotonic() < until or not frames):
-                frames[:] = _pictures(camera.read(), decoder)[-1:] or frames
+                frames[:] = pictures_of(camera.read(), decoder)[-1:] or frames
         finally:
             camera.close()
             thread.tell(lambda: tell({"type": "camera", "open": False, "encoder": encoder}))
@@ -84,12 +84,13 @@ async def _answer(thread: DeviceThread, limit_s: float) -> dict[str, Any]:
         thread.abandon()
 
 
-def _pictures(got: Any, decoder: av.CodecContext | None) -> list[av.VideoFrame]:
+def pictures_of(got: Any, decoder: av.CodecContext | None) -> list[av.VideoFrame]:
+    """The pictures in what a camera gave; none before the first key frame of one that codes."""
     if decoder is None or isinstance(got, av.VideoFrame):
         return [got]
     try:
         return list(decoder.decode(got))
-    except av.FFmpegError:  # before the first key frame
+    except av.FFmpegError:
         return []
 
 

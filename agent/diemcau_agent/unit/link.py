@@ -28,6 +28,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from .commands import Arrival, read
 from .daemon_thread import in_daemon_thread
 from .state_folder import Identity
+from .tls import towards_coordinator
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,6 @@ INBOX = 256
 OUTGOING = (
     4000  # unanswered publications: a PUBACK waits behind the 2000 messages a broker may have under way
 )
-_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, openssl/x509_vfy.h
 
 
 class Inbox:
@@ -101,7 +101,8 @@ class Link:
     """The unit's line to its controller.
 
     `state` makes the presence message for a nonce; `connected` runs in the event loop after each connect,
-    when the subscriptions stand. `refused` counts what was not taken, by wire reason or `overflow`.
+    when the subscriptions stand. `refused` counts what was not taken, by wire reason or `overflow`; `denied`:
+    the broker took the last connection and gave us no rights.
     """
 
     def __init__(
@@ -117,6 +118,8 @@ class Link:
         self._chance, self._clock_trusted = chance, clock_trusted
         self._loop = asyncio.get_running_loop()
         self._now: _Connection | None = None
+        self._hurry = asyncio.Event()
+        self.denied = False
         self.inbox = Inbox(INBOX)
         self.refused: Counter[str] = Counter()
         self.rtt_ms: float | None = None
@@ -136,6 +139,11 @@ class Link:
             state = self._state(Presence.ONLINE, self._now.nonce)
             self._publish(self._now, Channel.STATE, state)
 
+    def again(self, identity: Identity) -> None:
+        """Who we are was renewed: a line that does not stand is tried again at once. One that does stays."""
+        self._identity, self.denied = identity, False
+        self._hurry.set()
+
     async def run(self) -> None:
         """Connect, stay connected, connect again; never returns."""
         failures = 0
@@ -149,7 +157,8 @@ class Link:
                 failures = 0
             pause_s = min(LONGEST_PAUSE_S, 2**failures) * (0.5 + 0.5 * self._chance())
             failures = min(failures + 1, 10)
-            await asyncio.sleep(pause_s)
+            self._hurry.clear()
+            await first(pause_s, self._hurry)
 
     async def goodbye(self, timeout_s: float = 1.0) -> None:
         """Say offline and hang up, within `timeout_s`."""
@@ -159,9 +168,9 @@ class Link:
         self._publish(connection, Channel.STATE, self._state(Presence.OFFLINE, connection.nonce))
         if connection.unanswered:
             connection.all_answered.clear()
-            await _first(timeout_s, connection.all_answered, connection.lost)
+            await first(timeout_s, connection.all_answered, connection.lost)
         connection.client.disconnect()
-        await _first(
+        await first(
             0.5, connection.lost
         )  # a process that ends before DISCONNECT is sent has its will published
 
@@ -173,7 +182,7 @@ class Link:
         await in_daemon_thread(lambda: client.connect(where.mqtt_host, where.mqtt_port, KEEPALIVE_S))
         client.loop_start()
         try:
-            await _first(READY_TIMEOUT_S, connection.ready, connection.lost)
+            await first(READY_TIMEOUT_S, connection.ready, connection.lost)
             if connection.ready.is_set() and not connection.lost.is_set():
                 self._now = connection
                 log.info("connected", extra={"nonce": connection.nonce})
@@ -189,14 +198,14 @@ class Link:
 
     async def _until_lost(self, connection: _Connection) -> None:
         while self._now is connection:
-            await _first(2, connection.lost)
+            await first(2, connection.lost)
             if connection.lost.is_set():
                 return
             oldest = min(connection.unanswered.values(), default=None)
             if oldest is not None and time.monotonic() - oldest > UNANSWERED_S:
                 connection.why = "publication unanswered"
                 return
-        await _first(5, connection.lost)  # goodbye() hangs up
+        await first(5, connection.lost)  # goodbye() hangs up
 
     def _publish(self, connection: _Connection, channel: Channel, message: Message) -> bool:
         try:
@@ -215,7 +224,8 @@ class Link:
     def _make(self, nonce: str) -> _Connection:
         client = _Client(
             CallbackAPIVersion.VERSION2,
-            client_id=self._identity.unit,
+            # a name nobody can guess: whoever connects under it would throw us off the broker
+            client_id=f"{self._identity.unit}-{uuid.uuid4().hex}",
             protocol=mqtt.MQTTv5 if self._identity.mqtt_protocol == "5" else mqtt.MQTTv311,
             reconnect_on_failure=False,
         )
@@ -235,13 +245,7 @@ class Link:
         return connection
 
     def _tls(self) -> ssl.SSLContext:
-        where = self._identity
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(where.ca))
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(where.certificate, where.key)
-        if not self._clock_trusted():  # a box without a clock battery: the private CA still decides
-            context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
-        return context
+        return towards_coordinator(self._identity, clock_trusted=self._clock_trusted())
 
     # ── callbacks, in paho's thread ──────────────────────────────────────────────────────────────
 
@@ -264,13 +268,18 @@ class Link:
     def _on_connect(self, connection: _Connection, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             connection.why = f"refused by the broker: {reason}"
+            self.denied = True
             connection.client.disconnect()
             return
         connection.client.subscribe([(name, 1) for name in filters_of_unit(self._identity.unit)])
 
     def _on_subscribe(self, connection: _Connection, mid: int, reasons: list[Any], properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
-            log.error("the broker refuses a subscription", extra={"reasons": [str(r) for r in reasons]})
+            connection.why = f"no rights at the broker: {[str(reason) for reason in reasons]}"
+            self.denied = True
+            connection.client.disconnect()
+            return
+        self.denied = False
         self._later(connection.ready.set)
 
     def _on_disconnect(self, connection: _Connection, flags: Any, reason: Any, properties: Any) -> None:
@@ -300,8 +309,8 @@ class Link:
             self.refused["overflow"] += 1
 
 
-async def _first(timeout_s: float, *events: asyncio.Event) -> None:
-    """Wait for one of `events`, at most `timeout_s`."""
+async def first(timeout_s: float | None, *events: asyncio.Event) -> None:
+    """Wait for one of `events`, at most `timeout_s`, None: for as long as it takes."""
     tasks = [asyncio.create_task(event.wait()) for event in events]
     try:
         await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)

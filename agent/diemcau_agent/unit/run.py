@@ -1,4 +1,4 @@
-"""The unit process: everything put together, and its beginning and end."""
+"""A unit at work: everything put together. Before and after that: `life.py`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import contextlib
 import importlib.metadata
 import logging
 import os
-import random
-import signal
+import ssl
 import sys
 import uuid
 from collections import Counter
@@ -26,15 +25,21 @@ from diemcau_wire.messages import (
     Health,
     Presence,
     Receipt,
+    Ruled,
+    Screen,
     State,
 )
 
 from diemcau_agent.ipc import Line
+from diemcau_agent.rules.actions import AskedBy
 from diemcau_agent.rules.controls import Controls
 from diemcau_agent.rules.session import Session
 from diemcau_agent.rules.television import want
 from diemcau_agent.rules.visit import Visit
 
+from . import joins
+from .admission import CLOCK_OFF_S, ask_for_time
+from .arriving import Arriving
 from .buttons import HallButtons
 from .checking import RoomCheck
 from .child import Begin, Child
@@ -42,20 +47,26 @@ from .commands import UnknownVerb
 from .control import Control
 from .desired import Desired
 from .devices import Devices
+from .fingerprints import SERIAL, look, sysfs
+from .generation import Generation
 from .hall import Hall
+from .hall_answers import HallAnswers
 from .hall_controls import HallControls
 from .health import clock_trusted, measure
-from .link import Link
+from .janus_line import JanusLine
+from .link import Link, first
 from .media_process import MediaProcess
 from .orders import Orders
 from .outbox import Outbox
+from .renewal import Renewal
 from .room import Room
 from .screen_process import ScreenProcess
 from .sending import Sending
-from .state_folder import Identity, StateFolder, read_identity, write_atomically
+from .state_folder import Identity, StateFolder, write_atomically
 from .store import Store
 from .supervise import supervise
 from .television import HallTelevision
+from .tls import towards_coordinator
 from .trials import Trials
 
 log = logging.getLogger(__name__)
@@ -74,22 +85,23 @@ class Programs:
 
 
 class Unit:
-    """One unit process. Make it inside a running event loop."""
+    """One unit at work on a screen that runs already. Make it inside a running event loop."""
 
     def __init__(
         self,
         folder: StateFolder,
         identity: Identity,
+        screen: ScreenProcess,
         *,
-        restart: bool = True,
-        programs: Programs | None = None,
-        chance: Callable[[], float] = random.random,
+        programs: Programs,
+        restart: bool,
+        chance: Callable[[], float],
     ) -> None:
-        programs = programs or Programs()
         self._folder, self._identity, self._chance = folder, identity, chance
         self.boot_id = uuid.uuid4().hex
         self._version = importlib.metadata.version("diemcau-agent")
         self._health_seq = 0
+        self._clock_wrong = False
         self._interval_changed = asyncio.Event()
         self._desired = Desired(Store(folder.desired, identity.unit), identity.unit)
         self._outbox = Outbox(folder.outbox, identity.unit, self.boot_id)
@@ -99,24 +111,26 @@ class Unit:
             state=self._state,
             connected=self._connected,
             chance=chance,
-            clock_trusted=lambda: clock_trusted(folder.root),
+            clock_trusted=self._clock_trusted,
         )
         self._sending = Sending(self._outbox, self._link)
-        self._screen = ScreenProcess(
-            lambda: [*programs.screen, *([] if folder.services else self._screen_size())],
-            folder.screen_socket,
-            restart=restart,
-            chance=chance,
-            ended=lambda code: self._hall.screen_ended(code),
-            begin=programs.begin,
-            pictures=folder.pictures,
-        )
+        self._generation = Generation(folder.generation)
+
+        def tls() -> ssl.SSLContext:
+            return towards_coordinator(identity, clock_trusted=self._clock_trusted())
+
+        self._janus_line = JanusLine(folder.janus_line, tls, shared=folder.services is not None)
+        self._screen = screen
+        self._renewal = Renewal(folder, self._link, heard=self._renewed, chance=chance)
+        self._joins, self._counted = 0, ""
+        self._marks = look(folder.root, sysfs(), SERIAL)
         self._media = MediaProcess(
             programs.media,
             folder.media_socket,
             heard=lambda line: self._hall.media_heard(line),
             ended=lambda why, text: self._hall.media_ended(why, text),
             begin=programs.begin,
+            line=self._janus_line,
         )
         session = Session(
             chance=chance,
@@ -180,34 +194,47 @@ class Unit:
             self._link,
             trials,
             self._devices,
+            tls,
         )
-        self._control = Control(
-            folder.unit_socket, self.status, self._hall, self._screen, controls, self._devices
+        answers = HallAnswers(self.status, self._hall, self._screen, controls, self._devices)
+        self._control = Control(folder.unit_socket, answers.by_request)
+        self._arriving = Arriving(
+            folder,
+            ask_check=lambda: self._hall.ask_check(AskedBy.HALL),
+            configured=lambda: self._desired.config is not None,
+        )
+        screen.serve(
+            lambda: [*programs.screen, *([] if folder.services else self._screen_size())],
+            self._hall.screen_ended,
+            self._arriving.over,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then leave in order: meeting, line, processes."""
+        """Work until `stop` is set, or the controller has let this unit go; then leave in order: meeting,
+        line, processes."""
         _keep_boot_id(self._folder, self.boot_id)
         self._record(EventKind.BOOTED, None, {"version": self._version})
         services = {
-            "screen": self._screen.run,
             "media": self._media.run,
             "hall": self._hall.run,
             "television": self.television.run,
             "devices": self._devices.run,
             "buttons": self._buttons.run,
             "link": self._link.run,
+            "line to Janus": self._janus_line.run,
             "messages": self._messages,
             "sending": self._sending.run,
             "health": self._health,
             "control": self._control.run,
+            "renewal": self._renewal.run,
+            "arriving": self._arriving.run,
         }
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(supervise(name, service, self._chance), name=name)
                 for name, service in services.items()
             ]
-            await stop.wait()
+            await first(None, stop, self._renewal.gone)
             log.info("leaving")
             await self._hall.leave()
             self._sending.now()
@@ -258,6 +285,11 @@ class Unit:
                 log.exception("message failed", extra={"channel": channel.value})
 
     def _take(self, message: object) -> None:
+        if isinstance(message, Ruled) and not self._generation.takes(message.generation):
+            log.warning("a message of an earlier controller", extra={"generation": message.generation})
+            if isinstance(message, Command):
+                self._orders.refuse(message, "generation")
+            return
         match message:
             case DesiredConfig() | DesiredSchedule():
                 if self._desired.take(message):
@@ -314,8 +346,31 @@ class Unit:
             boot_id=self.boot_id,
             nonce=nonce,
             version=self._version,
+            join_count=None if status is Presence.LOST else self._count(nonce),
+            media=self._marks.media,
+            box=self._marks.box,
             at=_now(),
         )
+
+    def _count(self, nonce: str) -> int:
+        """The number of this connection."""
+        if nonce != self._counted:
+            self._counted, self._joins = nonce, joins.count(self._folder.joins)
+        return self._joins
+
+    def _renewed(self, said: Line) -> None:
+        """What the controller answered about who we are: its time, its generation."""
+        ahead_s, generation = said.get("ahead_s"), said.get("generation")
+        if isinstance(ahead_s, int | float) and not isinstance(ahead_s, bool):
+            self._clock_wrong = abs(ahead_s) > CLOCK_OFF_S
+            if self._clock_wrong:
+                log.warning("the clock is wrong", extra={"ahead_s": ahead_s})
+                ask_for_time(self._folder, ahead_s)
+        if isinstance(generation, int) and not isinstance(generation, bool):
+            self._generation.takes(generation)
+
+    def _clock_trusted(self) -> bool:
+        return not self._clock_wrong and clock_trusted(self._folder.root)
 
     def _connected(self) -> None:
         self._report_desired()
@@ -351,34 +406,16 @@ class Unit:
             "stale": self._desired.refused,
             "floor": self._hall.floors_refused,
             "receipt": self._outbox.receipts_refused,
+            "generation": self._generation.refused,
             "line": self._screen.refused + self._media.refused + self._hall.refused,
         }
-        counted = self._link.refused + self._orders.refused + Counter(others)
+        counted = self._link.refused + self._orders.refused + self._renewal.refused + Counter(others)
         return {reason: count for reason, count in counted.items() if count}
 
     def _screen_size(self) -> list[str]:
         config = self._desired.config
-        if config is None:
-            return []
-        return ["--width", str(config.screen.width), "--height", str(config.screen.height)]
-
-
-def run(folder: StateFolder, *, restart: bool = True, programs: Programs | None = None) -> None:
-    """Run a unit process until SIGTERM or SIGINT. Raises :class:`StateFolderError`."""
-    identity = read_identity(folder)
-    lock = folder.lock()
-    try:
-        asyncio.run(_run(folder, identity, restart, programs))
-    finally:
-        os.close(lock)
-
-
-async def _run(folder: StateFolder, identity: Identity, restart: bool, programs: Programs | None) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await Unit(folder, identity, restart=restart, programs=programs).run(stop)
+        size = Screen() if config is None else config.screen
+        return ["--width", str(size.width), "--height", str(size.height)]
 
 
 def _keep_boot_id(folder: StateFolder, boot_id: str) -> None:

@@ -46,6 +46,7 @@ class ScreenProcess:
         self._command, self._path, self._restart, self._ended = command, path, restart, ended
         self._begin, self._pictures = begin, pictures
         self._pauses = Pauses(chance, first_s=0.4, longest_s=10)
+        self._over: Callable[[Line], Line] | None = None
         self._last: Line | None = None
         self._snapshots: dict[str, asyncio.Future[Line]] = {}
         self._number = itertools.count(1)
@@ -74,8 +75,20 @@ class ScreenProcess:
                 return
             await asyncio.sleep(self._pauses.after(time.monotonic() - began))
 
+    def serve(
+        self,
+        command: Callable[[], Sequence[str]],
+        ended: Callable[[int], None],
+        over: Callable[[Line], Line] | None = None,
+    ) -> None:
+        """Work for somebody else from now on: how it is started the next time, who hears of its end, and what
+        is laid `over` each line that is shown. What is on the screen stays until the next line."""
+        self._command, self._ended, self._over = command, ended, over
+
     def show(self, line: Line) -> None:
         """Have `line` shown from now on, over every restart. The same again is not sent again."""
+        if self._over is not None:
+            line = self._over(line)
         if line != self._last:
             self._last = line
             if self.child is not None:

@@ -26,7 +26,7 @@ LIMITS = {
     "rules/checking.py": "LIMIT",
     "rules/connection.py": "JOIN_LIMIT SILENT_MEDIA",
     "unit/checking.py": "UNIT_LIMIT_S REMEDY_LIMIT_S",
-    "unit/control.py": "PREFLIGHT_LIMIT_S",
+    "unit/hall_answers.py": "PREFLIGHT_LIMIT_S",
     "unit/measure/clock.py": "_TIMEOUT_S",
     "unit/measure/mixer.py": "_LIMIT_S",
     "unit/measure/screen.py": "READY_S",

@@ -1,0 +1,601 @@
+"""A box asks to be a unit: power cuts at every point, strangers, wrong clocks, papers, what it wipes.
+
+Against a small honest coordinator (`enrolment_peer.py`); the whole product is in `test_enrolment.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from diemcau_agent.identity import boot_file, enrol, https, renew
+from diemcau_agent.identity.enrol import Enrolment
+from diemcau_agent.identity.talk import UnitGone
+from diemcau_agent.unit import joins
+from diemcau_agent.unit.fingerprints import Fingerprints
+from diemcau_agent.unit.state_folder import NoIdentity, StateFolder, read_identity
+from diemcau_agent.unit.wipe import farewell, forget, wipe
+from diemcau_wire.enrolment import Verdict, in_threes
+
+from tests.system.enrolment_peer import Peer
+
+pytestmark = pytest.mark.namespace
+MARKS = Fingerprints("disk-1", "box-1", "DC-2041-0177", "Model 3")
+Json = dict[str, Any]
+
+
+class PowerCut(BaseException):
+    """The box is off from here on."""
+
+
+class Hall:
+    """The unit process, as the identity process sees it: remembers what it was told, and has patience."""
+
+    def __init__(self, patience: int = 40) -> None:
+        self.told: list[Json] = []
+        self.scanned: str | None = None
+        self._patience = patience
+        self.waits: Callable[[], None] = lambda: None
+
+    def tell(self, line: Json) -> None:
+        self.told.append(line)
+
+    def wait(self, seconds: float) -> None:
+        self._patience -= 1
+        self.waits()
+        if self._patience < 0:
+            raise UnitGone("no more patience")
+
+    def last(self, kind: str) -> Json:
+        return next((line for line in reversed(self.told) if line["type"] == kind), {})
+
+    def failed(self) -> str:
+        return str(self.last("failed").get("why", ""))
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> Iterator[Peer]:
+    made = Peer(tmp_path / "office")
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def no_boot_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(boot_file.PLACES, "")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StateFolder:
+    return StateFolder(tmp_path / "state")
+
+
+def prepare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **values: object) -> Path:
+    """A boot file that says this."""
+    path = tmp_path / "diemcau.toml"
+    path.write_text(
+        "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
+    )
+    monkeypatch.setenv(boot_file.PLACES, str(path))
+    return path
+
+
+def admit(folder: StateFolder, hall: Hall, address: str | list[str]) -> Verdict:
+    found = [address] if isinstance(address, str) else address
+    return Enrolment(folder, hall, MARKS, look=lambda: found, chance=lambda: 0.5).run()  # type: ignore[arg-type]
+
+
+def bound(folder: StateFolder) -> bool:
+    """True for a whole unit, False for none; anything in between is an error."""
+    try:
+        identity = read_identity(folder)
+    except NoIdentity:
+        return False
+    key = x509.load_pem_x509_certificates(identity.certificate.read_bytes())[0].public_key()
+    context = ssl.create_default_context(cafile=str(identity.ca))
+    context.load_cert_chain(identity.certificate, identity.key)  # it fails when they are not a pair
+    assert key is not None and identity.web_url.startswith("https://")
+    return True
+
+
+# ── the whole way ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_from_a_blank_box_to_a_unit(peer: Peer, folder: StateFolder) -> None:
+    peer.approve_at = 2
+    hall = Hall()
+    assert admit(folder, hall, peer.address) is Verdict.CERTIFICATE
+    assert bound(folder)
+    (asked,) = peer.requests.values()
+    assert hall.last("code")["code"] == asked.code, "both sides computed the same digits"
+    assert hall.last("code")["qr"] == f"{peer.address}/e#{asked.code}"
+    assert len(in_threes(str(asked.code))) == 11
+    steps = [line["step"] for line in hall.told if line["type"] == "step"]
+    assert steps == ["address", "time"] and hall.last("verdict")["site_name"] == "Xã Ea Kpam"
+    assert read_identity(folder).unit == asked.unit
+    assert folder.arriving.exists() and not folder.enrolment.exists()
+    assert (folder.unit_key.stat().st_mode | folder.ssh_key.stat().st_mode) & 0o077 == 0
+    assert asked.code not in "".join(peer.questions), "the code never travels"
+
+
+def test_a_code_that_ended_gives_way_to_a_new_one(peer: Peer, folder: StateFolder) -> None:
+    hall = Hall(patience=6)
+
+    def late() -> None:
+        for one in peer.requests.values():
+            one.expires_at = datetime.now(UTC) - timedelta(seconds=1)
+
+    hall.waits = late
+    with pytest.raises(UnitGone):
+        admit(folder, hall, peer.address)
+    assert len({line["code"] for line in hall.told if line["type"] == "code"}) >= 2
+    assert hall.failed() == "", "it is nothing that fails"
+
+
+def test_refused_is_said_and_a_new_code_comes(peer: Peer, folder: StateFolder) -> None:
+    hall = Hall(patience=3)
+
+    def refuse() -> None:
+        for one in peer.requests.values():
+            one.state = "refused" if one.state == "waiting" else one.state
+
+    hall.waits = refuse
+    with pytest.raises(UnitGone):
+        admit(folder, hall, peer.address)
+    assert hall.failed() == "refused" and len(peer.requests) >= 2
+
+
+# ── power cuts ───────────────────────────────────────────────────────────────────────────────────
+
+
+class Cuts:
+    """Counts what is written and asked, and cuts the power at one of the points: before it, or, of a question,
+    after it was asked and before the answer is known."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.at: int | None = None
+        self.count = 0
+        self.names: list[str] = []
+        for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink")):
+            monkeypatch.setattr(owner, name, self._before(name, getattr(owner, name)))
+        monkeypatch.setattr(https.Coordinator, "_once", self._around(https.Coordinator._once))
+
+    def _point(self, name: str) -> None:
+        self.count += 1
+        self.names.append(name)
+        if self.count == self.at:
+            raise PowerCut(name)
+
+    def _before(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def cut(*arguments: Any, **named: Any) -> Any:
+            if sys._getframe(1).f_code.co_filename.find("diemcau_agent") >= 0:
+                self._point(
+                    f"{name} {arguments[0] if isinstance(arguments[0], Path) else ''}".rsplit("/")[-1]
+                )
+            return real(*arguments, **named)
+
+        return cut
+
+    def _around(self, real: Callable[..., bytes]) -> Callable[..., bytes]:
+        def cut(coordinator: https.Coordinator, method: str, path: str, question: object) -> bytes:
+            self._point(f"before {method} {path}")
+            answer = real(coordinator, method, path, question)
+            self._point(f"after {method} {path}")
+            return answer
+
+        return cut
+
+
+def test_a_power_cut_at_any_point_leads_to_a_unit_or_back_to_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cuts = Cuts(monkeypatch)
+    peer = Peer(tmp_path / "office", approve_at=1)
+    try:
+        cuts.at, cuts.count = None, 0
+        assert admit(StateFolder(tmp_path / "whole"), Hall(), peer.address) is Verdict.CERTIFICATE
+        points, names = cuts.count, list(cuts.names)
+        for point in range(1, points + 1):
+            folder = StateFolder(tmp_path / f"cut-{point}")
+            peer.approve_at = 1
+            cuts.at, cuts.count = point, 0
+            with pytest.raises(PowerCut):
+                admit(folder, Hall(), peer.address)
+            bound(folder)  # a unit or none, never half
+            if not (folder.coordinator.exists() and bound(folder)):
+                cuts.at = None
+                peer.approve_at = peer.approve_at if peer.approve_at is not None else None
+                assert admit(folder, Hall(), peer.address) is Verdict.CERTIFICATE, names[point - 1]
+            assert bound(folder)
+            unit = read_identity(folder).unit
+            assert unit in peer.bound
+            assert not list(folder.identity.glob("*.corrupt"))
+    finally:
+        peer.close()
+    with capsys.disabled():
+        print(f"\npower cuts while a box is admitted: {points} points, all led to a unit")
+    assert points >= 40, names
+
+
+def test_the_digits_stay_the_same_over_a_power_cut(peer: Peer, folder: StateFolder) -> None:
+    first, second = Hall(patience=2), Hall(patience=2)
+    for hall in (first, second):
+        with pytest.raises(UnitGone):
+            admit(folder, hall, peer.address)
+    assert first.last("code")["code"] == second.last("code")["code"] and len(peer.requests) == 1
+
+
+def test_a_renewal_cut_at_any_point_leaves_a_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peer = Peer(tmp_path / "office", approve_at=0)
+    folder = StateFolder(tmp_path / "state")
+    try:
+        admit(folder, Hall(), peer.address)
+        cuts = Cuts(monkeypatch)
+        renew.renew(folder, MARKS, anyway=True)
+        points = cuts.count
+        for point in range(1, points + 1):
+            cuts.at, cuts.count = point, 0
+            with pytest.raises(PowerCut):
+                renew.renew(folder, MARKS, anyway=True)
+            cuts.at = None
+            assert bound(folder)
+            assert renew.renew(folder, MARKS, anyway=True)["verdict"] == "certificate"
+    finally:
+        peer.close()
+    with capsys.disabled():
+        print(f"\npower cuts while a certificate is renewed: {points} points, a unit after each")
+    assert points >= 8
+
+
+# ── strangers ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_whoever_stands_between_shows_other_digits(tmp_path: Path, peer: Peer, folder: StateFolder) -> None:
+    """A foreign authority: the digits on the screen are known to nobody at the office."""
+    stranger = Peer(tmp_path / "stranger")
+    try:
+        hall = Hall(patience=2)
+        with pytest.raises(UnitGone):
+            admit(folder, hall, stranger.address)
+        with pytest.raises(KeyError):
+            peer.approve(hall.last("code")["code"])
+    finally:
+        stranger.close()
+
+
+def test_expected_roots_keep_a_stranger_out_and_a_voucher_from_him(
+    tmp_path: Path, peer: Peer, folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = Peer(tmp_path / "stranger")
+    try:
+        prepare(
+            monkeypatch,
+            tmp_path,
+            address=stranger.address,
+            roots=peer.fingerprints(),
+            voucher="v-1.seal",
+            phone="0905 123 456",
+        )
+        hall = Hall(patience=2)
+        with pytest.raises(UnitGone):
+            admit(folder, hall, [])
+        assert hall.failed() == "foreign_authority" and not stranger.requests
+        assert hall.last("prepared")["phone"] == "0905 123 456"
+    finally:
+        stranger.close()
+
+
+def test_a_server_under_another_name(tmp_path: Path, folder: StateFolder) -> None:
+    peer = Peer(tmp_path / "office", server_names=("hop.example",))
+    try:
+        hall = Hall(patience=1)
+        with pytest.raises(UnitGone):
+            admit(folder, hall, peer.address)
+        assert hall.failed() == "wrong_host" and not peer.requests
+    finally:
+        peer.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ((200, b"<html>Welcome</html>"), "no_coordinator"),
+        ((302, b""), "no_coordinator"),
+        ((200, b"[" * 100_000), "no_coordinator"),
+        ((200, b"x" * 300_000), "no_coordinator"),
+        ((500, b"{}"), "no_coordinator"),
+        ((503, b""), "unreachable"),
+        ((0, None), "unreachable"),
+        (
+            (200, {"v": 1, "roots": ["-----BEGIN NONSENSE-----\n"], "now": "2026-01-01T00:00:00Z"}),
+            "no_coordinator",
+        ),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_garbage_is_a_sentence_not_an_end(peer: Peer, folder: StateFolder, answer: Any, why: str) -> None:
+    peer.difficult = lambda method, path: answer
+    hall = Hall(patience=1)
+    with pytest.raises(UnitGone):
+        admit(folder, hall, peer.address)
+    assert hall.failed() == why
+    peer.difficult = lambda method, path: None
+    peer.approve_at = 0
+    assert admit(folder, Hall(), peer.address) is Verdict.CERTIFICATE
+
+
+def test_the_coordinator_goes_away_half_way(peer: Peer, folder: StateFolder) -> None:
+    hall = Hall(patience=12)
+    times = iter(range(100))
+
+    def away(method: str, path: str) -> Any:
+        return (0, None) if path.endswith("/status") and 2 <= next(times) < 6 else None
+
+    peer.difficult, peer.approve_at = away, 3
+    assert admit(folder, hall, peer.address) is Verdict.CERTIFICATE
+    codes = [line for line in hall.told if line["type"] == "code"]
+    assert "line_lost" in [line["remark"] for line in codes] and len({line["code"] for line in codes}) == 1
+    assert hall.failed() == ""
+
+
+def test_nobody_is_found(folder: StateFolder) -> None:
+    hall = Hall(patience=1)
+    with pytest.raises(UnitGone):
+        admit(folder, hall, [])
+    assert hall.failed() in ("not_found", "no_line") and hall.last("scan") == {"type": "scan", "wanted": True}
+
+
+def test_of_two_that_announce_themselves_the_one_that_answers_counts(peer: Peer, folder: StateFolder) -> None:
+    peer.approve_at = 0
+    assert admit(folder, Hall(), ["https://127.0.0.1:9", peer.address]) is Verdict.CERTIFICATE
+
+
+# ── boot file and papers ─────────────────────────────────────────────────────────────────────────
+
+
+def test_a_voucher_admits_by_itself_and_shows_no_digits(
+    tmp_path: Path, peer: Peer, folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer.vouchers["v-1.seal"] = "xa-ea-kpam"
+    prepare(monkeypatch, tmp_path, address=peer.address, roots=peer.fingerprints()[:1], voucher="v-1.seal")
+    hall = Hall()
+    assert admit(folder, hall, []) is Verdict.CERTIFICATE
+    assert hall.last("code") == {}
+    again = Hall(patience=2)
+    with pytest.raises(UnitGone):
+        admit(StateFolder(tmp_path / "second"), again, [])
+    assert again.last("code")["remark"] == "voucher_used", "the second one waits for somebody, with digits"
+
+
+def test_a_paper_before_the_camera(peer: Peer, folder: StateFolder) -> None:
+    peer.vouchers["v-1.seal"] = "xa-ea-kpam"
+    hall = Hall(patience=4)
+    papers = iter(
+        [
+            "BEGIN:VCARD",
+            f'address = "{peer.address}"\nroots = {json.dumps(peer.fingerprints())}\n'
+            'voucher = "v-1.seal"\n[network]\nssid = "UBND xa"\n',
+        ]
+    )
+
+    def show() -> None:
+        hall.scanned = next(papers, None)
+
+    hall.waits = show
+    assert admit(folder, hall, []) is Verdict.CERTIFICATE
+    assert "foreign_code" in [line["why"] for line in hall.told if line["type"] == "failed"]
+    assert hall.last("network")["ssid"] == "UBND xa" and hall.last("scan")["wanted"] is False
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('address = "https://a:1"\nroots = [', "2"),
+        ('contact = "x"\naddress = "http://a:1"\n', "2"),
+        ('address = "https://a:1"\n\nvoucheur = "x"\n', "3"),
+        ('roots = ["abc"]\n', "1"),
+        ("phone = 5\n", "1"),
+        ('# x\n[network]\npassword = "only"\n', "2"),
+        ("\ufeffphone = '1'\r\naddress = https\r\n", "2"),
+    ],
+)
+def test_a_boot_file_that_is_wrong_names_its_line(
+    tmp_path: Path, folder: StateFolder, monkeypatch: pytest.MonkeyPatch, content: str, line: str
+) -> None:
+    path = tmp_path / "diemcau.toml"
+    path.write_bytes(content.encode())
+    monkeypatch.setenv(boot_file.PLACES, str(path))
+    hall = Hall(patience=1)
+    with pytest.raises(UnitGone):
+        admit(folder, hall, [])
+    assert (hall.failed(), hall.last("failed")["line"]) == ("boot_file_broken", line)
+
+
+def test_two_boot_files_that_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: StateFolder
+) -> None:
+    one, other = tmp_path / "a.toml", tmp_path / "b.toml"
+    one.write_text('phone = "1"')
+    other.write_text('phone = "2"')
+    monkeypatch.setenv(boot_file.PLACES, f"{one}:{other}:{tmp_path / 'none.toml'}")
+    hall = Hall(patience=1)
+    with pytest.raises(UnitGone):
+        admit(folder, hall, [])
+    assert hall.failed() == "two_boot_files" and str(other) in hall.last("failed")["where"]
+    other.write_text('phone = "1"')
+    assert boot_file.read(boot_file.places()) == boot_file.Prepared(phone="1")
+
+
+def test_the_example_is_a_boot_file(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "firmware/boot/diemcau.toml"
+    assert boot_file.parse(example.read_bytes(), example) == boot_file.Prepared()
+    lines = [
+        line.removeprefix("#") if line[:1] == "#" and line[1:2] not in (" ", "") else line
+        for line in example.read_text().splitlines()
+    ]
+    whole = boot_file.parse("\n".join(lines).encode(), example)
+    assert whole.address and whole.roots and whole.voucher and whole.serial and whole.network is not None
+    assert whole.network.ssid == "UBND xa"
+
+
+# ── clocks ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("year", [1970, 2036])
+def test_a_wrong_clock_keeps_nobody_out(
+    peer: Peer, folder: StateFolder, monkeypatch: pytest.MonkeyPatch, year: int
+) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Clock:
+            return cls(year, 1, 2, tzinfo=UTC)
+
+    for module in (enrol, renew):
+        monkeypatch.setattr(module, "datetime", Clock)
+    peer.approve_at = 0
+    hall = Hall()
+    assert admit(folder, hall, peer.address) is Verdict.CERTIFICATE
+    assert (hall.last("clock")["ahead_s"] > 0) is (year > 2030)
+    assert renew.renew(folder, MARKS, anyway=False)["verdict"] == "certificate", "such a clock is asked about"
+
+
+def test_a_certificate_is_renewed_with_a_third_of_its_life_left_and_long_after_its_end(
+    peer: Peer, folder: StateFolder
+) -> None:
+    peer.approve_at = 0
+    admit(folder, Hall(), peer.address)
+    before = folder.unit_certificate.read_bytes()
+    leaf = x509.load_pem_x509_certificates(before)[0]
+    life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
+    early = leaf.not_valid_before_utc + life * 0.6
+    assert renew.renew(folder, MARKS, anyway=False, now=early)["verdict"] == "not_due"
+    for later in (leaf.not_valid_before_utc + life * 0.7, leaf.not_valid_after_utc + timedelta(days=365)):
+        assert renew.renew(folder, MARKS, anyway=False, now=later)["verdict"] == "certificate"
+    assert folder.unit_certificate.read_bytes() != before and bound(folder)
+
+
+# ── verdicts ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def unit_of(peer: Peer, folder: StateFolder) -> str:
+    peer.approve_at = 0
+    admit(folder, Hall(), peer.address)
+    (folder.desired).mkdir()
+    (folder.desired / "schedule.json").write_text("{}")
+    folder.outbox.write_text("x")
+    folder.run.mkdir(exist_ok=True)
+    (folder.run / "room.jpg").write_text("x")
+    joins.count(folder.joins)
+    return read_identity(folder).unit
+
+
+@pytest.mark.parametrize("verdict", ["replaced", "revoked"])
+def test_a_unit_that_was_sent_away_keeps_nothing_secret(
+    peer: Peer, folder: StateFolder, verdict: str
+) -> None:
+    unit = unit_of(peer, folder)
+    peer.ended[unit] = verdict
+    assert renew.renew(folder, MARKS, anyway=True)["verdict"] == verdict
+    assert wipe(folder)
+    left = {str(path.relative_to(folder.root)) for path in folder.root.rglob("*") if path.is_file()}
+    assert left == {"identity/farewell.json", "identity/ca.crt"}
+    said = farewell(folder)
+    assert said is not None and (said["verdict"], said["unit"]) == (verdict, unit)
+    forget(folder)
+    assert farewell(folder) is None and not any(path.is_file() for path in folder.root.rglob("*"))
+    peer.approve_at = 0
+    admit(folder, Hall(), peer.address)
+    assert read_identity(folder).unit != unit, "it is another unit now"
+
+
+def test_a_wipe_cut_at_any_point_is_finished_later(
+    peer: Peer, folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = unit_of(peer, folder)
+    peer.ended[unit] = "replaced"
+    renew.renew(folder, MARKS, anyway=True)
+    cuts = Cuts(monkeypatch)
+    for point in range(2, 60):
+        cuts.at, cuts.count = point, 0
+        try:
+            assert wipe(folder)
+        except PowerCut:
+            assert farewell(folder) is not None
+            continue
+        break
+    assert not folder.unit_key.exists() and not folder.outbox.exists()
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        "other_authority",
+        "other_nonce",
+        "old_answer",
+        "other_unit",
+        "changed_body",
+        "server_certificate",
+        "no_chain",
+    ],
+)
+def test_only_a_signed_answer_to_our_own_question_counts(
+    tmp_path: Path, peer: Peer, folder: StateFolder, forge: str
+) -> None:
+    unit = unit_of(peer, folder)
+    peer.ended[unit] = "replaced"
+    before = {path: path.read_bytes() for path in folder.identity.iterdir()}
+    match forge:
+        case "other_authority":
+            from diemcau_controller.adapters.authority import Authority, statements
+
+            other = Authority(tmp_path / "other")
+            other.ensure()
+            peer.change_statement = lambda said: statements.sign(other, json.loads(said["body"]))
+        case "other_nonce":
+            peer.change_answer = lambda body: {**body, "nonce": "0" * 64}
+        case "old_answer":
+            peer.change_answer = lambda body: {**body, "unit_nonce": "0" * 32}
+        case "other_unit":
+            peer.change_answer = lambda body: {**body, "unit": "u000000000000"}
+        case "changed_body":
+            peer.change_statement = lambda said: {**said, "body": said["body"].replace("replaced", "revoked")}
+        case "server_certificate":
+            _, chain = peer.authority.server_certificate([], ["127.0.0.1"])
+            pems = [
+                part + "-----END CERTIFICATE-----\n"
+                for part in chain.read_text().split("-----END CERTIFICATE-----\n")[:-1]
+            ]
+            peer.change_statement = lambda said: {**said, "chain": pems}
+        case "no_chain":
+            peer.change_statement = lambda said: {**said, "chain": said["chain"][:1]}
+    assert renew.renew(folder, MARKS, anyway=True)["verdict"] == "foreign"
+    assert {path: path.read_bytes() for path in folder.identity.iterdir()} == before
+
+
+def test_what_fails_on_the_way_wipes_nothing(peer: Peer, folder: StateFolder) -> None:
+    unit_of(peer, folder)
+    for answer in ((0, None), (500, b""), (403, {"detail": "no"}), (200, b"{}")):
+        peer.difficult = lambda method, path, answer=answer: answer
+        assert renew.renew(folder, MARKS, anyway=True)["verdict"] == "unanswered"
+        assert bound(folder)
+    peer.difficult = lambda method, path: None
+    peer.bound.clear()
+    assert renew.renew(folder, MARKS, anyway=True)["verdict"] == "unknown" and bound(folder)
+
+
+def test_a_box_whose_address_was_lost_finds_its_way_back(peer: Peer, folder: StateFolder) -> None:
+    unit = unit_of(peer, folder)
+    folder.coordinator.write_bytes(b"\x00" * 200)
+    assert not bound(folder)
+    assert admit(folder, Hall(), peer.address) is Verdict.CERTIFICATE
+    assert read_identity(folder).unit == unit and len(peer.requests) == 1, "nobody had to approve it again"
