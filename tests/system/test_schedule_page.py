@@ -279,6 +279,16 @@ def test_a_rule_beyond_the_form_is_kept(office: Office) -> None:
     assert known["rrule"] == "FREQ=MONTHLY;BYMONTHDAY=1,15" and known["place"] == "Phòng A"
 
 
+def test_a_daily_meeting_is_said_in_words(office: Office) -> None:
+    made = meeting(office, rrule="FREQ=DAILY;COUNT=5", starts_at="2026-03-09T08:30")
+    said = shown(page(office, f"/schedule/{made}"))
+    assert "Hằng ngày, 5 lần" in said and "FREQ" not in said
+    assert 'value="day" selected' in page(office, f"/meetings/{made}/edit")
+    times = {"start": "14:00", "end": "15:00"}
+    again = announced(office, repeat="day", ending="until", until="2026-03-31", **times)
+    assert office.get(f"meetings/{again}/announcement")["rrule"] == "FREQ=DAILY;UNTIL=20260331T235959"
+
+
 def test_skip_move_restore_cancel(office: Office) -> None:
     made = announced(office, repeat="week", days=["MO"])
     ninth = f"/schedule/{made}/dates/{made}-20260309T083000"

@@ -243,6 +243,8 @@ def test_friday_evening_goes_over_the_weekend_and_a_rule_stays_on_its_day() -> N
 @pytest.mark.parametrize(
     ("choice", "rule"),
     [
+        (SimpleRepeat(Every.DAY), "FREQ=DAILY"),
+        (SimpleRepeat(Every.DAY, count=10), "FREQ=DAILY;COUNT=10"),
         (SimpleRepeat(Every.WEEK, days=("MO", "TH")), "FREQ=WEEKLY;BYDAY=MO,TH"),
         (
             SimpleRepeat(Every.WEEK, days=("MO",), every_weeks=2, count=5),
@@ -265,7 +267,8 @@ def test_choices_are_rules_and_back(choice: SimpleRepeat, rule: str) -> None:
 @pytest.mark.parametrize(
     "rule",
     [
-        "FREQ=DAILY",
+        "FREQ=DAILY;INTERVAL=3",
+        "FREQ=DAILY;BYMONTH=3",
         "FREQ=WEEKLY",
         "FREQ=WEEKLY;INTERVAL=3;BYDAY=MO",
         "FREQ=MONTHLY;BYMONTHDAY=1,15",
@@ -284,7 +287,9 @@ def test_a_rule_that_names_no_day_has_that_of_its_first_date() -> None:
         Every.WEEK, days=("TU",), every_weeks=2, count=3
     )
     assert simple("FREQ=MONTHLY", tuesday) == SimpleRepeat(Every.MONTH_DAY, month_day=31)
-    assert simple("FREQ=DAILY", tuesday) is None
+    assert simple("FREQ=DAILY", tuesday) == SimpleRepeat(Every.DAY)
+    workdays = ("MO", "TU", "WE", "TH", "FR")
+    assert simple(f"FREQ=DAILY;BYDAY={','.join(workdays)}") == SimpleRepeat(Every.WEEK, days=workdays)
 
 
 def test_a_series_cut_in_two() -> None:

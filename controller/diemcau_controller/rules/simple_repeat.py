@@ -14,6 +14,7 @@ NTHS = (1, 2, 3, 4, -1)
 class Every(StrEnum):
     """What the form offers."""
 
+    DAY = "day"
     WEEK = "week"
     MONTH_DAY = "month_day"
     MONTH_WEEKDAY = "month_weekday"
@@ -21,7 +22,7 @@ class Every(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SimpleRepeat:
-    """Weekly on `days`, monthly on `month_day` (-1: the last day), or on the `nth` (-1: last) `weekday`.
+    """Daily, weekly on `days`, monthly on `month_day` (-1: the last), or on the `nth` (-1: last) `weekday`.
 
     It ends never, with the day `until`, or after `count` meetings; `every_weeks` 2 is every other week.
     """
@@ -37,7 +38,9 @@ class SimpleRepeat:
 
     def rule(self) -> str:
         """The RRULE."""
-        if self.every is Every.WEEK:
+        if self.every is Every.DAY:
+            text = "FREQ=DAILY"
+        elif self.every is Every.WEEK:
             days = [day for day in WEEKDAYS if day in self.days]
             interval = f";INTERVAL={self.every_weeks}" if self.every_weeks != 1 else ""
             text = f"FREQ=WEEKLY{interval};BYDAY={','.join(days)}"
@@ -71,6 +74,10 @@ def simple(rule: str, first: date | None = None) -> SimpleRepeat | None:
     if first is not None and not parts and frequency in ("WEEKLY", "MONTHLY"):
         by_day = WEEKDAYS[first.weekday()]
         parts = {"BYDAY": by_day} if frequency == "WEEKLY" else {"BYMONTHDAY": str(first.day)}
+    if frequency == "DAILY" and interval == "1":
+        if not parts:
+            return SimpleRepeat(Every.DAY, until=last, count=times)
+        frequency = "WEEKLY"  # every day that is one of these
     if frequency == "WEEKLY" and parts.keys() == {"BYDAY"} and interval in ("1", "2"):
         days = tuple(by_day.split(","))
         if all(day in WEEKDAYS for day in days):

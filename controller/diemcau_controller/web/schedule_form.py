@@ -183,7 +183,7 @@ def _repeat(rrule: str | None, start: datetime, first: datetime) -> Values:
         values["days"] = list(choice.days)
     elif choice.every is Every.MONTH_DAY:
         values["month_day"] = str(choice.month_day)
-    else:
+    elif choice.every is Every.MONTH_WEEKDAY:
         values |= {"nth": str(choice.nth), "weekday": choice.weekday}
     if choice.until is not None:
         values |= {"ending": "until", "until": choice.until.isoformat()}

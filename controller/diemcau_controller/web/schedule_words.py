@@ -42,7 +42,9 @@ def repeat_text(words: Words, rrule: str | None, first: date | None = None) -> s
     choice = simple(rrule, first)
     if choice is None:
         return words("schedule.by_rule", rule=rrule)
-    if choice.every is Every.WEEK:
+    if choice.every is Every.DAY:
+        text = words("schedule.daily")
+    elif choice.every is Every.WEEK:
         days = words.list([words(f"schedule.day_{day}") for day in choice.days])
         text = words("schedule.weekly" if choice.every_weeks == 1 else "schedule.every_other_week", days=days)
     elif choice.every is Every.MONTH_DAY:
