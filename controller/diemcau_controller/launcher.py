@@ -17,14 +17,13 @@ import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime
 from pathlib import Path
 
 from diemcau_wire.logs import log_to_stderr
 
 from . import unix_socket
 from .adapters.authority import Authority, AuthorityError
-from .certificate_watch import TakeOver, watch_certificates
+from .certificate_watch import watch_certificates
 from .config import Settings, StateDir
 from .ports import PortTaken, broker_endpoint, check_ports, server_names
 from .programs import NAMES, CannotStart, ProgramMissing, programs
@@ -33,11 +32,6 @@ from .supervision import Child, Program
 log = logging.getLogger(__name__)
 
 _DESCRIPTORS = 65_536
-_STARTED_AGAIN = {
-    TakeOver.BROKER_READS: (),
-    TakeOver.WEB_AGAIN: ("nginx",),
-    TakeOver.BOTH_AGAIN: ("mosquitto", "nginx"),
-}
 _AGAIN_S = 5.0  # after which what a full disk did not take is written again
 _STOP_S = 2.0  # for the controller, then for the other two together: within 5 s it is over
 
@@ -195,16 +189,14 @@ async def _kept(child: Child) -> None:
 async def _certificates(children: dict[str, Child], settings: Settings, state: StateDir) -> None:
     """Renew the servers' certificate in time and have them take over what changed."""
 
-    def take_over(what: TakeOver) -> None:
-        if what == TakeOver.BROKER_READS and "mosquitto" in children:
-            children["mosquitto"].signal(signal.SIGHUP)
-        for name in _STARTED_AGAIN[what]:
-            if name in children:
+    def changed(roots: bool) -> None:
+        for name in {"mosquitto", "nginx"} & children.keys():
+            if roots and name == "mosquitto":
                 children[name].start_again()
+            else:
+                children[name].signal(signal.SIGHUP)
 
-    await watch_certificates(
-        Authority(state.authority), server_names(settings), take_over, lambda: datetime.now(settings.zone)
-    )
+    await watch_certificates(Authority(state.authority), server_names(settings), changed)
 
 
 def _open_when(settings: Settings, state: StateDir) -> dict[str, Callable[[], Awaitable[None]]]:
