@@ -13,6 +13,7 @@ MEETINGS = (
     "test_garbage",
     "test_media_",
     "test_privacy",
+    "test_restore",
     "test_room_from_outside",
     "test_rtsp_passthrough",
     "test_trials",

@@ -23,7 +23,7 @@ from ..rules.actor import SYSTEM
 from ..rules.audit_chain import Head, follow
 from ..store.chain import chained_rows, verdict_line
 from ..store.database import Database, known_revisions
-from ..store.tables import Installation, LoginLink, Stream, WebSession
+from ..store.tables import Installation, LoginLink, Stream, Unit, WebSession
 from .audit import record
 from .backup import CONTROLLER, HEALTH, SETTINGS
 
@@ -137,6 +137,8 @@ def _revived(staging: Path, contents: Contents, now: datetime) -> _Revived:
         session.execute(delete(WebSession))
         session.execute(delete(LoginLink))
         session.execute(update(Stream).values(restored=True))
+        # Nothing was heard of them by this broker; each says where it is when it connects.
+        session.execute(update(Unit).where(Unit.status == "online").values(status="silent"))
         record(
             session,
             SYSTEM,
