@@ -14,10 +14,18 @@ from diemcau_controller.web.words import LANGUAGES, Words
 from diemcau_wire.messages import Presence, State
 from sqlalchemy import func, select
 
+from tests.system.asking_unit import AskingUnit
 from tests.system.office import UNIT, Office, furnished, meeting
 
-# What changes nothing of the office's: a unit's own pictures; a question only too long for an address.
+# What changes nothing of the office's: a unit's own pictures; questions, one only too long for an address;
+# and what a unit asks before anybody has decided on it.
 UNRECORDED = {
+    "POST /enrol/v1/requests",
+    "POST /enrol/v1/requests/{request_id}/reveal",
+    "POST /enrol/v1/requests/{request_id}/status",
+    "POST /enrol/v1/challenge",
+    "POST /enrol/v1/identity",
+    "POST /api/v1/enrolments/look",
     "PUT /api/v1/units/{unit}/picture",
     "PUT /api/v1/units/{unit}/room-picture",
     "POST /api/v1/meetings/invited",
@@ -70,6 +78,7 @@ def test_every_route_that_changes_something_leaves_a_row(office: Office) -> None
     use = Story(office)
     areas_and_sites(use)
     users(use)
+    units(use)
     one = meetings_to_come(use)
     meeting_that_runs(use, one)
     incidents(use)
@@ -144,6 +153,40 @@ def users(use: Story) -> None:
         use("DELETE /me/sessions")
     use.office.nobody.get(f"/?token={token}")
     use("DELETE /users/{}/sessions", "lan")
+
+
+def units(use: Story) -> None:
+    """Admitted by digits, refused, tried too often; papers, orders; a copied identity; one locked out."""
+    use("POST /users", name="ky-thuat", role="technician")
+    order = use("POST /work-orders", site="huyen", what="install", technician="ky-thuat", note="cạnh bục")
+    unit, other = AskingUnit(use.office.nobody), AskingUnit(use.office.nobody)
+    use("POST /enrolments/approve", code=unit.ask(), site="huyen", what="install")
+    use("POST /work-orders/{}/close", order["id"])
+    other.ask()
+    (waiting,) = use.office.get("enrolments")["waiting"]
+    use("POST /enrolments/{}/refuse", waiting["id"], reason="không rõ của ai")
+    paper = use("POST /vouchers", site="huyen", what="replace")
+    use("DELETE /vouchers/{}", paper["id"])
+    for number in range(5):
+        use.office.refused(404, "enrolments/look", code=f"{number:09}")
+    for alarm in use.office.get("enrolments")["alarms"]:
+        use("POST /enrolments/alarms/{}/lift", str(alarm["number"]))
+    for number, (boot, count) in enumerate((("a", 3), ("b", 4), ("a", 5))):
+        use.office.later(seconds=5)
+        use.office.hear(
+            State(
+                unit=unit.unit,
+                status=Presence.ONLINE,
+                boot_id=boot,
+                nonce=f"n{number}",
+                version="1",
+                join_count=count,
+                at=use.office.time,
+            )
+        )
+    (clone,) = use.office.get("clones")
+    use("POST /clones/{}/decide", str(clone["number"]), verdict="mistaken")
+    use("POST /units/{}/revoke", unit.unit, reason="bị mất cắp")
 
 
 def meetings_to_come(use: Story) -> str:

@@ -133,4 +133,4 @@ def _quoted(text: str) -> str:
 
 
 def _said(voucher: Voucher) -> dict[str, object]:
-    return {"voucher": voucher.id, "what": voucher.what, "until": voucher.expires_at.isoformat()}
+    return {"voucher": voucher.id, "what": voucher.what, "expires_at": voucher.expires_at.isoformat()}

@@ -21,7 +21,7 @@ _LISTED = 8  # so many of a list are named, of those that came or went
 _TECHNICAL = frozenset({"version", "sha256", "attachment", "id", "link", "stream"})  # says nothing to people
 _SITES = frozenset({"site", "sites", "main_site", "speakers"})
 _MEETINGS = frozenset({"meeting", "meetings"})
-_PEOPLE = frozenset({"assignee", "gate_confirmed_by"})
+_PEOPLE = frozenset({"assignee", "gate_confirmed_by", "technician"})
 # Fields whose value is a word of the program: where the page has the words for it.
 _WORDS = {
     "role": ("page.role_",),
@@ -31,6 +31,10 @@ _WORDS = {
     "kind": ("incidents.kind_",),
     "verb": ("audit.verb_",),
     "language": ("audit.language_",),
+    "what": ("audit.what_",),
+    "verdict": ("audit.verdict_",),
+    "why": ("audit.why_",),
+    "ended": ("audit.ended_",),
 }
 _DEVICES = frozenset({"camera", "microphone", "sound", "television", "buttons"})
 _USUAL = frozenset({"none", "auto"})  # what stands there when nobody has chosen
@@ -105,6 +109,8 @@ def person(words: Words, name: str, names: Names) -> str:
     kind, _, site = name.partition(":")
     if kind == "hall" and site:
         return words("audit.who_hall", site=names.sites.get(site, site))
+    if kind == "voucher" and site:
+        return words("audit.who_voucher", voucher=site)
     if name in _NO_ACCOUNT:
         return words(f"audit.who_{name}")
     return names.people.get(name, name)
