@@ -1,4 +1,4 @@
-"""A box asks to be a unit: power cuts at every point, strangers, wrong clocks, papers, what it wipes.
+"""A box asks to be a unit: the whole way, strangers, papers and boot files, wrong clocks.
 
 Against a small honest coordinator (`enrolment_peer.py`); the whole product is in `test_enrolment.py`.
 """
@@ -6,59 +6,22 @@ Against a small honest coordinator (`enrolment_peer.py`); the whole product is i
 from __future__ import annotations
 
 import json
-import os
-import ssl
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
-from diemcau_agent.identity import boot_file, enrol, https, renew
-from diemcau_agent.identity.enrol import Enrolment
+from diemcau_agent.identity import boot_file, enrol, renew
 from diemcau_agent.identity.talk import UnitGone
-from diemcau_agent.unit import joins
-from diemcau_agent.unit.fingerprints import Fingerprints
-from diemcau_agent.unit.state_folder import NoIdentity, StateFolder, read_identity
-from diemcau_agent.unit.wipe import farewell, forget, wipe
+from diemcau_agent.unit.state_folder import StateFolder, read_identity
 from diemcau_wire.enrolment import Verdict, in_threes
 
+from tests.system.blank_box import MARKS, Hall, admit, bound, prepare
 from tests.system.enrolment_peer import Peer
 
 pytestmark = pytest.mark.namespace
-MARKS = Fingerprints("disk-1", "box-1", "DC-2041-0177", "Model 3")
-Json = dict[str, Any]
-
-
-class PowerCut(BaseException):
-    """The box is off from here on."""
-
-
-class Hall:
-    """The unit process, as the identity process sees it: remembers what it was told, and has patience."""
-
-    def __init__(self, patience: int = 40) -> None:
-        self.told: list[Json] = []
-        self.scanned: str | None = None
-        self._patience = patience
-        self.waits: Callable[[], None] = lambda: None
-
-    def tell(self, line: Json) -> None:
-        self.told.append(line)
-
-    def wait(self, seconds: float) -> None:
-        self._patience -= 1
-        self.waits()
-        if self._patience < 0:
-            raise UnitGone("no more patience")
-
-    def last(self, kind: str) -> Json:
-        return next((line for line in reversed(self.told) if line["type"] == kind), {})
-
-    def failed(self) -> str:
-        return str(self.last("failed").get("why", ""))
 
 
 @pytest.fixture
@@ -76,34 +39,6 @@ def no_boot_file(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> StateFolder:
     return StateFolder(tmp_path / "state")
-
-
-def prepare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **values: object) -> Path:
-    """A boot file that says this."""
-    path = tmp_path / "diemcau.toml"
-    path.write_text(
-        "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
-    )
-    monkeypatch.setenv(boot_file.PLACES, str(path))
-    return path
-
-
-def admit(folder: StateFolder, hall: Hall, address: str | list[str]) -> Verdict:
-    found = [address] if isinstance(address, str) else address
-    return Enrolment(folder, hall, MARKS, look=lambda: found, chance=lambda: 0.5).run()  # type: ignore[arg-type]
-
-
-def bound(folder: StateFolder) -> bool:
-    """True for a whole unit, False for none; anything in between is an error."""
-    try:
-        identity = read_identity(folder)
-    except NoIdentity:
-        return False
-    key = x509.load_pem_x509_certificates(identity.certificate.read_bytes())[0].public_key()
-    context = ssl.create_default_context(cafile=str(identity.ca))
-    context.load_cert_chain(identity.certificate, identity.key)  # it fails when they are not a pair
-    assert key is not None and identity.web_url.startswith("https://")
-    return True
 
 
 # ── the whole way ────────────────────────────────────────────────────────────────────────────────
@@ -151,110 +86,6 @@ def test_refused_is_said_and_a_new_code_comes(peer: Peer, folder: StateFolder) -
     with pytest.raises(UnitGone):
         admit(folder, hall, peer.address)
     assert hall.failed() == "refused" and len(peer.requests) >= 2
-
-
-# ── power cuts ───────────────────────────────────────────────────────────────────────────────────
-
-
-class Cuts:
-    """Counts what is written and asked, and cuts the power at one of the points: before it, or, of a question,
-    after it was asked and before the answer is known."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.at: int | None = None
-        self.count = 0
-        self.names: list[str] = []
-        for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink")):
-            monkeypatch.setattr(owner, name, self._before(name, getattr(owner, name)))
-        monkeypatch.setattr(https.Coordinator, "_once", self._around(https.Coordinator._once))
-
-    def _point(self, name: str) -> None:
-        self.count += 1
-        self.names.append(name)
-        if self.count == self.at:
-            raise PowerCut(name)
-
-    def _before(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def cut(*arguments: Any, **named: Any) -> Any:
-            if sys._getframe(1).f_code.co_filename.find("diemcau_agent") >= 0:
-                self._point(
-                    f"{name} {arguments[0] if isinstance(arguments[0], Path) else ''}".rsplit("/")[-1]
-                )
-            return real(*arguments, **named)
-
-        return cut
-
-    def _around(self, real: Callable[..., bytes]) -> Callable[..., bytes]:
-        def cut(coordinator: https.Coordinator, method: str, path: str, question: object) -> bytes:
-            self._point(f"before {method} {path}")
-            answer = real(coordinator, method, path, question)
-            self._point(f"after {method} {path}")
-            return answer
-
-        return cut
-
-
-def test_a_power_cut_at_any_point_leads_to_a_unit_or_back_to_waiting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cuts = Cuts(monkeypatch)
-    peer = Peer(tmp_path / "office", approve_at=1)
-    try:
-        cuts.at, cuts.count = None, 0
-        assert admit(StateFolder(tmp_path / "whole"), Hall(), peer.address) is Verdict.CERTIFICATE
-        points, names = cuts.count, list(cuts.names)
-        for point in range(1, points + 1):
-            folder = StateFolder(tmp_path / f"cut-{point}")
-            peer.approve_at = 1
-            cuts.at, cuts.count = point, 0
-            with pytest.raises(PowerCut):
-                admit(folder, Hall(), peer.address)
-            bound(folder)  # a unit or none, never half
-            if not (folder.coordinator.exists() and bound(folder)):
-                cuts.at = None
-                peer.approve_at = peer.approve_at if peer.approve_at is not None else None
-                assert admit(folder, Hall(), peer.address) is Verdict.CERTIFICATE, names[point - 1]
-            assert bound(folder)
-            unit = read_identity(folder).unit
-            assert unit in peer.bound
-            assert not list(folder.identity.glob("*.corrupt"))
-    finally:
-        peer.close()
-    with capsys.disabled():
-        print(f"\npower cuts while a box is admitted: {points} points, all led to a unit")
-    assert points >= 40, names
-
-
-def test_the_digits_stay_the_same_over_a_power_cut(peer: Peer, folder: StateFolder) -> None:
-    first, second = Hall(patience=2), Hall(patience=2)
-    for hall in (first, second):
-        with pytest.raises(UnitGone):
-            admit(folder, hall, peer.address)
-    assert first.last("code")["code"] == second.last("code")["code"] and len(peer.requests) == 1
-
-
-def test_a_renewal_cut_at_any_point_leaves_a_unit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    peer = Peer(tmp_path / "office", approve_at=0)
-    folder = StateFolder(tmp_path / "state")
-    try:
-        admit(folder, Hall(), peer.address)
-        cuts = Cuts(monkeypatch)
-        renew.renew(folder, MARKS, anyway=True)
-        points = cuts.count
-        for point in range(1, points + 1):
-            cuts.at, cuts.count = point, 0
-            with pytest.raises(PowerCut):
-                renew.renew(folder, MARKS, anyway=True)
-            cuts.at = None
-            assert bound(folder)
-            assert renew.renew(folder, MARKS, anyway=True)["verdict"] == "certificate"
-    finally:
-        peer.close()
-    with capsys.disabled():
-        print(f"\npower cuts while a certificate is renewed: {points} points, a unit after each")
-    assert points >= 8
 
 
 # ── strangers ────────────────────────────────────────────────────────────────────────────────────
@@ -482,120 +313,3 @@ def test_a_certificate_is_renewed_with_a_third_of_its_life_left_and_long_after_i
     for later in (leaf.not_valid_before_utc + life * 0.7, leaf.not_valid_after_utc + timedelta(days=365)):
         assert renew.renew(folder, MARKS, anyway=False, now=later)["verdict"] == "certificate"
     assert folder.unit_certificate.read_bytes() != before and bound(folder)
-
-
-# ── verdicts ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def unit_of(peer: Peer, folder: StateFolder) -> str:
-    peer.approve_at = 0
-    admit(folder, Hall(), peer.address)
-    (folder.desired).mkdir()
-    (folder.desired / "schedule.json").write_text("{}")
-    folder.outbox.write_text("x")
-    folder.run.mkdir(exist_ok=True)
-    (folder.run / "room.jpg").write_text("x")
-    joins.count(folder.joins)
-    return read_identity(folder).unit
-
-
-@pytest.mark.parametrize("verdict", ["replaced", "revoked"])
-def test_a_unit_that_was_sent_away_keeps_nothing_secret(
-    peer: Peer, folder: StateFolder, verdict: str
-) -> None:
-    unit = unit_of(peer, folder)
-    peer.ended[unit] = verdict
-    assert renew.renew(folder, MARKS, anyway=True)["verdict"] == verdict
-    assert wipe(folder)
-    left = {str(path.relative_to(folder.root)) for path in folder.root.rglob("*") if path.is_file()}
-    assert left == {"identity/farewell.json", "identity/ca.crt"}
-    said = farewell(folder)
-    assert said is not None and (said["verdict"], said["unit"]) == (verdict, unit)
-    forget(folder)
-    assert farewell(folder) is None and not any(path.is_file() for path in folder.root.rglob("*"))
-    peer.approve_at = 0
-    admit(folder, Hall(), peer.address)
-    assert read_identity(folder).unit != unit, "it is another unit now"
-
-
-def test_a_wipe_cut_at_any_point_is_finished_later(
-    peer: Peer, folder: StateFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    unit = unit_of(peer, folder)
-    peer.ended[unit] = "replaced"
-    renew.renew(folder, MARKS, anyway=True)
-    cuts = Cuts(monkeypatch)
-    for point in range(2, 60):
-        cuts.at, cuts.count = point, 0
-        try:
-            assert wipe(folder)
-        except PowerCut:
-            assert farewell(folder) is not None
-            continue
-        break
-    assert not folder.unit_key.exists() and not folder.outbox.exists()
-
-
-@pytest.mark.parametrize(
-    "forge",
-    [
-        "other_authority",
-        "other_nonce",
-        "old_answer",
-        "other_unit",
-        "changed_body",
-        "server_certificate",
-        "no_chain",
-    ],
-)
-def test_only_a_signed_answer_to_our_own_question_counts(
-    tmp_path: Path, peer: Peer, folder: StateFolder, forge: str
-) -> None:
-    unit = unit_of(peer, folder)
-    peer.ended[unit] = "replaced"
-    before = {path: path.read_bytes() for path in folder.identity.iterdir()}
-    match forge:
-        case "other_authority":
-            from diemcau_controller.adapters.authority import Authority, statements
-
-            other = Authority(tmp_path / "other")
-            other.ensure()
-            peer.change_statement = lambda said: statements.sign(other, json.loads(said["body"]))
-        case "other_nonce":
-            peer.change_answer = lambda body: {**body, "nonce": "0" * 64}
-        case "old_answer":
-            peer.change_answer = lambda body: {**body, "unit_nonce": "0" * 32}
-        case "other_unit":
-            peer.change_answer = lambda body: {**body, "unit": "u000000000000"}
-        case "changed_body":
-            peer.change_statement = lambda said: {**said, "body": said["body"].replace("replaced", "revoked")}
-        case "server_certificate":
-            _, chain = peer.authority.server_certificate([], ["127.0.0.1"])
-            pems = [
-                part + "-----END CERTIFICATE-----\n"
-                for part in chain.read_text().split("-----END CERTIFICATE-----\n")[:-1]
-            ]
-            peer.change_statement = lambda said: {**said, "chain": pems}
-        case "no_chain":
-            peer.change_statement = lambda said: {**said, "chain": said["chain"][:1]}
-    assert renew.renew(folder, MARKS, anyway=True)["verdict"] == "foreign"
-    assert {path: path.read_bytes() for path in folder.identity.iterdir()} == before
-
-
-def test_what_fails_on_the_way_wipes_nothing(peer: Peer, folder: StateFolder) -> None:
-    unit_of(peer, folder)
-    for answer in ((0, None), (500, b""), (403, {"detail": "no"}), (200, b"{}")):
-        peer.difficult = lambda method, path, answer=answer: answer
-        assert renew.renew(folder, MARKS, anyway=True)["verdict"] == "unanswered"
-        assert bound(folder)
-    peer.difficult = lambda method, path: None
-    peer.bound.clear()
-    assert renew.renew(folder, MARKS, anyway=True)["verdict"] == "unknown" and bound(folder)
-
-
-def test_a_box_whose_address_was_lost_finds_its_way_back(peer: Peer, folder: StateFolder) -> None:
-    unit = unit_of(peer, folder)
-    folder.coordinator.write_bytes(b"\x00" * 200)
-    assert not bound(folder)
-    assert admit(folder, Hall(), peer.address) is Verdict.CERTIFICATE
-    assert read_identity(folder).unit == unit and len(peer.requests) == 1, "nobody had to approve it again"

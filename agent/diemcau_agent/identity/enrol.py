@@ -59,6 +59,7 @@ _WHY = {  # the controller's word for a refusal → ours
     "enrol.voucher_used": "voucher_used",
     "enrol.voucher_expired": "voucher_expired",
     "enrol.voucher_unknown": "voucher_unknown",
+    "enrol.voucher_withdrawn": "voucher_unknown",
     "enrol.too_many": "too_many",
     "enrol.replaced": "was_replaced",
     "enrol.revoked": "was_revoked",

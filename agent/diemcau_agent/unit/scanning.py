@@ -28,7 +28,7 @@ from .live_light import LiveLight
 
 log = logging.getLogger(__name__)
 
-CAMERA = "DIEMCAU_CODE_CAMERA"
+CAMERA = "DIEMCAU_CODE_CAMERA"  # a source as in a configuration, or none
 NOTICE = timedelta(seconds=5)
 LOOKS, LOOK_S, PAUSE_S = 3, 180.0, 120.0
 _NO_CAMERA_S = 10.0  # one may be plugged in
