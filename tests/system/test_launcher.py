@@ -121,6 +121,23 @@ def test_five_run_side_by_side_come_back_and_end_in_order(serve: Callable[..., S
     assert not (served.state / "run/launcher.json").exists()
 
 
+def test_the_workers_of_nginx_end_with_it_and_with_the_launcher(serve: Callable[..., Served]) -> None:
+    served = serve("--only", "nginx")
+    served.until(lambda: is_open(18443, "127.0.0.1"))
+    pid = served.children("nginx")["nginx"]["pid"]
+    workers = [child.pid for child in psutil.Process(pid).children()]
+    os.kill(pid, signal.SIGKILL)
+    served.until(lambda: served.children("nginx")["nginx"]["pid"] not in (None, pid))
+    assert workers and not any(map(alive, workers))
+    served.until(lambda: is_open(18443, "127.0.0.1"))
+    served.process.kill()
+    served.process.wait()
+    deadline = time.monotonic() + 5
+    while is_open(18443, "127.0.0.1") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_open(18443, "127.0.0.1")
+
+
 def test_nothing_outlives_a_killed_launcher(serve: Callable[..., Served]) -> None:
     served = serve("--only", "janus")
     served.until(lambda: served.is_up("janus"))

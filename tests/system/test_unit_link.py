@@ -81,6 +81,32 @@ def test_stale_documents_are_refused_with_a_reason(unit: UnitProcess, coordinato
     assert unit.status()["epoch"] == 2
 
 
+def test_what_was_said_before_a_backup_was_restored_counts_no_more(
+    unit: UnitProcess, coordinator: Coordinator
+) -> None:
+    coordinator.online()
+    coordinator.configure(rev=40, epoch=3)
+    until(lambda: coordinator.last(Channel.STATE).get("epoch") == 3)
+    captured = coordinator.command("ping")
+    assert coordinator.ack(captured)["ok"] is True
+    coordinator.configure(rev=2, epoch=2, generation=2)  # the restored controller counts on from its backup
+    until(lambda: coordinator.last(Channel.STATE).get("epoch") == 2)
+    assert unit.status()["rev"]["config"] == 2
+
+    late = coordinator.ack(coordinator.command("ping", epoch=2))
+    assert (late["ok"], late["error"]) == (False, "generation") and late["text"]
+    assert coordinator.ack(coordinator.command("ping", epoch=2, generation=2))["ok"] is True
+    coordinator.configure(rev=41, epoch=3)
+    coordinator.say(Channel.RECEIPT, streams={"s": 1})
+    until(lambda: coordinator.last(Channel.HEALTH).get("refused", {}).get("generation") == 3)
+    boot_id = coordinator.online()["boot_id"]
+    unit.stop(signal.SIGKILL)
+    unit.start()
+    until(lambda: coordinator.last(Channel.HEALTH).get("boot_id") != boot_id)
+    until(lambda: coordinator.last(Channel.HEALTH)["refused"].get("generation"), why="it has forgotten")
+    assert unit.status()["epoch"] == 2
+
+
 def test_commands_are_applied_at_most_once_and_only_where_they_are_meant_for(
     unit: UnitProcess, coordinator: Coordinator
 ) -> None:
