@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 from diemcau_wire import Channel, Refused, decode_as
-from diemcau_wire.enrolment import Verdict
+from diemcau_wire.enrolment import Roots, Verdict, fingerprint_of
 from diemcau_wire.messages import DesiredConfig
 
 from diemcau_agent.ipc import Line
@@ -39,7 +39,8 @@ def renew(folder: StateFolder, marks: Fingerprints, *, anyway: bool, now: dateti
     """
     try:
         identity = read_identity(folder)
-        if not anyway and not due(folder.unit_certificate.read_bytes(), now or datetime.now(UTC)):
+        certificate = folder.unit_certificate.read_bytes()
+        if not (anyway or due(certificate, now or datetime.now(UTC)) or _other_roots(folder, identity)):
             return _line(NOT_DUE)
         return _asked(folder, identity, marks)
     except (NoIdentity, Trouble, OSError) as error:
@@ -59,6 +60,21 @@ def due(certificate: bytes, now: datetime) -> bool:
         return True
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     return not begin <= now < end - (end - begin) / 3
+
+
+def _other_roots(folder: StateFolder, identity: Identity) -> bool:
+    """True when the coordinator, for whom our roots vouch, names others now.
+
+    One of them is to be retired then, and a unit that learns of it only when its certificate nears its end
+    may sleep through two such changes and accept nobody any more.
+    """
+    try:
+        known = stored_roots(folder)
+        with Coordinator(_address(folder, identity), known) as coordinator:
+            named = coordinator.get("/roots", Roots).roots
+        return [fingerprint_of(pem) for pem in named] != [fingerprint_of(pem) for pem in known]
+    except (Trouble, Refusal, ValueError):
+        return False  # nothing is due, and it is looked at again
 
 
 def _asked(folder: StateFolder, identity: Identity, marks: Fingerprints) -> Line:
