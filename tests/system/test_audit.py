@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from diemcau_controller.store.tables import AuditRow
+from diemcau_controller.store.tables import AuditRow, LaterBinding
 from diemcau_controller.web.audit_words import change_line, did, names_of
 from diemcau_controller.web.words import LANGUAGES, Words
 from diemcau_wire.messages import Presence, State
@@ -138,6 +138,11 @@ def areas_and_sites(use: Story) -> None:
     )
     use.office.post.answering = use.office.controller
     use("POST /units/{}/commands", UNIT, verb="ping")
+    for unit in ("u00000000000a", "u00000000000b"):
+        row = LaterBinding(unit_id=unit, site_id="x", epoch=9, serial=unit, seen_at=use.office.time)
+        use.office.writer.submit(lambda session, row=row: session.add(row), urgent=True).result(10)
+    use("POST /later-bindings/{}", "u00000000000a", verdict="deny")
+    use("POST /later-bindings/{}", "u00000000000b", verdict="confirm")
 
 
 def users(use: Story) -> None:
