@@ -149,6 +149,7 @@ def test_bad_requests_of_units(office: Office, site: str) -> None:
     damaged = unit.csr().replace("A", "B", 1)
     assert code_of_answer(unit.request(csr=damaged)) == "enrol.csr"
     assert unit.post("requests", {"csr": unit.csr()}).status_code == 422
+    assert code_of_answer(unit.request(ssh_host_key="ssh-ed25519 AAAA")) == "enrol.csr"
     assert office.nobody.post(f"{PATH}/requests", content=b"\xff{").status_code == 422
     assert office.nobody.post(f"{PATH}/requests", content=b"x" * 70_000).status_code == 413
     assert unit.post("requests/e-nothing/reveal", {"nonce": "0" * 32}).status_code == 404

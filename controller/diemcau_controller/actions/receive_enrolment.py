@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ..adapters.authority import Authority
+from ..adapters.authority.ssh import read_public_key
 from ..adapters.proof import read_key, spki_of, verified
 from ..rules.enrolment import AT_ONCE, LIFE, OPEN_STATES, PER_SOURCE, State, Step
 from ..rules.refusals import Conflict, Forbidden, Invalid
@@ -46,6 +47,11 @@ async def receive_enrolment(controller: Controller, asked: EnrolRequest, source:
         key = await asyncio.to_thread(read_key, asked.csr)
     except ValueError as error:
         raise Invalid(f"csr: {error}: make the request anew", code="enrol.csr") from None
+    try:
+        if asked.ssh_host_key is not None:
+            read_public_key(asked.ssh_host_key)
+    except ValueError as error:
+        raise Invalid(f"ssh_host_key: {error}: make the request anew", code="enrol.csr") from None
     roots = await asyncio.to_thread(_roots, controller)
     now = controller.now()
     made = Enrolment(

@@ -1,6 +1,6 @@
 """Looks after the certificate authority: the controller's own certificate is renewed in time, programs on
-this machine get the roots of now, what a person changed is in the list of changes, and health tells what a
-person should do."""
+this machine get the roots of now, what a person changed is in the list of changes, revoked SSH keys are on
+their list, and health tells what a person should do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import asyncio
 import logging
 
 from ..actions.controller import Controller
+from ..actions.end_unit import write_revoked_hosts
 from ..actions.note_authority import note_authority
 from ..adapters.authority import Authority, AuthorityError
 from ..adapters.authority.roots import AuthorityNow, authority_now, to_do
@@ -25,12 +26,16 @@ class AuthorityKeeper:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._noted: AuthorityNow | None = None
+        self._hosts_written = False
 
     async def look(self) -> None:
         """One look. What is wrong with the authority becomes a sentence of health; the next look goes on."""
         controller = self._controller
         try:
             now = await asyncio.to_thread(self._files)
+            if not self._hosts_written:  # what ended a unit may have been cut short before it came to that
+                await asyncio.to_thread(write_revoked_hosts, controller)
+                self._hosts_written = True
         except (AuthorityError, OSError) as error:
             log.warning("the certificate authority is not well", extra={"error": str(error)})
             controller.authority = str(error)

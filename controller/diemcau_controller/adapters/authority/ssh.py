@@ -106,7 +106,7 @@ class SshAuthority:
     ) -> str:
         builder = (
             SSHCertificateBuilder()
-            .public_key(_read(public_key))
+            .public_key(read_public_key(public_key))
             .serial(int(self._now().timestamp() * 1000))
             .type(kind)
             .key_id(b"diemcau " + principals[0])
@@ -126,8 +126,8 @@ class SshAuthority:
         return key
 
 
-def _read(line: str) -> ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey:
-    """A plain public key; a certificate, a weak or an unknown kind of key is refused."""
+def read_public_key(line: str) -> ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey:
+    """A plain public key from its line. Raises ValueError for a certificate and for other kinds of key."""
     if "-cert-" in line.split(" ", 1)[0]:
         raise ValueError("a certificate is not a public key")
     try:
@@ -153,7 +153,7 @@ def _line(key: ed25519.Ed25519PrivateKey) -> str:
 
 
 def _blob(line: str) -> bytes:
-    _read(line)
+    read_public_key(line)
     try:
         return base64.b64decode(line.split()[1], validate=True)
     except (IndexError, binascii.Error):
