@@ -35,14 +35,17 @@ class AskingUnit:
 
     def __init__(self, http: Any, name: str = "whatever") -> None:
         self.http, self.name = http, name
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        spki = self.key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        self.spki, self.unit = spki, unit_id_of(spki)
+        self.become(ec.generate_private_key(ec.SECP256R1()))
         self.nonce = secrets.token_hex(16)
         self.answer: EnrolAnswer | None = None
         self.held: str | None = None
+
+    def become(self, key: ec.EllipticCurvePrivateKey) -> None:
+        """The unit that holds this key."""
+        self.key = key
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        self.spki = key.public_key().public_bytes(serialization.Encoding.DER, form)
+        self.unit = unit_id_of(self.spki)
 
     @property
     def public_pem(self) -> str:

@@ -1,0 +1,187 @@
+"""A box becomes a unit, and a spare takes the place of one that is in a meeting.
+
+The real Mosquitto, nginx, porter, Janus, controller and agent; how long each step took is printed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from diemcau_controller.demo.processes import Process, end_all
+from diemcau_controller.demo.stage import Stage
+from diemcau_wire.enrolment import Verdict
+
+from tests.system.asking_unit import AskingUnit
+from tests.system.one_hall import BIN, PATIENCE_S, run, staged, until
+
+pytestmark = pytest.mark.namespace
+
+READY_S = 60.0
+CUT_S = 5.0
+Json = dict[str, Any]
+
+
+class Box:
+    """A box with the product on it and nothing else: its state folder and its process."""
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        self.stage, self.folder = stage, stage.root / "boxes" / name
+        self.folder.mkdir(parents=True)
+        boot = self.folder.with_suffix(".toml")
+        boot.write_text(f'address = "{stage.api.url}"\nserial = "DC-{name}"\n')
+        self.process = Process(
+            name,
+            [str(BIN / "diemcau-agent"), "run", "--state-dir", str(self.folder)],
+            self.folder.with_suffix(".log"),
+            restart=False,
+            env={"SDL_VIDEODRIVER": "dummy", "DIEMCAU_BOOT_FILES": str(boot), "DIEMCAU_CODE_CAMERA": "none"},
+        )
+
+    def status(self) -> Json:
+        done = run("diemcau-agent", "status", "--json", "--state-dir", str(self.folder))
+        return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+
+    def code(self) -> str:
+        """The digits on its screen."""
+        return str(until(lambda: (self.status().get("enrolment") or {}).get("code"), 30, "no code"))
+
+    def in_meeting(self, occurrence: str) -> bool:
+        session = self.status().get("session") or {}
+        return (session.get("meeting"), session.get("state")) == (occurrence, "in_meeting")
+
+    def end(self) -> None:
+        end_all([self.process])
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Two halls with their units, and a third place that has none."""
+    with staged(tmp_path_factory.mktemp("enrolment") / "office", 2) as made:
+        made.api.post("/api/v1/sites", {"id": "moi", "name": "Hội trường xã mới", "camera": "synthetic"})
+        made.start_units(time.monotonic() + PATIENCE_S)
+        yield made
+
+
+def approve(stage: Stage, code: str, site: str, what: str) -> Json:
+    body = {"code": code, "site": site, "what": what}
+    return dict(stage.api.post("/api/v1/enrolments/approve", body))
+
+
+def unit_at(stage: Stage, site: str) -> Json:
+    return dict(stage.api.get(f"/api/v1/sites/{site}")["unit"] or {})
+
+
+def test_a_blank_box_becomes_a_unit_and_its_room_is_checked(stage: Stage) -> None:
+    box = Box(stage, "blank")
+    try:
+        began = time.monotonic()
+        code = box.code()
+        shown = time.monotonic() - began
+        done = approve(stage, code, "moi", "install")
+        assert done["former"] is None and done["epoch"] == 1
+        decided = time.monotonic()
+        until(lambda: unit_at(stage, "moi").get("status") == "online", 30, "it does not connect")
+        online = time.monotonic() - decided
+        checked = {"ready", "remark", "not_ready"}
+        until(
+            lambda: unit_at(stage, "moi")["readiness"]["verdict"] in checked, 100, "its room is not checked"
+        )
+        print(
+            f"code {shown:.1f} s after power on; approval → connected {online:.1f} s, "
+            f"→ room checked {time.monotonic() - decided:.1f} s"
+        )
+        status = box.status()
+        assert (status["unit"], status["site"], status["epoch"]) == (done["unit"], "moi", 1)
+        assert (box.folder / "identity/unit.key").stat().st_mode & 0o077 == 0
+    finally:
+        box.end()
+
+
+def test_a_spare_takes_the_place_of_a_unit_in_a_meeting(stage: Stage) -> None:
+    hall = stage.halls[1].id
+    old, old_folder = unit_at(stage, hall)["id"], stage.unit_folder(hall)
+    occurrence = stage.add_meeting("Giao ban", 5, 600, opens_before_s=4)
+
+    def report(folder: Path) -> Json:
+        done = run("diemcau-agent", "status", "--json", "--state-dir", str(folder))
+        return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+
+    def inside(folder: Path) -> bool:
+        session = report(folder).get("session") or {}
+        return (session.get("meeting"), session.get("state")) == (occurrence, "in_meeting")
+
+    main = stage.unit_folder(stage.halls[0].id)
+    until(lambda: inside(main) and inside(old_folder), 60, "the meeting does not begin")
+    thief = shutil.copytree(old_folder, stage.root / "thief", ignore=shutil.ignore_patterns("*.sock"))
+    pin = _pin(stage, occurrence)
+    media_before = {p["pid"] for p in report(main)["processes"] if p["role"] == "media"}
+
+    box = Box(stage, "spare")
+    try:
+        code = box.code()
+        decided = time.monotonic()
+        done = approve(stage, code, hall, "replace")
+        assert (done["former"], done["epoch"]) == (old, 2)
+        until(lambda: _gone(stage, occurrence, old), CUT_S + 3, "the former unit's connection lives")
+        cut = time.monotonic() - decided
+        until(lambda: box.in_meeting(occurrence), READY_S, "the spare is not in the meeting")
+        took = time.monotonic() - decided
+        print(f"approval → former unit cut off {cut:.1f} s, → spare in the meeting {took:.1f} s")
+        assert cut <= CUT_S and took <= READY_S
+
+        assert inside(main), "who was inside stays"
+        assert {p["pid"] for p in report(main)["processes"] if p["role"] == "media"} == media_before
+        assert _pin(stage, occurrence) != pin
+        stage.api.post(f"/api/v1/meetings/{occurrence}/floor", {"verb": "grant", "site": hall})
+        until(lambda: _slot(report(main), hall), 20, "the main site does not see the spare")
+
+        until(lambda: "farewell" in report(old_folder), 60, "the former unit does not hear of it")
+        assert report(old_folder)["farewell"]["verdict"] == "replaced"
+        assert not list((old_folder / "identity").glob("*.key")), "it wiped its key"
+        assert not (old_folder / "desired/schedule.json").exists()
+
+        assert _as_thief(stage, thief).identity().verdict is Verdict.REPLACED
+        tls = ssl.create_default_context(cafile=str(thief / "identity/ca.crt"))
+        tls.load_cert_chain(thief / "identity/unit.crt", thief / "identity/unit.key")
+        with httpx.Client(base_url=stage.api.url, verify=tls, trust_env=False) as http:
+            assert http.get("/healthz").status_code == 403
+            assert http.post("/api/v1/sites").status_code == 403
+    finally:
+        box.end()
+
+
+def _pin(stage: Stage, occurrence: str) -> str:
+    return str(stage.api.get(f"/api/v1/meetings/{occurrence}/join-info")["pin"])
+
+
+def _gone(stage: Stage, occurrence: str, unit: str) -> bool:
+    """The broker and Janus know nothing of it any more: the cut is done, and written down as done."""
+    with sqlite3.connect(f"file:{stage.root / 'controller.sqlite'}?mode=ro", uri=True) as database:
+        row = database.execute("SELECT done_at FROM cut WHERE unit_id = ?", (unit,)).fetchone()
+    return row is not None and row[0] is not None
+
+
+def _slot(status: Json, site: str) -> bool:
+    slots = (status.get("session") or {}).get("slots", [])
+    return any(slot["site"] == site and slot["frames_shown"] > 0 for slot in slots)
+
+
+def _as_thief(stage: Stage, folder: Path) -> AskingUnit:
+    """Somebody with a copy of the former unit's key, who asks for its certificate."""
+    tls = ssl.create_default_context(cafile=str(folder / "identity/ca.crt"))
+    thief = AskingUnit(httpx.Client(base_url=stage.api.url, verify=tls, trust_env=False))
+    key = serialization.load_pem_private_key((folder / "identity/unit.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    thief.become(key)
+    return thief
