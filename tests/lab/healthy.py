@@ -44,17 +44,14 @@ def main() -> int:
 def _checked(folder: Path) -> list[HallInProcess]:
     janus = janus_for_tests.start(folder / "janus")
     try:
-        with WebClock(folder / "clock", off_s=20) as clock:
-            authorities = clock.way["ca"].read_bytes() + janus.ca.read_bytes()
-            (folder / "ca.crt").write_bytes(authorities)
-            way = {**clock.way, "ca": folder / "ca.crt"}
+        with WebClock(janus.folder, off_s=20) as clock:
             halls = [
                 hall(
                     folder / f"hall-{number}",
                     number,
                     HARD[number // 3 % len(HARD)] if number % 3 == 0 else "ordinary",
                     seed=SEED,
-                    clock=way,
+                    clock=clock.way,
                     check_room=dict(janus.join) if number % WITH_ROOM == 0 else None,
                 )
                 for number in range(COUNT)

@@ -83,6 +83,11 @@ class OnvifPeer:
         user = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
         return f"onvif://{user}@{self.address}:{self.port}"
 
+    @property
+    def service(self) -> str:
+        """Where its device service is, as it would tell whoever looks for cameras."""
+        return f"http://{self.address}:{self.port}/onvif/device_service"
+
     def __enter__(self) -> Self:
         self._clients = {name: _client(file) for name, (file, _) in _SERVICES.items()}
         self._server = ThreadingHTTPServer((self.address, self.port), _handler(self))
@@ -145,7 +150,7 @@ class OnvifPeer:
         return {"SystemDateAndTime": said}
 
     def _GetServices(self, _: Any) -> dict[str, Any]:
-        at = f"http://{self.address}:{self.port}/onvif/"
+        at = self.service.removesuffix("device_service")
         version = {"Major": 2, "Minor": 60}
         services = [
             {"Namespace": space, "XAddr": at + name, "Version": version}

@@ -75,10 +75,11 @@ def knocks(chance: np.random.Generator) -> Sound:
 def reverberation(chance: np.random.Generator, *, seconds: float) -> list[tuple[float, float]]:
     """How a hall answers: arrivals after the first, in ms, and how many dB weaker each. In `seconds` it has
     died away by 60 dB; together the late ones are what a diffuse field has beside its early part."""
-    at_ms = np.sort(chance.uniform(_EARLY_MS, _LATE_MS, _ARRIVALS))
+    slices = np.linspace(_EARLY_MS, _LATE_MS, _ARRIVALS + 1)
+    at_ms = slices[:-1] + chance.random(_ARRIVALS) * np.diff(slices)
     energy = np.exp(-13.8 * at_ms / 1000 / seconds)
     nearness = chance.uniform(0.3, 3.0)  # of the loudspeaker: how much of all that comes is reverberation
-    energy *= nearness / energy[at_ms < 50].sum() if (at_ms < 50).any() else nearness / energy.sum()
+    energy *= nearness / energy[:2].sum()  # what comes within 50 ms counts as the direct sound
     jitter_db = chance.uniform(-2, 2, _ARRIVALS)
     return [
         (round(float(ms), 2), round(float(-10 * np.log10(share) + more), 1))

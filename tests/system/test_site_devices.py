@@ -60,6 +60,20 @@ def as_role(office: Office, role: str) -> TestClient:
     return client
 
 
+def test_cameras_of_the_network_are_told_and_not_offered_without_a_password(office: Office) -> None:
+    found(
+        office,
+        ("camera", "onvif://10.0.0.20:8080", "Camera <bục>"),
+        ("camera", "v4l2:usb-046d_C920", "Webcam C920"),
+    )
+    page = office.http.get(DEVICES).text
+    assert "<code>onvif://10.0.0.20:8080</code>" in page and "Camera &lt;bục&gt;" in page
+    assert 'value="v4l2:usb-046d_C920"' in page and 'value="onvif://' not in page
+    sent = fields(camera="other", camera_address="onvif://admin:b%40t@10.0.0.20:8080")
+    assert office.http.post(DEVICES, data=sent, follow_redirects=False).status_code == 303
+    assert office.get("sites/ea-kiet")["camera"] == "onvif://admin:b%40t@10.0.0.20:8080"
+
+
 def picture(kind: str = "JPEG", size: tuple[int, int] = (640, 360)) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", size, "#456").save(out, kind)

@@ -12,7 +12,14 @@ from typing import Any
 from diemcau_wire.messages import DesiredConfig, Device, EventKind, FoundDevice, ReportedDevices
 from pydantic import ValidationError
 
-from diemcau_agent.drivers import cec_devices, edid, evdev_devices, pulse_devices, v4l2_devices
+from diemcau_agent.drivers import (
+    cec_devices,
+    edid,
+    evdev_devices,
+    onvif_discovery,
+    pulse_devices,
+    v4l2_devices,
+)
 from diemcau_agent.drivers.found import Found
 from diemcau_agent.rules.plugged import change, configured
 
@@ -28,9 +35,11 @@ TECHNOLOGIES: Mapping[str, Find] = {
     "cec": cec_devices.find,
     "screen": edid.find,
     "evdev": evdev_devices.find,
+    "onvif": onvif_discovery.find,
 }
 EVERY_S = 30.0
 SELDOM = frozenset({"cec"})  # asked only when there is a reason to: it talks on the television's bus
+ON_ASKING = frozenset({"onvif"})  # asked only when a person asks: it speaks to all of the hall's network
 QUIET_S = 1.5  # a hub that comes back names its devices one after the other: that is one change
 LATEST_S = 6.0
 FIND_LIMIT_S = 10.0
@@ -80,12 +89,14 @@ class Devices:
         finally:
             uevents.close()
 
-    async def look(self, *, thorough: bool = True) -> list[Found]:
-        """Look now; gives what there is. A technology that fails or hangs holds up nobody else."""
+    async def look(self, *, thorough: bool = True, asked: bool = False) -> list[Found]:
+        """Look now; gives what there is. A technology that fails or hangs holds up nobody else. `asked`: a
+        person wants to know, so the network is asked, too."""
         async with self._one_look:
             before = self.found
-            asked = [name for name in self._technologies if thorough or name not in SELDOM]
-            await asyncio.gather(*(self._ask(name, self._technologies[name]) for name in asked))
+            left_out = (frozenset() if thorough else SELDOM) | (frozenset() if asked else ON_ASKING)
+            names = [name for name in self._technologies if name not in left_out]
+            await asyncio.gather(*(self._ask(name, self._technologies[name]) for name in names))
             self._tell(before)
             return self.found
 

@@ -34,7 +34,7 @@ AT_A_TIME = 4
 ANNOUNCE_EVERY_S = 5
 
 Result = dict[str, Any]
-ANSWERED_LATE = frozenset({Verb.TONE, Verb.ROOM_PICTURE})
+ANSWERED_LATE = frozenset({Verb.TONE, Verb.ROOM_PICTURE, Verb.FIND_DEVICES})
 """What is answered when it is done, within 40 s: somebody is waiting for whether it could be."""
 
 
@@ -221,7 +221,7 @@ class Orders:
         return {}
 
     async def _find_devices(self, command: Command) -> Result:
-        return {"found": len(await self._devices.look())}
+        return {"found": len(await self._devices.look(asked=True))}
 
     def _answer(
         self, id: str, *, ok: bool, error: str | None = None, text: str = "", result: Result | None = None

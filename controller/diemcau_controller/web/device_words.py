@@ -21,6 +21,7 @@ _FOUND_AS = {"sound": "speaker"}  # as units call it
 _PLUGGED = ("v4l2:", "pulse:", "cec:", "evdev:")
 _WITHOUT_LOOKING = {"television": ("cec",), "buttons": ("auto",)}
 _LONGEST = 90
+_NETWORK = "onvif:"  # found in the hall's network: of use once somebody adds user and password
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def lines(site: SiteNow, words: Words) -> list[Line]:
 def choices(core: Controller, site: SiteNow, kind: str, configured: str, words: Words) -> list[Choice]:
     """What was found for a kind, with what is configured and was not; names of two equal ones are told apart
     by what follows them."""
-    found = _found(site, kind)
+    found = [one for one in _found(site, kind) if not str(one["source"]).startswith(_NETWORK)]
     made = [_choice(core, site, kind, str(one["source"]), str(one["name"]), "found") for one in found]
     if plugged(configured) and configured not in {one.value for one in made}:
         made.append(_choice(core, site, kind, configured, _short_name(configured), _missing(site)))
@@ -69,6 +70,14 @@ def choices(core: Controller, site: SiteNow, kind: str, configured: str, words: 
         usual = [Choice(one, words(f"devices.{kind}_{one}"), "", "") for one in _WITHOUT_LOOKING[kind]]
         made = usual + made
     return made
+
+
+def in_network(site: SiteNow) -> list[tuple[str, str]]:
+    """The network cameras a unit found when it was asked to look: name and address."""
+    found = _found(site, "camera")
+    return [
+        (str(one["name"]), str(one["source"])) for one in found if str(one["source"]).startswith(_NETWORK)
+    ]
 
 
 def revision(site: SiteNow) -> Revision:

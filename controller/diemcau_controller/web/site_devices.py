@@ -25,7 +25,7 @@ from ..rules.actor import Actor
 from ..rules.refusals import NotFound, Refusal
 from ..rules.sources import masked, unmasked
 from .access import OperatorPage
-from .device_words import KINDS, choices, picture_address, plugged, revision
+from .device_words import KINDS, choices, in_network, picture_address, plugged, revision
 from .form import Form, form
 from .mistakes import Mistakes, mistakes, sentence
 from .page import came_from, for_htmx, redirect, render, words_of
@@ -209,6 +209,7 @@ def _page(
         others=others,
         more_open=any(shown.texts[name] or name in wrong for name in (*_ADDRESSES, "camera_preset")),
         offered={kind: choices(core, now["site"], kind, str(known[kind]), words) for kind in KINDS},
+        in_network=in_network(now["site"]),
         may_tone=now["site"].unit is not None and now["site"].unit.status == "online",
         may_picture=known["room_pictures"],
         verbs=Verb,

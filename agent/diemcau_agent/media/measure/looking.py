@@ -71,7 +71,7 @@ class Looking:
         same = [sample for sample in kept or [self._kept[-1][1]] if sample.shape == self._kept[-1][1].shape]
         mean: NDArray[np.float64] = np.mean(same, axis=0)
         blocks = [_blocks(sample) for sample in same]
-        moves = [float((np.abs(b - a) > MOVED_LUMA).mean()) for a, b in itertools.pairwise(blocks)]
+        moves = [_moved(b - a) for a, b in itertools.pairwise(blocks)]
         return found | {
             "seconds": round(self._last_at - self._first_at, 2),
             "luma": round(float(mean.mean()), 1),
@@ -82,6 +82,11 @@ class Looking:
             "motion": round(self._motion, 3),
             "moving": round(max(moves, default=0.0), 4),
         }
+
+
+def _moved(difference: NDArray[np.float64]) -> float:
+    """The share that became lighter or darker otherwise than most did: lamps flicker on all of it."""
+    return float((np.abs(difference - np.median(difference)) > MOVED_LUMA).mean())
 
 
 def _blocks(sample: NDArray[Any]) -> NDArray[np.float64]:
