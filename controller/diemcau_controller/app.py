@@ -31,6 +31,7 @@ from .actions.add_user import ensure_local_token
 from .actions.backup import keep_settings
 from .actions.controller import Controller
 from .actions.desired_config import renew_every_config
+from .actions.end_unit import write_revoked_hosts
 from .actions.fleet import SiteNow
 from .actions.installation import generation_of
 from .actions.login_link import invite_first_administrator
@@ -198,6 +199,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
     if worth_announcing(settings):
         services["announce"] = lambda: announce(settings)
     tasks = [asyncio.create_task(supervise(name, run), name=name) for name, run in services.items()]
+    await asyncio.to_thread(write_revoked_hosts, controller)  # the power may have gone before it was
     link.start()
     try:
         yield

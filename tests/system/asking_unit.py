@@ -18,6 +18,7 @@ from diemcau_wire.enrolment import (
     EnrolStatus,
     IdentityAnswer,
     IdentityRequest,
+    Roots,
     Statement,
     code_of,
     commitment_of,
@@ -56,6 +57,10 @@ class AskingUnit:
     def code(self) -> str:
         assert self.answer is not None
         return code_of(self.spki, self.answer.roots, self.nonce, self.answer.nonce)
+
+    def roots(self) -> list[str]:
+        """What it would pin."""
+        return take(Roots, self.http.get(f"{PATH}/roots").content).roots
 
     def csr(self) -> str:
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.name)])

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from diemcau_agent.identity import boot_file
 from diemcau_controller.store.tables import Certificate, Enrolment, Occurrence, Site, Unit
-from diemcau_wire.enrolment import PATH, EnrolState, Verdict
+from diemcau_wire.enrolment import PATH, EnrolState, Verdict, fingerprint_of
 from diemcau_wire.messages import DesiredSchedule
 from sqlalchemy import select
 
@@ -270,6 +271,21 @@ def paper(office: Office, site: str, **more: Any) -> tuple[str, str]:
     made = office.add("vouchers", site=site, **more)
     line = next(line for line in made["text"].splitlines() if line.startswith("voucher="))
     return made["id"], line.removeprefix("voucher=").strip('"')
+
+
+def test_a_unit_can_read_the_paper(office: Office, site: str, tmp_path: Path) -> None:
+    spec = {"ssid": 'UBND "xã"', "password": "mật\\khẩu", "apn": "v-internet"}
+    made = office.add("vouchers", site=site, what="replace", **spec)
+    assert len(made["text"].encode()) < 600, "a QR code of that much can still be read by a camera"
+    (tmp_path / "diemcau.toml").write_text(made["text"])
+    read = boot_file.read([tmp_path / "diemcau.toml"])
+    assert read is not None and read.network is not None
+    assert read.address == office.controller.settings.web_url and len(read.roots) == 2
+    assert (read.network.ssid, read.network.password, read.network.apn) == tuple(spec.values())
+    unit = AskingUnit(office.nobody)
+    assert {fingerprint_of(root) for root in unit.roots()} >= read.roots
+    unit.ask(voucher=read.voucher)
+    assert unit.status().state is EnrolState.APPROVED, "with no unit there, it installs"
 
 
 def test_a_paper_admits_one_unit_by_itself(office: Office, site: str) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..adapters.authority import Authority
-from ..adapters.whole_file import write_secret
+from ..kept_secret import kept_secret
 from ..rules.actor import Actor
 from ..rules.refusals import Invalid, NotFound
 from ..rules.vouchers import LONGEST, USUAL, sealed
@@ -117,14 +117,8 @@ def paper_text(controller: Controller, voucher: str, spec: VoucherSpec) -> str:
 
 
 def voucher_key(controller: Controller) -> bytes:
-    """The key that seals papers, made when it is first needed."""
-    path = controller.state.voucher_key
-    try:
-        return bytes.fromhex(path.read_text().strip())
-    except FileNotFoundError:
-        key = secrets.token_bytes(32)
-        write_secret(path, key.hex().encode() + b"\n")
-        return key
+    """The key that seals papers."""
+    return kept_secret(controller.state.voucher_key).encode()
 
 
 def _quoted(text: str) -> str:
