@@ -56,14 +56,14 @@ def write_coordinator(folder: StateFolder, answer: IdentityAnswer) -> None:
 def say_farewell(folder: StateFolder, answer: IdentityAnswer) -> None:
     """The unit was replaced or revoked: from now on nothing here is a unit. Raises OSError."""
     said = {
+        **_known(folder, answer.unit),
         "verdict": answer.verdict.value,
         "unit": answer.unit,
-        "site": answer.site or "",
-        "site_name": answer.site_name or "",
         "at": answer.now.isoformat(timespec="seconds"),
         "text": answer.text[:200],
-        **_contact(folder, answer.unit),
     }
+    if answer.site is not None:
+        said |= {"site": answer.site, "site_name": answer.site_name or ""}
     write_atomically(folder.farewell, json.dumps(said, ensure_ascii=False, indent=2).encode() + b"\n")
 
 
@@ -74,15 +74,20 @@ def stored_roots(folder: StateFolder) -> list[str]:
     return [f"{part.strip()}\n{end}\n" for part in parts]
 
 
-def _contact(folder: StateFolder, unit: str) -> dict[str, str]:
-    """Whom the hall was told to call, kept because the configuration goes."""
+def _known(folder: StateFolder, unit: str) -> dict[str, str]:
+    """Which site it was and whom the hall was told to call, kept because the configuration goes."""
     try:
         config = decode_as(Channel.DESIRED_CONFIG, (folder.desired / "config.json").read_bytes(), unit=unit)
     except (OSError, Refused):
         return {}
     if not isinstance(config, DesiredConfig):
         return {}
-    return {"whom": config.coordinator.name, "phone": config.coordinator.phone}
+    return {
+        "site": config.site.id,
+        "site_name": config.site.name,
+        "whom": config.coordinator.name,
+        "phone": config.coordinator.phone,
+    }
 
 
 def _is_ours(keys: Keys, chain: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 import threading
 import time
 
@@ -15,6 +16,7 @@ from zeroconf import IPVersion, ServiceBrowser, ServiceListener, Zeroconf
 
 log = logging.getLogger(__name__)
 
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 SERVICE = "_diemcau._tcp.local."
 LOOK_S = 4.0
 _SETTLE_S = 0.7  # after the first one: a second one may answer as well
@@ -60,7 +62,10 @@ def _addresses(zeroconf: Zeroconf, name: str) -> list[str]:
     info = zeroconf.get_service_info(SERVICE, name, timeout=_RESOLVE_MS)
     if info is None or not info.port:
         return []
-    # by the number, not by the name: a hall's resolver knows no .local, and the certificate names both
+    # as it calls itself, because that is what its certificate names; else by number, for a hall's resolver
+    # knows no .local
     numbers = [ipaddress.ip_address(one) for one in info.parsed_addresses(IPVersion.V4Only)]
     usable = sorted(number for number in numbers if not number.is_loopback and not number.is_link_local)
-    return [f"https://{number}:{info.port}" for number in usable]
+    named = info.decoded_properties.get("host") or ""
+    hosts = [named] if _HOST.fullmatch(named) else []
+    return [f"https://{host}:{info.port}" for host in dict.fromkeys([*hosts, *map(str, usable)])]

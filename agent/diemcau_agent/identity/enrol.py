@@ -156,7 +156,7 @@ class Enrolment:
             if decided is not None:
                 return decided
             if pending is None:
-                pending = self._request(coordinator, keys, roots, voucher)
+                pending = self._request(coordinator, keys, prepared, voucher)
             elif not self._reveal(coordinator, pending):
                 return None
             return self._await(coordinator, keys, pending, used=bool(voucher))
@@ -250,12 +250,12 @@ class Enrolment:
             return answer
         return None
 
-    def _request(self, coordinator: Coordinator, keys: Keys, roots: Sequence[str], voucher: str) -> Request:
+    def _request(self, coordinator: Coordinator, keys: Keys, prepared: Prepared, voucher: str) -> Request:
         nonce = secrets.token_hex(16)
         question = EnrolRequest(
             csr=keys.request(),
             commitment=commitment_of(nonce),
-            serial=self._marks.serial,
+            serial=(prepared.serial or self._marks.serial)[:64],
             model=self._marks.model,
             version=importlib.metadata.version("diemcau-agent"),
             ssh_host_key=keys.ssh_public,

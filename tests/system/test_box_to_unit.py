@@ -1,0 +1,170 @@
+"""The whole process of a box: found by itself, admitted by a paper before the camera, on one screen throughout.
+
+The coordinator is a small honest one (`enrolment_peer.py`).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import segno
+import zxingcpp
+from diemcau_agent.identity import discovery
+from diemcau_agent.unit.state_folder import StateFolder, read_identity
+from diemcau_controller.config import Settings
+from diemcau_controller.namespace import ADDRESS
+from diemcau_controller.services.announce import announcement
+from PIL import Image
+from zeroconf import IPVersion, Zeroconf
+
+from tests.system.enrolment_peer import Peer
+from tests.system.one_hall import run, until
+
+pytestmark = pytest.mark.namespace
+Json = dict[str, Any]
+
+
+class Box:
+    """A box that was switched on; it may be cut off the mains."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.state, self._environ = StateFolder(folder / "box"), environ
+        self.state.root.mkdir()
+        self._log = (folder / "box.log").open("a")
+        self.switch_on()
+
+    def switch_on(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "diemcau_agent.cli", "run", "--state-dir", str(self.state.root)],
+            env={**os.environ, "SDL_VIDEODRIVER": "dummy", "DIEMCAU_CODE_CAMERA": "none", **self._environ},
+            stderr=self._log,
+        )
+
+    def status(self) -> Json:
+        told = run("diemcau-agent", "status", "--json", "--state-dir", str(self.state.root))
+        return json.loads(told.stdout) if told.returncode == 0 else {}
+
+    def enrolment(self) -> Json:
+        return self.status().get("enrolment") or {}
+
+    def picture(self, path: Path) -> Image.Image:
+        run("diemcau-agent", "snapshot", str(path), "--state-dir", str(self.state.root))
+        return Image.open(io.BytesIO(path.read_bytes())).convert("RGB")
+
+    def screen(self) -> int | None:
+        """The pid of its screen process."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        found = [
+            pid for pid in children if b"diemcau_agent.screen" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        return int(found[0]) if found else None
+
+    def log(self) -> str:
+        return Path(self._log.name).read_text()
+
+
+@contextmanager
+def switched_on(folder: Path, **environ: str) -> Iterator[Box]:
+    box = Box(folder, **environ)
+    try:
+        yield box
+    finally:
+        box.process.terminate()
+        box.process.wait(15)
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> Iterator[Peer]:
+    made = Peer(tmp_path / "office", host=ADDRESS, server_names=(ADDRESS,))
+    yield made
+    made.close()
+
+
+@contextmanager
+def announced(peer: Peer) -> Iterator[None]:
+    """It tells the local network where it is, as the controller does."""
+    settings = Settings(public_address=ADDRESS)
+    settings = settings.model_copy(update={"web": settings.web.model_copy(update={"port": peer.port})})
+    zeroconf = Zeroconf(interfaces=[ADDRESS], ip_version=IPVersion.V4Only)
+    try:
+        zeroconf.register_service(announcement(settings))
+        yield
+    finally:
+        zeroconf.close()
+
+
+def test_who_announces_himself_is_found(peer: Peer) -> None:
+    assert discovery.look(1) == []
+    with announced(peer):
+        assert discovery.look(4) == [peer.address]
+
+
+def film(path: Path, text: str) -> None:
+    """A camera before which somebody holds this code."""
+    code = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(code, kind="png", scale=4, border=4)
+    picture = Image.new("RGB", (640, 480), "gray")
+    picture.paste(Image.open(code).convert("RGB"), (60, 20))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        stream.time_base = Fraction(1, 10)
+        stream.bit_rate = 4_000_000
+        for _ in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode(None))
+
+
+def test_a_paper_before_the_camera_makes_a_unit_of_it(peer: Peer, tmp_path: Path) -> None:
+    paper = f'address = "{peer.address}"\nroots = {json.dumps(peer.fingerprints())}\nvoucher = "v-1.seal"\n'
+    peer.vouchers["v-1.seal"] = "xa-ea-kpam"
+    film(tmp_path / "paper.avi", paper)
+    camera = f"file:{tmp_path / 'paper.avi'}"
+    with switched_on(tmp_path, DIEMCAU_BOOT_FILES="", DIEMCAU_CODE_CAMERA=camera) as box:
+        assert until(lambda: box.enrolment().get("why") == "not_found", 30)
+        until(lambda: '"a code' in box.log() or box.status().get("unit"), 60, "nothing was read")
+        until(lambda: box.status().get("unit"), 60, "no unit")
+    assert read_identity(box.state).unit in peer.bound
+    assert not any("asked.code" in question for question in peer.questions)
+
+
+def test_the_screen_is_the_same_from_a_blank_box_to_one_that_was_replaced(peer: Peer, tmp_path: Path) -> None:
+    with announced(peer), switched_on(tmp_path, DIEMCAU_BOOT_FILES="") as box:
+        until(lambda: box.enrolment().get("code"), 40, "no code")
+        screen = box.screen()
+        assert screen is not None
+        (read,) = zxingcpp.read_barcodes(box.picture(tmp_path / "code.png"))
+        address, _, code = read.text.partition("#")
+        assert address == f"{peer.address}/e" and code == box.enrolment()["code"]
+
+        box.process.kill()  # the power is cut
+        box.process.wait()
+        box.switch_on()
+        until(lambda: box.enrolment().get("code"), 40, "no code after the power cut")
+        assert box.enrolment()["code"] == code, "the technician may go on with what he has read"
+        screen = box.screen()
+
+        unit = peer.approve(code)
+        until(lambda: box.status().get("unit") == unit, 40, "no unit")
+        assert box.screen() == screen, "it never went black"
+        assert box.state.arriving.exists(), "its room was not checked yet: there is no configuration"
+
+        peer.ended[unit] = "replaced"
+        peer.bound.clear()
+        until(lambda: box.status().get("farewell"), 90, "it was not told")
+        assert box.screen() == screen
+        assert not box.state.unit_key.exists() and not box.state.unit_certificate.exists()
+        assert run("diemcau-agent", "reset", "--state-dir", str(box.state.root)).returncode == 0
+        until(lambda: box.enrolment().get("code"), 40, "it does not ask anew")
+        assert box.enrolment()["code"] != code
