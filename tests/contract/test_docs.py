@@ -35,13 +35,23 @@ from diemcau_controller.api import (
 )
 from diemcau_controller.cli import app
 from diemcau_controller.config import Settings
-from diemcau_controller.web import announce, announcement
+from diemcau_controller.web import (
+    announce,
+    announcement,
+    openid,
+    second_factor,
+    unit_page,
+    work_orders,
+)
 from diemcau_controller.web import board as board_page
 from diemcau_controller.web import chair as chair_page
+from diemcau_controller.web import enrol as enrol_page
+from diemcau_controller.web import enrolments as enrolments_page
 from diemcau_controller.web import incidents as incidents_page
 from diemcau_controller.web import meeting as meeting_page
 from diemcau_controller.web import report as report_page
 from diemcau_controller.web import schedule as schedule_page
+from diemcau_controller.web import vouchers as vouchers_page
 from diemcau_wire import Channel, Reason
 from diemcau_wire.messages import EventKind, Verb
 from pydantic import BaseModel
@@ -113,6 +123,13 @@ def routes() -> Iterator[str]:
         (schedule_page, ""),
         (announce, ""),
         (announcement, ""),
+        (enrol_page, ""),
+        (enrolments_page, ""),
+        (work_orders, ""),
+        (vouchers_page, ""),
+        (unit_page, ""),
+        (second_factor, ""),
+        (openid, ""),
     ):
         for route in part.router.routes:
             for method in sorted(route.methods - {"HEAD"}):

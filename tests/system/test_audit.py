@@ -158,6 +158,7 @@ def users(use: Story) -> None:
         use("DELETE /me/sessions")
     use.office.nobody.get(f"/?token={token}")
     use("DELETE /users/{}/sessions", "lan")
+    use("DELETE /users/{}/keys", "lan")
 
 
 def units(use: Story) -> None:

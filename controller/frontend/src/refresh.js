@@ -39,7 +39,13 @@ for (const kind of ["focusout", "toggle"]) {
 }
 
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const { target } = event.detail;
+  const { target, requestConfig } = event.detail;
+  const topic = requestConfig?.triggeringEvent?.type ?? "";
+  if (topic.startsWith("sse:") && inUse(target)) {
+    waiting.set(target, topic); // asked for before, answered while somebody was about to say yes
+    event.detail.shouldSwap = false;
+    return;
+  }
   const focused = document.activeElement;
   target.focusedLikeness = target.contains(focused) && !focused.id ? likeness(focused) : "";
 });
