@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
 from diemcau_controller.actions.add_user import ensure_local_token
 from diemcau_controller.actions.controller import Controller
 from diemcau_controller.actions.ingest import Taken, ingest
 from diemcau_controller.actions.news import News
 from diemcau_controller.actions.send_command import take_ack
 from diemcau_controller.app import create_app
+from diemcau_controller.cli.client import Api
 from diemcau_controller.config import Settings, StateDir
 from diemcau_controller.store.database import Database
 from diemcau_controller.store.writer import Writer
@@ -25,6 +28,7 @@ from diemcau_wire.messages import (
     Event,
     EventKind,
     Message,
+    Presence,
     State,
 )
 from diemcau_wire.topics import Channel
@@ -124,7 +128,35 @@ def meeting(office: Office, **more: Any) -> str:
     return str(office.add("meetings", **{**body, **more})["id"])
 
 
-def event(office: Office, seq: int, kind: EventKind, occurrence: str, site: str = "ea-kiet") -> Event:
+def online(office: Office) -> None:
+    """The unit of ea-kiet connects."""
+    said = {"boot_id": "b", "nonce": "n", "version": "1", "epoch": 1, "at": office.time}
+    office.hear(State(unit=UNIT, status=Presence.ONLINE, **said))
+
+
+@contextmanager
+def on_the_command_line(office: Office, *groups: ModuleType) -> Iterator[None]:
+    """Commands of these groups speak to this office."""
+
+    @contextmanager
+    def controller(_state_dir: object) -> Iterator[Api]:
+        yield Api(office.http, {"timezone": "Asia/Ho_Chi_Minh"})
+
+    with pytest.MonkeyPatch.context() as patch:
+        for group in groups:
+            patch.setattr(group, "controller", controller)
+        yield
+
+
+def event(
+    office: Office,
+    seq: int,
+    kind: EventKind,
+    occurrence: str | None = None,
+    site: str = "ea-kiet",
+    **data: Any,
+) -> Event:
+    """Something a unit says happened at its site."""
     unit = UNIT if site == "ea-kiet" else SPARE
     return Event(
         id=f"{unit}:s:{seq}",
@@ -136,4 +168,5 @@ def event(office: Office, seq: int, kind: EventKind, occurrence: str, site: str 
         kind=kind,
         site=site,
         meeting=occurrence,
+        data=data,
     )

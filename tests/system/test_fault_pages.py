@@ -6,13 +6,12 @@ import io
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from diemcau_wire.messages import Event, EventKind, Presence, State
+from diemcau_wire.messages import EventKind
 from PIL import Image
 
-from .office import UNIT, Office, furnished
+from .office import Office, event, furnished, online
 
 FINDINGS = [
     {"what": "camera_black", "text": "luma 2 of 255", "remedy": "reopen_camera", "mended": False},
@@ -25,31 +24,14 @@ FINDINGS = [
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     with furnished(tmp_path_factory.mktemp("faults")) as made:
+        online(made)
+        verdict = {"verdict": "not_ready", "instruction": "camera_black", "findings": FINDINGS}
         made.hear(
-            State(
-                unit=UNIT, status=Presence.ONLINE, boot_id="b", nonce="n", version="1", epoch=1, at=made.time
-            )
+            event(made, 1, EventKind.VERDICT, **verdict),
+            event(made, 2, EventKind.CAMERA_OPENED),
+            event(made, 3, EventKind.LOCAL_MUTE, on=True),
         )
-        say(made, 1, EventKind.VERDICT, verdict="not_ready", instruction="camera_black", findings=FINDINGS)
-        say(made, 2, EventKind.CAMERA_OPENED)
-        say(made, 3, EventKind.LOCAL_MUTE, on=True)
         yield made
-
-
-def say(office: Office, seq: int, kind: EventKind, **data: Any) -> None:
-    office.hear(
-        Event(
-            id=f"{UNIT}:s:{seq}",
-            unit=UNIT,
-            boot_id="b",
-            stream="s",
-            seq=seq,
-            at=office.time,
-            kind=kind,
-            site="ea-kiet",
-            data=data,
-        )
-    )
 
 
 def test_every_finding_with_what_was_tried(office: Office) -> None:

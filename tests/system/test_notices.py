@@ -17,10 +17,10 @@ from diemcau_controller.config import Notify, Settings
 from diemcau_controller.store.tables import Notice
 from diemcau_controller.web.notice_text import message
 from diemcau_controller.web.words import Words
-from diemcau_wire.messages import Event, EventKind, Presence, State
+from diemcau_wire.messages import EventKind
 from sqlalchemy import select
 
-from .office import UNIT, Office, furnished
+from .office import Office, event, furnished, online
 
 
 class Taker:
@@ -66,29 +66,14 @@ def office(tmp_path: Path, taker: Taker) -> Iterator[Office]:
     with furnished(tmp_path) as made, taker.serving() as url:
         notify = Notify(urls=(f"{url}/sms/{{phone}}",))
         made.controller.settings = Settings(public_address="192.0.2.1", notify=notify)
-        made.hear(
-            State(
-                unit=UNIT, status=Presence.ONLINE, boot_id="b", nonce="n", version="1", epoch=1, at=made.time
-            )
-        )
+        online(made)
         yield made
 
 
 def check(office: Office, seq: int, verdict: str, instruction: str = "") -> None:
     findings = [{"what": instruction, "text": "", "remedy": "", "mended": None}] if instruction else []
-    office.hear(
-        Event(
-            id=f"{UNIT}:s:{seq}",
-            unit=UNIT,
-            boot_id="b",
-            stream="s",
-            seq=seq,
-            at=office.time,
-            kind=EventKind.VERDICT,
-            site="ea-kiet",
-            data={"verdict": verdict, "instruction": instruction, "findings": findings},
-        )
-    )
+    said = {"verdict": verdict, "instruction": instruction, "findings": findings}
+    office.hear(event(office, seq, EventKind.VERDICT, **said))
     look(office, minutes=1)
 
 

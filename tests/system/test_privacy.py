@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,31 +23,18 @@ from tests import sound_server
 from tests.sound_server import SoundServer
 from tests.system import janus_for_tests
 from tests.system.privacy_watch import Sample, Watch, WatchedCamera
-from tests.system.unit_side import CHILDREN, RUN, Broker, Coordinator, UnitProcess, meeting, now, until
+from tests.system.unit_side import Broker, Coordinator, WholeUnit, meeting, now, until
 
 SLACK_S = 1.5  # between what happens and what the screen is told of it, on a busy machine
 ZERO = 82  # on the number block: held, it stops
 VIDEO = {"width": 320, "height": 180, "fps": 10, "bitrate_bps": 200_000}
 
 
-class Unit(UnitProcess):
-    """The real unit and media processes, with a screen that takes notes."""
-
-    command = (
-        sys.executable,
-        "-c",
-        RUN,
-        str(CHILDREN / "screen.py"),
-        str(CHILDREN / "real_media.py"),
-        "True",
-    )
-
-
 @dataclass
 class Room:
     """A hall with camera, microphone and keypad, and the way into a meeting."""
 
-    unit: Unit
+    unit: WholeUnit
     coordinator: Coordinator
     watch: Watch
     janus: janus_for_tests.Janus
@@ -94,7 +80,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
     np.random.default_rng(1).normal(0, 900, 48_000 * 120).astype("<i2").tofile(hum)
     keypad = tmp_path / "keypad.json"
     keypad.write_text("{}")
-    unit = Unit(tmp_path, broker.authority)
+    unit = WholeUnit(tmp_path, broker.authority)
     with WatchedCamera(8561) as camera, sound.playing(hum), pytest.MonkeyPatch.context() as patch:
         for name, value in sound.environment.items():
             patch.setenv(name, value)

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from diemcau_controller.cli import app, meetings
-from diemcau_controller.cli.client import Api
 from typer.testing import CliRunner
 
-from tests.system.office import Office, furnished
+from tests.system.office import Office, furnished, on_the_command_line
 
 
 @pytest.fixture
-def office(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    with furnished(tmp_path_factory.mktemp("cli") / "state") as made:
-
-        @contextmanager
-        def controller(_state_dir: object) -> Iterator[Api]:
-            yield Api(made.http, {"timezone": "Asia/Ho_Chi_Minh"})
-
-        monkeypatch.setattr(meetings, "controller", controller)
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    folder = tmp_path_factory.mktemp("cli") / "state"
+    with furnished(folder) as made, on_the_command_line(made, meetings):
         yield made
 
 

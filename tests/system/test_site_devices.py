@@ -13,13 +13,13 @@ from diemcau_controller.actions.ingest import Taken, ingest
 from diemcau_controller.cli import app, sites
 from diemcau_controller.cli.client import Api
 from diemcau_controller.rules.sources import MASK
-from diemcau_wire.messages import Command, DesiredConfig, Presence, Reported, ReportedDevices, State, Verb
+from diemcau_wire.messages import Command, DesiredConfig, Reported, ReportedDevices, Verb
 from diemcau_wire.topics import Channel
 from fastapi.testclient import TestClient
 from PIL import Image
 from typer.testing import CliRunner
 
-from .office import UNIT, Office, furnished
+from .office import UNIT, Office, furnished, online
 
 SECRET = "rtsp://admin:b%40t-m%E1%BA%ADt@10.0.0.20:554/main"
 DEVICES = "/sites/ea-kiet/devices"
@@ -29,11 +29,7 @@ DEVICES = "/sites/ea-kiet/devices"
 def office(tmp_path: Path) -> Iterator[Office]:
     with furnished(tmp_path) as made:
         made.post.answering = made.controller
-        made.hear(
-            State(
-                unit=UNIT, status=Presence.ONLINE, boot_id="b", nonce="n", version="1", epoch=1, at=made.time
-            )
-        )
+        online(made)
         yield made
 
 

@@ -6,7 +6,6 @@ import http.server
 import io
 import signal
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,25 +19,12 @@ from PIL import Image
 
 from tests import sound_server
 from tests.sound_server import SoundServer
-from tests.system.unit_side import CHILDREN, RUN, Broker, Coordinator, UnitProcess, until
+from tests.system.unit_side import Broker, Coordinator, WholeUnit, until
 
 PORT = 8562
 TOKEN = "token-of-the-unit"
 UPLOAD = {"url": f"https://{ADDRESS}:{PORT}/api/v1/units/u/picture", "token": TOKEN}
 VIDEO = {"width": 320, "height": 180, "fps": 10, "bitrate_bps": 200_000}
-
-
-class Unit(UnitProcess):
-    """The real unit and media processes, with a screen that takes notes."""
-
-    command = (
-        sys.executable,
-        "-c",
-        RUN,
-        str(CHILDREN / "screen.py"),
-        str(CHILDREN / "real_media.py"),
-        "True",
-    )
 
 
 class Controller(http.server.BaseHTTPRequestHandler):
@@ -70,7 +56,7 @@ class Hall:
         self.server = http.server.ThreadingHTTPServer((ADDRESS, PORT), Controller)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.unit = Unit(folder, self.broker.authority)
+        self.unit = WholeUnit(folder, self.broker.authority)
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.sound.environment.items():
                 patch.setenv(name, value)

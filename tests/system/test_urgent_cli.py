@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from click.testing import Result
 from diemcau_controller.cli import app, urgent
-from diemcau_controller.cli.client import Api, Failed
-from diemcau_wire.messages import Presence, State
+from diemcau_controller.cli.client import Failed
 from typer.testing import CliRunner
 
-from tests.system.office import UNIT, Office, furnished, meeting
+from tests.system.office import Office, furnished, meeting, on_the_command_line, online
 
 
 @pytest.fixture
-def office(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    with furnished(tmp_path_factory.mktemp("cli") / "state") as made:
-
-        @contextmanager
-        def controller(_state_dir: object) -> Iterator[Api]:
-            yield Api(made.http, {"timezone": "Asia/Ho_Chi_Minh"})
-
-        monkeypatch.setattr(urgent, "controller", controller)
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    folder = tmp_path_factory.mktemp("cli") / "state"
+    with furnished(folder) as made, on_the_command_line(made, urgent):
         yield made
 
 
@@ -43,8 +36,7 @@ def test_an_urgent_meeting_from_the_command_line(office: Office) -> None:
     shown = run("show", started).stdout
     assert "ea-kiet" in shown and "0905" in shown and "2 unreachable" in shown
     office.post.answering = office.controller
-    online = {"boot_id": "b", "nonce": "n", "version": "1", "epoch": 1, "at": office.time}
-    office.hear(State(unit=UNIT, status=Presence.ONLINE, **online))
+    online(office)
     assert "is called once more" in run("ring", started, "ea-kiet").stdout
     assert "does not come" in run("decline", started, "ea-kiet").stdout
     refused = run("ring", started, "huyen")

@@ -290,3 +290,16 @@ class UnitProcess:
 
     def logged(self) -> list[Json]:
         return [json.loads(line) for line in (self.folder / "unit.log").read_text().splitlines()]
+
+
+class WholeUnit(UnitProcess):
+    """The real unit and media processes, with a screen that takes notes."""
+
+    command = (
+        sys.executable,
+        "-c",
+        RUN,
+        str(CHILDREN / "screen.py"),
+        str(CHILDREN / "real_media.py"),
+        "True",
+    )
