@@ -54,7 +54,8 @@ def test_what_a_person_changed_is_in_the_list_and_health_says_what_to_do(
     asyncio.run(AuthorityKeeper(office.controller).look())  # after a restart: nothing new
     assert len(changes(office)) == 3
     page = office.http.get("/audit?subject=authority:roots").text
-    assert "Thay đổi cơ quan chứng thực" in page and "khóa gốc đang dùng" in page
+    assert "Thay đổi hệ thống chứng thực" in page and "khóa gốc đang dùng" in page
+    assert "Khóa gốc cũ root-1 vẫn còn hiệu lực" in page
 
     online = authority.intermediate_path.read_bytes()
     authority.intermediate_path.write_bytes(b"garbage")

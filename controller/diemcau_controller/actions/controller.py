@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from ..config import Settings, StateDir
 from ..rules.audit_chain import Verdict
+from ..rules.authority_state import AuthorityState
 from ..rules.backups import BackupState
 from ..store.database import Database
 from ..store.writer import Writer
@@ -83,7 +84,7 @@ class Controller:
     door: Doorkeeper = field(default_factory=Doorkeeper)
     backup: BackupState = field(default_factory=BackupState)
     chain: ChainSeen | None = None
-    authority: str = "not looked at yet"
+    authority: AuthorityState = field(default_factory=AuthorityState)
     fleet: FleetView = field(init=False)
 
     def __post_init__(self) -> None:

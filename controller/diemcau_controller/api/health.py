@@ -30,7 +30,7 @@ def healthz(core: Core) -> JSONResponse:
             "mqtt": core.post.connected,
             "janus": core.janus_reached(),
             "refused": core.refusals(),
-            "authority": core.authority,
+            "authority": core.authority.sentence(),
             "backup": core.backup.sentence(),
             "audit": "not looked through yet" if core.chain is None else verdict_line(core.chain.verdict),
         }

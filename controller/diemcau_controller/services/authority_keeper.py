@@ -11,9 +11,10 @@ from ..actions.controller import Controller
 from ..actions.end_unit import write_revoked_hosts
 from ..actions.note_authority import note_authority
 from ..adapters.authority import Authority, AuthorityError
-from ..adapters.authority.roots import AuthorityNow, authority_now, to_do
+from ..adapters.authority.roots import AuthorityNow, authority_now, state_of
 from ..adapters.dynamic_security import CONTROLLER_CN
 from ..adapters.whole_file import write_whole
+from ..rules.authority_state import AuthorityState, Need
 
 LOOK_S = 60.0
 
@@ -38,9 +39,9 @@ class AuthorityKeeper:
                 self._hosts_written = True
         except (AuthorityError, OSError) as error:
             log.warning("the certificate authority is not well", extra={"error": str(error)})
-            controller.authority = str(error)
+            controller.authority = AuthorityState(Need.REPAIR, str(error))
             return
-        controller.authority = to_do(now)
+        controller.authority = state_of(now)
         if now != self._noted:
             await controller.write(lambda session: note_authority(session, now, controller.now()))
             self._noted = now

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from ..actions.controller import ChainSeen
 from ..actions.find_changes import Wanted, find_changes, known_words
 from ..api.access import Core
+from ..rules.authority_state import AuthorityState, Need
 from ..rules.backups import BackupState, Standing
 from .access import AdministratorPage
 from .audit_words import change_line, did, names_of, person
@@ -58,6 +59,7 @@ def audit(
         actions=[(one, did(words, one)) for one in actions],
         chain=_chain(words, core.chain),
         backup=_backup(words, core.backup),
+        authority=_authority(words, core.authority),
         address=f"/audit?{urlencode({key: text for key, text in asked.items() if text})}&",
     )
 
@@ -77,9 +79,15 @@ def _backup(words: Words, state: BackupState) -> tuple[str, str]:
     """How it stands with backups: a tone and a sentence."""
     tone = {Standing.OK: "good", Standing.NONE_YET: "none", Standing.FAILED: "bad"}
     at = words("audit.backup_never") if state.last is None else _moment(words, state.last)
-    said = words(f"audit.backup_{state.standing}", at=at, error=state.error)
+    said = words(f"audit.backup_{state.standing}", at=at)
     return tone.get(state.standing, "care"), said
 
 
+def _authority(words: Words, state: AuthorityState) -> tuple[str, str]:
+    """What is to be done about the certificate authority: a tone and a sentence."""
+    tone = {Need.NOTHING: "good", Need.NOT_YET: "none", Need.REPAIR: "bad"}
+    return tone.get(state.need, "care"), words(f"audit.authority_{state.need}", about=state.about)
+
+
 def _moment(words: Words, at: datetime) -> str:
-    return f"{words.clock(at)} {words.date(at)}"
+    return f"{words.time(at)} {words.date(at)}"

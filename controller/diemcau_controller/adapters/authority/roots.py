@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from ...rules.authority_state import AuthorityState, Need
 from ..whole_file import keep_names, write_secret, write_whole
 from . import certificates as made
 from .authority import Authority
@@ -56,21 +57,15 @@ def authority_now(authority: Authority) -> AuthorityNow:
     )
 
 
-def to_do(now: AuthorityNow) -> str:
-    """What a person should do about it, most urgent first; `ok` when nothing."""
+def state_of(now: AuthorityNow) -> AuthorityState:
+    """What a person should do about it, most urgent first."""
     if now.renew_intermediate:
-        return (
-            f"the online authority ends on {now.intermediate_not_after:%Y-%m-%d}: "
-            "fetch the roots' keys and run `diemcau ca new-intermediate`"
-        )
+        return AuthorityState(Need.RENEW, f"{now.intermediate_not_after:%Y-%m-%d}")
     if now.keys_here:
-        return "the roots' keys still lie on this machine: `diemcau ca take-offline` moves them to a medium"
+        return AuthorityState(Need.TAKE_OFFLINE)
     if now.former:
-        return (
-            f"{', '.join(now.former)} is still trusted: `diemcau ca forget-old` when `diemcau ca status` "
-            "says that every unit has renewed"
-        )
-    return "ok"
+        return AuthorityState(Need.FORGET, ", ".join(now.former))
+    return AuthorityState(Need.NOTHING)
 
 
 def keys_here(authority: Authority) -> tuple[str, ...]:
