@@ -189,7 +189,7 @@ def test_a_command_is_told_to_who_may_give_it(office: Office, page: TestClient) 
     viewer = somebody(office, "xem", role="viewer", display_name="Trần Thị Xem")
     seen = viewer.get("/?q=xa+moi&lang=vi")
     assert "diemcau unit" not in seen.text and "Báo cán bộ kỹ thuật" in seen.text
-    assert "diemcau unit add moi" in page.get("/?q=xa+moi").text
+    assert "Lắp máy mới" in page.get("/?q=xa+moi").text
     assert "Trần Thị Xem" in seen.text, "who one is, by name"
     assert 'href="?q=xa+moi&amp;lang=en"' in seen.text, "the other language shows the same sites"
     office.http.delete("/api/v1/sites/moi")
