@@ -402,3 +402,52 @@ def test_a_stream_is_marked(shop: Shop, tmp_path: Path) -> None:
     with database.read() as session:
         assert session.get_one(Stream, ("u1", "s")).restored
     database.close()
+
+
+CUT = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from diemcau_controller.actions.restore import restore
+
+backup, key, folder, cut = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+steps = 0
+
+def stop_at(what):
+    def step(*more, **named):
+        global steps
+        steps += 1
+        if steps == cut:
+            os._exit(9)
+        return what(*more, **named)
+    return step
+
+for name in ("fsync", "rename", "mkdir", "open", "unlink", "chmod"):
+    setattr(os, name, stop_at(getattr(os, name)))
+restore(backup, key, folder, datetime.now(UTC))
+print(steps)
+"""
+
+
+def test_a_power_cut_leaves_all_or_nothing(shop: Shop, tmp_path: Path) -> None:
+    """Ended without warning before any step on the disk: the folder is not there, or it is whole."""
+    folder = tmp_path / "state"
+
+    def run(cut: int) -> subprocess.CompletedProcess[str]:
+        arguments = [str(shop.backup), str(shop.key), str(folder), str(cut)]
+        return subprocess.run(
+            [sys.executable, "-c", CUT, *arguments], capture_output=True, text=True, timeout=60
+        )
+
+    done = run(0)
+    assert done.returncode == 0, done.stderr
+    steps = int(done.stdout)
+    print(f"{steps} steps on the disk")
+    shutil.rmtree(folder)
+    for cut in sorted({1, 2, steps // 3, 2 * steps // 3, steps - 2, steps - 1, steps}):
+        assert run(cut).returncode == 9
+        if folder.exists():
+            assert follow(chained_rows(folder / "controller.sqlite")).whole and cut == steps
+            shutil.rmtree(folder)
+    assert restore(shop.backup, shop.key, folder, shop.office.time).generation == 2
+    assert left_behind(tmp_path) == ["state"], "what was left of the cuts is gone"
