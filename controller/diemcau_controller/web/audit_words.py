@@ -121,6 +121,8 @@ def _subject(words: Words, kind: str, about: str, names: Names) -> str:
         return _meeting(words, about, names)
     if kind == "user":
         return person(words, about, names)
+    if kind == "authority":
+        return words("audit.roots")
     if kind == "incident" and about in names.incidents:
         title, of_kind = names.incidents[about]
         return f"{about} {title or _word(words, f'incidents.kind_{of_kind}', of_kind)}"
