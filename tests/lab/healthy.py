@@ -21,7 +21,7 @@ from tests.system.hall_in_process import HallInProcess, check_all
 from tests.system.healthy_halls import HARD, hall
 from tests.system.web_clock import WebClock
 
-SEED, COUNT, AT_A_TIME = 2026, 300, 16
+SEED, COUNT, AT_A_TIME = 2026, 300, 6
 KINDS = ("ordinary", *HARD)
 WITH_ROOM = 5  # one hall in so many
 

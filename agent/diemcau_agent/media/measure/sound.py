@@ -28,6 +28,7 @@ FIRST_S = 3.0  # a sound server that wakes a microphone up is not silent yet
 LISTEN_S = 1.6
 TAIL_S = 1.2
 STEADY = 0.85  # of the time has to be in the recording, or it proves nothing
+LATE_S = 0.3  # a tone that took so much longer to play had holes: it proves nothing either
 SPOKEN_DB, SPOKEN_RANGE_DB = -48.0, 12.0
 MOVED = 0.02  # of the picture
 
@@ -151,15 +152,19 @@ async def _only_open(order: Check) -> dict[str, Any]:
 
 async def _played(order: Check, samples: Block, starts: Callable[[], None]) -> dict[str, Any] | None:
     """Play samples; why that did not work, None when it did. `starts` is called right before the first."""
+    late_s = 0.0
 
     def play(thread: DeviceThread) -> None:
+        nonlocal late_s
         output = open_sound_output(order.sound.output)
         try:
             starts()
+            began_s = time.monotonic()
             for start in range(0, len(samples) - BLOCK + 1, BLOCK):
                 if thread.abandoned:
                     return
                 output.write(samples[start : start + BLOCK])
+            late_s = time.monotonic() - began_s - len(samples) / RATE_HZ
         finally:
             output.close()
 
@@ -173,6 +178,8 @@ async def _played(order: Check, samples: Block, starts: Callable[[], None]) -> d
     if not thread.ended.done():
         return {"why": "hung", "text": f"its driver does not come back within {limit_s:.0f} s"}
     problem = thread.ended.result()
+    if problem is None and late_s > LATE_S and np.any(samples):
+        return {"played": True, "text": "the tone was played with gaps"}
     return None if problem is None else {"why": thread.why or "lost", "text": problem[:200]}
 
 
