@@ -29,15 +29,21 @@ pytestmark = pytest.mark.namespace
 
 READY_S = 60.0
 CUT_S = 5.0
+FLAGGED_S = 60.0
+NO_SOCKETS = shutil.ignore_patterns("*.sock", "janus")
 Json = dict[str, Any]
 
 
 class Box:
     """A box with the product on it and nothing else: its state folder and its process."""
 
-    def __init__(self, stage: Stage, name: str) -> None:
+    def __init__(self, stage: Stage, name: str, disk: Path | None = None) -> None:
+        """`disk`: the state folder its own is a copy of."""
         self.stage, self.folder = stage, stage.root / "boxes" / name
-        self.folder.mkdir(parents=True)
+        if disk is None:
+            self.folder.mkdir(parents=True)
+        else:
+            shutil.copytree(disk, self.folder, ignore=NO_SOCKETS)
         boot = self.folder.with_suffix(".toml")
         boot.write_text(f'address = "{stage.api.url}"\nserial = "DC-{name}"\n')
         self.process = Process(
@@ -45,20 +51,17 @@ class Box:
             [str(BIN / "diemcau-agent"), "run", "--state-dir", str(self.folder)],
             self.folder.with_suffix(".log"),
             restart=False,
-            env={"SDL_VIDEODRIVER": "dummy", "DIEMCAU_BOOT_FILES": str(boot), "DIEMCAU_CODE_CAMERA": "none"},
+            env={
+                "SDL_VIDEODRIVER": "dummy",
+                "DIEMCAU_BOOT_FILES": str(boot),
+                "DIEMCAU_CODE_CAMERA": "none",
+                "DIEMCAU_SYSFS": str(self.folder.with_suffix(".sys")),  # another machine than this one
+            },
         )
-
-    def status(self) -> Json:
-        done = run("diemcau-agent", "status", "--json", "--state-dir", str(self.folder))
-        return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
 
     def code(self) -> str:
         """The digits on its screen."""
-        return str(until(lambda: (self.status().get("enrolment") or {}).get("code"), 30, "no code"))
-
-    def in_meeting(self, occurrence: str) -> bool:
-        session = self.status().get("session") or {}
-        return (session.get("meeting"), session.get("state")) == (occurrence, "in_meeting")
+        return str(until(lambda: (report(self.folder).get("enrolment") or {}).get("code"), 30, "no code"))
 
     def end(self) -> None:
         end_all([self.process])
@@ -101,31 +104,65 @@ def test_a_blank_box_becomes_a_unit_and_its_room_is_checked(stage: Stage) -> Non
             f"code {shown:.1f} s after power on; approval → connected {online:.1f} s, "
             f"→ room checked {time.monotonic() - decided:.1f} s"
         )
-        status = box.status()
+        status = report(box.folder)
         assert (status["unit"], status["site"], status["epoch"]) == (done["unit"], "moi", 1)
         assert (box.folder / "identity/unit.key").stat().st_mode & 0o077 == 0
     finally:
         box.end()
 
 
-def test_a_spare_takes_the_place_of_a_unit_in_a_meeting(stage: Stage) -> None:
+@pytest.fixture(scope="module")
+def occurrence(stage: Stage) -> str:
+    """A meeting of the two halls that have units, which runs."""
+    made = stage.add_meeting("Giao ban", 5, 900, opens_before_s=4)
+    folders = [stage.unit_folder(hall.id) for hall in stage.halls]
+    until(lambda: all(inside(folder, made) for folder in folders), 60, "the meeting does not begin")
+    return made
+
+
+def report(folder: Path) -> Json:
+    """What the unit of a state folder says of itself."""
+    done = run("diemcau-agent", "status", "--json", "--state-dir", str(folder))
+    return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+
+
+def inside(folder: Path, occurrence: str) -> bool:
+    session = report(folder).get("session") or {}
+    return (session.get("meeting"), session.get("state")) == (occurrence, "in_meeting")
+
+
+def test_a_copied_disk_shows_and_nobody_is_thrown_out(stage: Stage, occurrence: str) -> None:
+    hall = stage.halls[1].id
+    original, main = stage.unit_folder(hall), stage.unit_folder(stage.halls[0].id)
+    unit = unit_at(stage, hall)["id"]
+    stage.api.post(f"/api/v1/meetings/{occurrence}/floor", {"verb": "grant", "site": hall})
+    until(lambda: _slot(report(main), hall), 20, "the main site does not see it")
+    media = {p["pid"] for p in report(original)["processes"]}
+    copy = Box(stage, "copy", original)
+    try:
+        began = time.monotonic()
+        until(lambda: stage.api.get("/api/v1/clones"), FLAGGED_S, "nobody notices")
+        print(f"copy switched on → both flagged {time.monotonic() - began:.1f} s")
+        (case,) = stage.api.get("/api/v1/clones")
+        assert case["unit"] == unit and len(case["boots"]) >= 2
+        frames, gap = _watched(main, hall, 15)
+        print(f"longest the main site saw nothing new of the hall: {gap:.1f} s")
+        assert frames and gap <= 4, "the original is disturbed"
+        assert unit_at(stage, hall)["id"] == unit and inside(original, occurrence)
+        assert {p["pid"] for p in report(original)["processes"]} == media
+    finally:
+        copy.end()
+    stage.api.post(f"/api/v1/clones/{case['number']}/decide", {"verdict": "mistaken"})
+    assert stage.api.get("/api/v1/clones") == []
+
+
+def test_a_spare_takes_the_place_of_a_unit_in_a_meeting(stage: Stage, occurrence: str) -> None:
     hall = stage.halls[1].id
     old, old_folder = unit_at(stage, hall)["id"], stage.unit_folder(hall)
-    occurrence = stage.add_meeting("Giao ban", 5, 600, opens_before_s=4)
-
-    def report(folder: Path) -> Json:
-        done = run("diemcau-agent", "status", "--json", "--state-dir", str(folder))
-        return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
-
-    def inside(folder: Path) -> bool:
-        session = report(folder).get("session") or {}
-        return (session.get("meeting"), session.get("state")) == (occurrence, "in_meeting")
-
     main = stage.unit_folder(stage.halls[0].id)
-    until(lambda: inside(main) and inside(old_folder), 60, "the meeting does not begin")
-    thief = shutil.copytree(old_folder, stage.root / "thief", ignore=shutil.ignore_patterns("*.sock"))
+    thief = shutil.copytree(old_folder, stage.root / "thief", ignore=NO_SOCKETS)
     pin = _pin(stage, occurrence)
-    media_before = {p["pid"] for p in report(main)["processes"] if p["role"] == "media"}
+    media = {p["pid"] for p in report(main)["processes"] if p["role"] == "media"}
 
     box = Box(stage, "spare")
     try:
@@ -133,15 +170,15 @@ def test_a_spare_takes_the_place_of_a_unit_in_a_meeting(stage: Stage) -> None:
         decided = time.monotonic()
         done = approve(stage, code, hall, "replace")
         assert (done["former"], done["epoch"]) == (old, 2)
-        until(lambda: _gone(stage, occurrence, old), CUT_S + 3, "the former unit's connection lives")
+        until(lambda: _gone(stage, old), CUT_S + 3, "the former unit's connection lives")
         cut = time.monotonic() - decided
-        until(lambda: box.in_meeting(occurrence), READY_S, "the spare is not in the meeting")
+        until(lambda: inside(box.folder, occurrence), READY_S, "the spare is not in the meeting")
         took = time.monotonic() - decided
         print(f"approval → former unit cut off {cut:.1f} s, → spare in the meeting {took:.1f} s")
         assert cut <= CUT_S and took <= READY_S
 
-        assert inside(main), "who was inside stays"
-        assert {p["pid"] for p in report(main)["processes"] if p["role"] == "media"} == media_before
+        assert inside(main, occurrence), "who was inside stays"
+        assert {p["pid"] for p in report(main)["processes"] if p["role"] == "media"} == media
         assert _pin(stage, occurrence) != pin
         stage.api.post(f"/api/v1/meetings/{occurrence}/floor", {"verb": "grant", "site": hall})
         until(lambda: _slot(report(main), hall), 20, "the main site does not see the spare")
@@ -161,11 +198,27 @@ def test_a_spare_takes_the_place_of_a_unit_in_a_meeting(stage: Stage) -> None:
         box.end()
 
 
+def _watched(folder: Path, site: str, seconds: float) -> tuple[int, float]:
+    """How often a site's picture was seen to go on meanwhile, and the longest time in which it did not."""
+    frames, gap = 0, 0.0
+    last, since = -1, time.monotonic()
+    end = since + seconds
+    while (now := time.monotonic()) < end:
+        slots = (report(folder).get("session") or {}).get("slots", [])
+        shown = next((slot["frames_shown"] for slot in slots if slot["site"] == site), 0)
+        if shown != last:
+            frames += last >= 0
+            last, since = shown, now
+        gap = max(gap, time.monotonic() - since)
+        time.sleep(0.2)
+    return frames, gap
+
+
 def _pin(stage: Stage, occurrence: str) -> str:
     return str(stage.api.get(f"/api/v1/meetings/{occurrence}/join-info")["pin"])
 
 
-def _gone(stage: Stage, occurrence: str, unit: str) -> bool:
+def _gone(stage: Stage, unit: str) -> bool:
     """The broker and Janus know nothing of it any more: the cut is done, and written down as done."""
     with sqlite3.connect(f"file:{stage.root / 'controller.sqlite'}?mode=ro", uri=True) as database:
         row = database.execute("SELECT done_at FROM cut WHERE unit_id = ?", (unit,)).fetchone()

@@ -22,7 +22,7 @@ from diemcau_agent.service_manager import SIGN_OF_LIFE_S, Watchdog, manages_us
 from .check import check
 from .faults import Fault, fault_in
 from .mixing import Mixer
-from .orders import Check, Chime, Floor, Order, RoomPicture, Scan, Start, Stop, Tone, parse_order
+from .orders import Check, Chime, Floor, Order, RoomPicture, Scan, Start, Stop, Tone, WayIn, parse_order
 from .scan import scan
 from .session import Session
 from .trial import room_picture, tone
@@ -73,6 +73,8 @@ async def serve(channel: Channel) -> int:
                     return await answer(scan(order, unit.tell), unit)
                 case Floor() as floor:
                     continue
+                case WayIn() as order:
+                    log.warning("refused %s: in no meeting", order.type)
                 case Stop():
                     return 0
     finally:
@@ -114,11 +116,13 @@ def why(ended: asyncio.Task[None]) -> Fault:
 
 
 async def obey(session: Session, unit: Unit) -> None:
-    """Floor orders go to the session; returns at a stop."""
+    """Orders go to the session; returns at a stop."""
     while True:
         match await unit.orders.get():
             case Floor() as floor:
                 session.take_floor(floor)
+            case WayIn() as way_in:
+                session.take_way_in(way_in.join)
             case Chime() as chime:
                 session.chime(chime.seconds)
             case Stop():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import av
 from diemcau_wire.messages import Join
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _FEED_NOT_UP_S = 0.2
 _REBUILD_EVERY_S = 1.0
+_NEW_PIN_S = 5.0
 _GRACE_S = 1.5  # how long the old connection goes on beside the new one, until pictures come
 
 
@@ -43,6 +45,7 @@ class Follower:
         self._current: Subscription | None = None
         self._old: set[Subscription] = set()
         self._wake = asyncio.Event()
+        self._told = asyncio.Event()
         self._rebuild_wanted = False
         self._rebuilt_at = 0.0
 
@@ -91,6 +94,11 @@ class Follower:
                 subscription.feed_gone(site)
         self._wake.set()
 
+    def take_way_in(self, join: Join) -> None:
+        """The room's PIN is another now."""
+        self._join = join
+        self._told.set()
+
     def rebuild(self) -> None:
         """Throw the connection away and make a new one."""
         self._rebuild_wanted = True
@@ -128,7 +136,22 @@ class Follower:
 
     async def _connection(self) -> Subscription:
         assert self.own is not None
-        return await Subscription.open(self._janus, self._join, self.own, [None] * len(self._wanted), self)
+        parked: list[Feed | None] = [None] * len(self._wanted)
+        known = self._join
+        try:
+            return await Subscription.open(self._janus, known, self.own, parked, self)
+        except Fault as fault:
+            if fault.what != "join_refused" or not await self._told_since(known):
+                raise
+            return await Subscription.open(self._janus, self._join, self.own, parked, self)
+
+    async def _told_since(self, known: Join) -> bool:
+        """True when we hear soon of another PIN than that: Janus may have learnt of it before us."""
+        self._told.clear()
+        if self._join == known:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), _NEW_PIN_S)
+        return self._join != known
 
     def _feeds_wanted(self) -> list[Feed | None]:
         """Per slot the feed that is wanted there and published."""

@@ -51,6 +51,13 @@ class Floor(Part):
     camera: bool = True
 
 
+class WayIn(Part):
+    """The PIN of the room we are in is another now: for connections that are made from here on."""
+
+    type: Literal["way_in"]
+    join: Join
+
+
 class Check(Part):
     """Measure `parts` of the room. `join` is the way into the next meeting, `check_room` the site's own room
     for this; with `tone` one may be played while nobody is there."""
@@ -106,7 +113,7 @@ class Stop(Part):
     type: Literal["stop"]
 
 
-Order = Start | Floor | Check | Chime | Tone | RoomPicture | Scan | Stop
+Order = Start | Floor | WayIn | Check | Chime | Tone | RoomPicture | Scan | Stop
 _ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="type")])
 
 

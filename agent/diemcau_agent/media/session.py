@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import av
 import numpy as np
+from diemcau_wire.messages import Join
 
 from diemcau_agent.ipc import Line
 
@@ -71,6 +72,12 @@ class Session:
             slot.assign(site)
         self._mixer.assign(self._follower.voices)
         self._microphone.set_open(floor.mic)
+
+    def take_way_in(self, join: Join) -> None:
+        """The room's PIN is another now. We are in already; it is for what is opened anew."""
+        self._start = self._start.model_copy(update={"join": join})
+        if self._follower is not None:
+            self._follower.take_way_in(join)
 
     def _stop_camera(self, stopped: bool) -> None:
         closed, open_ = self._camera_stopped, self._camera_free

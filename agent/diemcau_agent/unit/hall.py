@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from diemcau_wire.messages import (
     EventKind,
     Floor,
+    Join,
     Mic,
     Occurrence,
     ReportedSession,
@@ -69,7 +70,10 @@ class Hall:
         record: Record,
         linked: Callable[[], bool],
         changed: Callable[[], None],
+        hardware: str = "",
     ) -> None:
+        """`hardware` says which disk and machine this is."""
+        self._hardware = hardware
         self._folder, self._unit, self._desired, self._session = folder, unit, desired, session
         self._screen, self._media, self._room_check = screen, media, room_check
         self._record, self._linked, self._changed = record, linked, changed
@@ -78,6 +82,7 @@ class Hall:
         self._checked = asyncio.Event()
         self._reported: tuple[object, ...] = ()
         self._light = LiveLight()
+        self._way_in: Join | None = None
         self.refused = 0
         self.floors_refused = 0
 
@@ -141,6 +146,14 @@ class Hall:
         if not self._session.attending:
             self._screen.renew(only_if_changed=True)
         self._do(self._session.desired(self._desired.site, self._desired.meetings, _now(), self._morning_at))
+        self._tell_way_in()
+
+    def _tell_way_in(self) -> None:
+        """The PIN of a meeting that runs may have been changed, when a unit was locked out of it."""
+        meeting = next((one for one in self._desired.meetings if one.id == self._meeting_id), None)
+        if self._session.attending and meeting is not None and meeting.join not in (None, self._way_in):
+            self._way_in = meeting.join
+            self._media.send({"type": "way_in", "join": meeting.join.model_dump()})
 
     def floor(self, message: Floor) -> None:
         """The controller says who is seen and heard."""
@@ -348,6 +361,7 @@ class Hall:
         config = self._desired.config
         if config is None or meeting.join is None:
             raise RuntimeError("a meeting without a configuration, or without a way in")
+        self._way_in = meeting.join
         return {
             "type": "start",
             "meeting": meeting.id,
@@ -379,13 +393,16 @@ class Hall:
 
     def _keep_janus_session(self, number: int) -> None:
         try:
-            write_atomically(self._folder.janus_session, str(number).encode())
+            write_atomically(self._folder.janus_session, f"{number} {self._hardware}".encode())
         except OSError as error:
             log.error("the Janus session cannot be stored", extra={"error": str(error)})
 
     def _previous_session(self) -> int | None:
+        """The session to destroy before joining: ours. On a copied disk it is another box's, which sits in
+        the meeting and is not to be thrown out."""
         try:
-            return int(self._folder.janus_session.read_bytes()[:20])
+            session, _, hardware = self._folder.janus_session.read_text(errors="replace")[:300].partition(" ")
+            return int(session[:20]) if hardware == self._hardware else None
         except (OSError, ValueError):
             return None
 

@@ -163,6 +163,7 @@ class Unit:
             record=self._record,
             linked=lambda: self._link.nonce is not None,
             changed=self._report_session,
+            hardware=f"{self._marks.media}-{self._marks.box}",
         )
         trials = Trials(
             self._media,
