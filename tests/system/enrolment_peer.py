@@ -62,6 +62,7 @@ class Peer:
 
     folder: Path
     approve_at: int | None = None
+    clock_off: timedelta = timedelta()
     difficult: Callable[[str, str], Answer | None] = lambda method, path: None
     poll_s: float = 1
     life: timedelta = timedelta(minutes=15)
@@ -76,7 +77,7 @@ class Peer:
     change_statement: Callable[[Json], Json] = lambda said: said
 
     def __post_init__(self) -> None:
-        self.authority = Authority(self.folder / "ca")
+        self.authority = Authority(self.folder / "ca", self._now)
         self.authority.ensure()
         peer = self
 
@@ -159,7 +160,12 @@ class Peer:
             return difficult
         match path.removeprefix(PATH).split("/")[1:]:
             case ["roots"]:
-                return 200, {"v": 1, "roots": self.authority.roots(), "name": "Ea Kar", "now": _text(_now())}
+                return 200, {
+                    "v": 1,
+                    "roots": self.authority.roots(),
+                    "name": "Ea Kar",
+                    "now": _text(self._now()),
+                }
             case ["requests"]:
                 return self._request(take(EnrolRequest, body))
             case ["requests", name, "reveal"]:
@@ -167,7 +173,7 @@ class Peer:
             case ["requests", name, "status"]:
                 return self._status(name, take(Proof, body))
             case ["challenge"]:
-                return 200, {"v": 1, "nonce": secrets.token_hex(32), "now": _text(_now())}
+                return 200, {"v": 1, "nonce": secrets.token_hex(32), "now": _text(self._now())}
             case ["identity"]:
                 return self._identity(take(IdentityRequest, body))
         return 404, {"detail": "there is no such thing"}
@@ -183,12 +189,12 @@ class Peer:
             public_key=key.pem,
             commitment=asked.commitment,
             nonce=secrets.token_hex(16),
-            expires_at=_now() + self.life,
+            expires_at=self._now() + self.life,
             voucher=asked.voucher,
         )
         self.requests[one.id] = one
         said = {"request": one.id, "nonce": one.nonce, "expires_at": _text(one.expires_at)}
-        said |= {"roots": self.authority.roots(), "now": _text(_now()), "poll_s": self.poll_s}
+        said |= {"roots": self.authority.roots(), "now": _text(self._now()), "poll_s": self.poll_s}
         return 201, said
 
     def _reveal(self, name: str, opened: EnrolReveal) -> Answer:
@@ -212,9 +218,9 @@ class Peer:
         if one is None:
             return 404, {"detail": "there is no such request: ask anew", "code": "enrol.request_over"}
         assert verified(one.public_key, proof.signature, status_bytes(one.id, one.nonce))
-        if one.state == "waiting" and _now() > one.expires_at:
+        if one.state == "waiting" and self._now() > one.expires_at:
             one.state = "expired"
-        said: Json = {"state": one.state, "poll_s": self.poll_s, "now": _text(_now())}
+        said: Json = {"state": one.state, "poll_s": self.poll_s, "now": _text(self._now())}
         if self.approve_at is not None and one.state == "waiting":
             self.approve_at -= 1
             if self.approve_at < 0 and one.code is not None:
@@ -240,7 +246,7 @@ class Peer:
             "unit": key.unit,
             "nonce": asked.nonce,
             "unit_nonce": asked.unit_nonce,
-            "now": _text(_now()),
+            "now": _text(self._now()),
             "verdict": verdict,
             "roots": self.authority.roots(),
             "coordinator": {"mqtt_host": HOST, "mqtt_port": 28884, "web_url": self.address},
@@ -249,9 +255,8 @@ class Peer:
         }
         return 200, self.change_statement(statements.sign(self.authority, self.change_answer(body)))
 
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self.clock_off
 
 
 def _text(at: datetime) -> str:

@@ -5,6 +5,7 @@ Against a small honest coordinator (`enrolment_peer.py`); the whole product is i
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -208,7 +209,8 @@ def test_a_voucher_admits_by_itself_and_shows_no_digits(
     assert again.last("code")["remark"] == "voucher_used", "the second one waits for somebody, with digits"
 
 
-def test_a_paper_before_the_camera(peer: Peer, folder: StateFolder) -> None:
+def test_a_paper_before_the_camera(peer: Peer, folder: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enrol, "has_line", lambda: False)
     peer.vouchers["v-1.seal"] = "xa-ea-kpam"
     hall = Hall(patience=4)
     papers = iter(
@@ -279,6 +281,34 @@ def test_the_example_is_a_boot_file(tmp_path: Path) -> None:
     assert whole.network.ssid == "UBND xa"
 
 
+def test_a_boot_file_that_cannot_be_read(
+    tmp_path: Path, folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "diemcau.toml").mkdir()
+    monkeypatch.setenv(boot_file.PLACES, str(tmp_path / "diemcau.toml"))
+    hall = Hall(patience=1)
+    with pytest.raises(UnitGone):
+        admit(folder, hall, [])
+    assert hall.failed() == "boot_file_unreadable"
+
+
+def test_a_full_disk_is_said_and_the_rest_waits(
+    peer: Peer, folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, full = enrol.write_atomically, iter((True, True))
+
+    def write(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+        if next(full, False):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, data, mode=mode)
+
+    monkeypatch.setattr(enrol, "write_atomically", write)
+    peer.approve_at = 0
+    hall = Hall()
+    assert admit(folder, hall, peer.address) is Verdict.CERTIFICATE
+    assert hall.failed() == "disk" and bound(folder)
+
+
 # ── clocks ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -298,6 +328,17 @@ def test_a_wrong_clock_keeps_nobody_out(
     assert admit(folder, hall, peer.address) is Verdict.CERTIFICATE
     assert (hall.last("clock")["ahead_s"] > 0) is (year > 2030)
     assert renew.renew(folder, MARKS, anyway=False)["verdict"] == "certificate", "such a clock is asked about"
+
+
+def test_a_server_whose_certificate_is_of_another_time(tmp_path: Path, folder: StateFolder) -> None:
+    """As a box sees it whose clock stands in 1970: nothing here has begun yet."""
+    peer = Peer(tmp_path / "office", approve_at=0, clock_off=timedelta(days=3 * 365))
+    try:
+        hall = Hall()
+        assert admit(folder, hall, peer.address) is Verdict.CERTIFICATE
+        assert hall.last("clock")["ahead_s"] < -timedelta(days=3 * 365 - 2).total_seconds()
+    finally:
+        peer.close()
 
 
 def test_a_certificate_is_renewed_with_a_third_of_its_life_left_and_long_after_its_end(

@@ -177,7 +177,7 @@ class Enrolment:
                 "serial": prepared.serial or self._marks.serial,
             }
         )
-        if prepared.network is not None:
+        if prepared.network is not None and not has_line():  # one that works is left alone
             self._talk.tell({"type": "network", **asdict(prepared.network)})
         return prepared
 

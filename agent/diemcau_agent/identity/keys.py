@@ -1,9 +1,8 @@
 """The unit's own keys: one it proves itself with, one its SSH server shows.
 
 Made once, here, and never sent anywhere. Both are files that only the unit's user may read. A chip that would
-keep the first one (TPM 2.0) is not used: paho and Python's TLS take keys from files, and the OpenSSL provider
-that would stand between is in Debian 12 but not in every image; what a stolen card is worth is bounded by
-revocation instead (docs/decisions/0007).
+keep the first one (TPM 2.0) is not used yet, not even where there is one: whoever takes the card has the key
+until somebody revokes the unit, which ends what it is worth within seconds.
 """
 
 from __future__ import annotations

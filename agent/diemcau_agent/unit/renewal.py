@@ -25,7 +25,7 @@ from .state_folder import NoIdentity, StateFolder, read_identity
 log = logging.getLogger(__name__)
 
 EVERY_S = timedelta(hours=12).total_seconds()
-DOWN_S = 20.0  # a line that is down for so long is a reason to ask
+DOWN_S = 12.0  # a line that is down for so long is a reason to ask
 DENIED_S = 1.5  # a broker that refuses us is one at once
 LONGEST_S = 900.0
 ASK_LIMIT_S = 120.0

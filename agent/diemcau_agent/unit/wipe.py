@@ -50,7 +50,8 @@ def wipe(folder: StateFolder) -> bool:
 
 def forget(folder: StateFolder) -> None:
     """Begin as a blank box: what is left of the unit that this was goes, too. Raises OSError."""
-    for path in (*_secrets(folder), folder.ca, folder.farewell):  # the farewell last: until then it is one
+    # the farewell last: until it goes this is a unit that was sent away
+    for path in (*_secrets(folder), folder.ca, folder.generation, folder.farewell):
         remove(path)
     if folder.identity.is_dir():
         sync_folder(folder.identity)
