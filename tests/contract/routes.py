@@ -226,6 +226,7 @@ POST /board/check
 GET /enrolments
 GET /enrolments/part
 POST /enrolments/{enrolment}/refuse
+POST /enrolments/later/{unit}
 GET /work-orders
 POST /work-orders
 POST /work-orders/{order}/close

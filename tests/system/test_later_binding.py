@@ -70,6 +70,20 @@ def test_confirmed_it_serves_its_site(spare_and_restored: tuple[AskingUnit, Rest
     assert office.get(f"units/{UNIT}")["site"] is None
 
 
+def test_the_page_asks_the_office(spare_and_restored: tuple[AskingUnit, Restored]) -> None:
+    spare, office = spare_and_restored
+    spare.identity()
+    office.nobody.get(f"/?token={office.token}")
+    page = office.nobody.get("/enrolments").text
+    assert "thay thế sau bản sao lưu" in page and spare.unit in page
+    csrf = page.partition('name="csrf" value="')[2].partition('"')[0]
+    where = f"/enrolments/later/{spare.unit}"
+    assert "Xin chọn" in office.nobody.post(where, data={"csrf": csrf, "verdict": ""}).text
+    page = office.nobody.post(where, data={"csrf": csrf, "verdict": "confirm"}).text
+    assert "Đã xác nhận thay thế" in page and "thay thế sau bản sao lưu" not in page
+    assert office.get(f"sites/{SITE}")["unit"]["id"] == spare.unit
+
+
 def test_denied_it_is_revoked(spare_and_restored: tuple[AskingUnit, Restored]) -> None:
     spare, office = spare_and_restored
     spare.identity()

@@ -70,12 +70,14 @@ async def identity_answer(controller: Controller, asked: IdentityRequest) -> Sta
     authority = Authority(controller.state.authority, controller.now)
     held = await asyncio.to_thread(_held, authority, asked, key.unit)
 
-    def look(session: Session) -> _Found:
+    def look(session: Session) -> tuple[_Found, bool]:
         found = _find(session, authority, key.unit, held, now)
         later = held is not None and note_later_binding(session, held, controller.settings.language, now)
-        return replace(found, verdict=Verdict.WAITING) if later and found.site is None else found
+        return (replace(found, verdict=Verdict.WAITING) if later and found.site is None else found), later
 
-    found = await controller.write(look)
+    found, later = await controller.write(look)
+    if later:
+        controller.news.tell("enrolment", unit=key.unit, site=None)
     if found.verdict is Verdict.CERTIFICATE and found.fresh is None:
         found = await controller.write(lambda session: _issue(session, authority, key.unit, key.pem, now))
     if found.verdict is Verdict.CERTIFICATE:

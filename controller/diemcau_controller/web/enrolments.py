@@ -9,14 +9,17 @@ from fastapi.responses import Response
 
 from ..actions.clones import open_clones
 from ..actions.controller import Controller
+from ..actions.later_binding import confirm_later_binding, deny_later_binding, later_bindings
 from ..actions.read_enrolments import decided_units
 from ..actions.refuse_enrolment import pending, refuse
 from ..actions.wrong_tries import lift_alarm, standing_alarms
 from ..api.access import Core
 from ..rules.actor import Actor
 from ..rules.enrolment import LIMITS, Scope
-from ..store.tables import Clone, Enrolment, TryAlarm
-from .access import KeyedAdministratorPage, OperatorPage
+from ..rules.refusals import Invalid
+from ..store.tables import Clone, Enrolment, LaterBinding, TryAlarm
+from .access import KeyedAdministratorPage, KeyedOperatorPage, OperatorPage
+from .form import form
 from .incident_parts import people
 from .page import redirect, render, words_of
 from .words import Words
@@ -52,6 +55,19 @@ async def post_lift(request: Request, core: Core, who: KeyedAdministratorPage, n
     return redirect("/enrolments", words_of(request)("enrolments.lifted"))
 
 
+@router.post("/later/{unit}")
+async def post_later(request: Request, core: Core, who: KeyedOperatorPage, unit: str) -> Response:
+    """Say what a unit is that was put in place after the backup: the field `verdict`."""
+    verdict = (await form(request))["verdict"]
+    if verdict == "confirm":
+        await confirm_later_binding(core, who, unit)
+    elif verdict == "deny":
+        await deny_later_binding(core, who, unit)
+    else:
+        raise Invalid("say what it is: confirm or deny", code="later.verdict")
+    return redirect("/enrolments", words_of(request)(f"enrolments.later_{verdict}_done"))
+
+
 def _values(core: Controller, who: Actor, words: Words) -> dict[str, Any]:
     now, fleet = core.now(), core.fleet.now()
     with core.database.read() as session:
@@ -59,6 +75,7 @@ def _values(core: Controller, who: Actor, words: Words) -> dict[str, Any]:
         return {
             "waiting": [_waiting(row) for row in pending(session, now)],
             "alarms": [_alarm(one, known, words) for one in standing_alarms(session)],
+            "later": [_later(row, fleet.by_id) for row in later_bindings(session, who)],
             "clones": [_clone(one, fleet.by_id) for one in open_clones(session, who)],
             "decided": [
                 _decided(row, fleet.by_id, known, words) for row in decided_units(session, who, _DECIDED)
@@ -99,6 +116,15 @@ def _clone(clone: Clone, sites: Any) -> dict[str, Any]:
         "unit": clone.unit_id,
         "site": site.name if site is not None else clone.unit_id,
         "at": clone.found_at,
+    }
+
+
+def _later(row: LaterBinding, sites: Any) -> dict[str, Any]:
+    site = sites.get(row.site_id)
+    return {
+        "unit": row.unit_id,
+        "site": site.name if site is not None else row.site_id,
+        "at": row.seen_at,
     }
 
 
