@@ -17,7 +17,6 @@ import unicodedata
 import uuid
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
-from xml.etree import ElementTree
 
 import psutil
 from diemcau_wire.messages import Device
@@ -68,6 +67,8 @@ def read_answer(data: bytes, asked: str, sender: str) -> Found:
     """The camera at the address `sender` that answers the question `asked`. Raises :class:`NoAnswer`."""
     if len(data) > _LARGEST or b"<!" in data:  # no document type, so no entities
         raise NoAnswer("too long, or it brings definitions")
+    from xml.etree import ElementTree  # only where somebody looks: the unit process is small
+
     try:
         envelope = ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
