@@ -135,6 +135,22 @@ def test_a_new_online_authority_leaves_units_as_they_are(
     assert meets(unit, authority)
 
 
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "damaged"])
+def test_an_online_authority_that_is_gone_is_made_anew_with_the_roots_key(
+    authority: Authority, drawer: Path, unit: Unit, lost: bool
+) -> None:
+    take_offline(authority, drawer)
+    if lost:
+        authority.intermediate_path.unlink()
+    else:
+        authority.intermediate_path.write_bytes(authority.intermediate_path.read_bytes()[:700])
+    for refused in (authority.ensure, lambda: authority.client_files("c"), lambda: authority_now(authority)):
+        with pytest.raises(AuthorityError, match="new-intermediate"):
+            refused()
+    new_intermediate(authority, drawer)
+    assert meets(unit, authority)
+
+
 def test_keys_that_are_not_ours_are_refused(authority: Authority, drawer: Path, tmp_path: Path) -> None:
     take_offline(authority, drawer)
     before = authority.intermediate_path.read_bytes()

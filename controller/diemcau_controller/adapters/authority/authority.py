@@ -91,11 +91,8 @@ class Authority:
             if not isinstance(known, Trust):
                 self._refuse_if_roots_were_lost(known)
                 self._begin(known)
-            elif not self.intermediate_path.exists():
-                raise AuthorityError(
-                    f"{self.intermediate_path} is missing: put it back from a backup, "
-                    "or make another with `diemcau ca new-intermediate`"
-                )
+            else:
+                self.intermediate()
             self.ssh.ensure()
 
     def _refuse_if_roots_were_lost(self, known: Sequence[x509.Certificate]) -> None:
@@ -159,16 +156,12 @@ class Authority:
         try:
             pem = self.intermediate_path.read_bytes()
             certificate, key = made.read_chain(pem)[0], made.read_key(pem)
-        except ValueError:
+        except (FileNotFoundError, ValueError):
             certificate, key = None, None
         if certificate is None or key is None or not made.same_key(certificate, key.public_key()):
             raise AuthorityError(
-                f"{self.intermediate_path} is damaged: put it back from a backup, "
+                f"{self.intermediate_path} is damaged or missing: put it back from a backup, "
                 "or make another with `diemcau ca new-intermediate`"
-            )
-        if self.now() < certificate.not_valid_before_utc:
-            raise AuthorityError(
-                f"the clock of this machine says {self.now():%Y-%m-%d}, before its authority was made: set it"
             )
         return Signer(certificate, key, (certificate,))
 
@@ -229,7 +222,7 @@ class Authority:
         binding = [(NameOID.ORGANIZATION_NAME, site), (NameOID.SERIAL_NUMBER, str(epoch))] if site else []
         subject = made.name_of(made.unit_id(public_key), *binding)
         by = self.intermediate()
-        leaf = made.leaf(subject, public_key, made.CLIENT, by.certificate, by.key, self.now())
+        leaf = self._leaf(subject, public_key, made.CLIENT, by)
         return self.recognise(made.pem_of(leaf, *by.chain).decode())
 
     def server_certificate(
@@ -260,7 +253,7 @@ class Authority:
         """A fresh key and a client certificate for `cn`, both PEM."""
         self.ensure()
         key, by = made.new_key(), self.intermediate()
-        leaf = made.leaf(made.name_of(cn), key.public_key(), made.CLIENT, by.certificate, by.key, self.now())
+        leaf = self._leaf(made.name_of(cn), key.public_key(), made.CLIENT, by)
         return made.key_pem(key), made.pem_of(leaf, *by.chain)
 
     def new_unit_identity(self, folder: Path, mqtt_host: str, mqtt_port: int) -> str:
@@ -294,18 +287,26 @@ class Authority:
         with self.locked():
             if not self._still_good(key_path, certificate_path, by, set(names)):
                 key = made.new_key()
-                leaf = made.leaf(
-                    made.name_of(common),
-                    key.public_key(),
-                    use,
-                    by.certificate,
-                    by.key,
-                    self.now(),
-                    sorted(set(names), key=repr),
-                )
+                wanted = sorted(set(names), key=repr)
+                leaf = self._leaf(made.name_of(common), key.public_key(), use, by, wanted)
                 write_secret(key_path, made.key_pem(key))
                 write_whole(certificate_path, made.pem_of(leaf, *by.chain))
         return key_path, certificate_path
+
+    def _leaf(
+        self,
+        subject: x509.Name,
+        public_key: made.PublicKey,
+        use: x509.ObjectIdentifier,
+        by: Signer,
+        names: Sequence[x509.GeneralName] = (),
+    ) -> x509.Certificate:
+        now = self.now()
+        if now < by.certificate.not_valid_before_utc:
+            raise AuthorityError(
+                f"the clock of this machine says {now:%Y-%m-%d}, before its authority was made: set it"
+            )
+        return made.leaf(subject, public_key, use, by.certificate, by.key, now, names)
 
     def _still_good(
         self, key_path: Path, certificate_path: Path, by: Signer, names: set[x509.GeneralName]
