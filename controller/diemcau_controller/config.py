@@ -64,6 +64,12 @@ class Mqtt(_Section):
     port: Port = 8883
 
 
+class Janus(_Section):
+    """Where participants without a certificate, browsers for instance, reach Janus, at `public_address`."""
+
+    port: Port = 8989
+
+
 class Coordinator(_Section):
     """The office that runs the controller, as screens name it."""
 
@@ -162,6 +168,7 @@ class Settings(_Section):
     history_days: Annotated[int, Field(ge=30, le=3650)] = 400
     web: Web = Web()
     mqtt: Mqtt = Mqtt()
+    janus: Janus = Janus()
     coordinator: Coordinator = Coordinator()
     notify: Notify = Notify()
     backup: Backup = Backup()
@@ -208,8 +215,13 @@ class Settings(_Section):
 
     @property
     def janus_url(self) -> str:
-        """Janus's secure WebSocket, for units and browsers."""
+        """Janus's secure WebSocket, for units: it wants their certificate."""
         return f"wss://{_bracketed(self.public_address)}:{self.web.port}/janus"
+
+    @property
+    def guest_url(self) -> str:
+        """Janus's secure WebSocket, for who has no certificate: it wants a ticket."""
+        return f"wss://{_bracketed(self.public_address)}:{self.janus.port}/janus"
 
 
 def load(path: Path | None) -> Settings:

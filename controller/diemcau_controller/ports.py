@@ -24,7 +24,10 @@ def check_ports(settings: Settings, names: tuple[str, ...]) -> None:
     """Raise :class:`PortTaken` when a port that one of these services needs is taken."""
     wanted = {
         "mosquitto": [(address, settings.mqtt.port, "mqtt.port") for address in broker_addresses(settings)],
-        "nginx": [(settings.web.host, settings.web.port, "web.port")],
+        "nginx": [
+            (settings.web.host, settings.web.port, "web.port"),
+            (guest_address(settings), settings.janus.port, "janus.port"),
+        ],
     }
     for name in names:
         for address, port, setting in wanted.get(name, []):
@@ -65,6 +68,11 @@ def broker_addresses(settings: Settings) -> list[str]:
     if public is None:
         return [""]
     return list(dict.fromkeys([public, local(settings.mqtt.host) or public]))
+
+
+def guest_address(settings: Settings) -> str:
+    """Address at which browsers reach Janus; 0.0.0.0 is every interface."""
+    return local(settings.public_address) or "0.0.0.0"
 
 
 def broker_endpoint(settings: Settings) -> tuple[str, int]:

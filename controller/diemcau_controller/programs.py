@@ -18,7 +18,7 @@ from .adapters.nginx_config import FrontDoor, write_nginx_config
 from .certificate_watch import SERVICES
 from .config import Settings, StateDir
 from .kept_secret import kept_secret
-from .ports import broker_addresses, janus_ports, server_names, written
+from .ports import broker_addresses, guest_address, janus_ports, server_names, written
 from .store.admitted import admitted
 from .supervision import Program
 from .unix_socket import LONGEST
@@ -135,6 +135,7 @@ def _nginx(settings: Settings, state: StateDir) -> Program:
         folder,
         FrontDoor(
             listen=tuple(listen),
+            guests=written(guest_address(settings), settings.janus.port),
             key=key.resolve(),
             certificate=certificate.resolve(),
             trust=authority.ca_path.resolve(),

@@ -40,7 +40,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 pytestmark = pytest.mark.namespace
 
-WEB, MQTT = 28443, 28883
+WEB, MQTT, JANUS = 28443, 28883, 28988
 
 
 class Coordinator:
@@ -52,6 +52,7 @@ class Coordinator:
         self._config = folder / "diemcau.toml"
         self._config.write_text(
             f'public_address = "{ADDRESS}"\n[web]\nport = {WEB}\n[mqtt]\nhost = "{ADDRESS}"\nport = {MQTT}\n'
+            f"[janus]\nport = {JANUS}\n"
         )
         self.authority = Authority(self.state.authority)
         self.authority.ensure()

@@ -35,12 +35,12 @@ class Story:
         self._folder = folder
         self._running: list[subprocess.Popen[bytes]] = []
         self._meeting = "ID"
-        web, mqtt = free_ports(namespace.ADDRESS, 2)
+        web, mqtt, janus = free_ports(namespace.ADDRESS, 3)
         (folder / "etc").mkdir()
         (folder / "root").mkdir()
         (folder / "etc/diemcau.toml").write_text(
             f'public_address = "{namespace.ADDRESS}"\nweb.port = {web}\nmqtt.port = {mqtt}\n'
-            f'mqtt.host = "{namespace.ADDRESS}"\n'
+            f'mqtt.host = "{namespace.ADDRESS}"\njanus.port = {janus}\n'
         )
 
     def run(self, line: str) -> None:

@@ -49,10 +49,10 @@ class Keys:
         self.url = hall.stage.api.url
         self.http = httpx.Client(base_url=self.url, verify=self.tls, trust_env=False, timeout=10)
 
-    def janus(self, query: str = "", **headers: str) -> ClientConnection:
+    def janus(self, url: str = "", **headers: str) -> ClientConnection:
         """An open WebSocket to Janus, with a session in it. Raises InvalidStatus."""
         line = connect(
-            f"{self.url.replace('https', 'wss')}/janus{query}",
+            url or f"{self.url.replace('https', 'wss')}/janus",
             ssl=self.tls,
             subprotocols=[Subprotocol("janus-protocol")],
             additional_headers=headers,
@@ -62,9 +62,9 @@ class Keys:
         assert ask(line, {"janus": "create"})["janus"] == "success"
         return line
 
-    def refused_at_janus(self, query: str = "", **headers: str) -> int:
+    def refused_at_janus(self, url: str = "", **headers: str) -> int:
         with pytest.raises(InvalidStatus) as refused:
-            self.janus(query, **headers)
+            self.janus(url, **headers)
         assert json.loads(refused.value.response.body or b"{}").get("detail"), "not a word of why"
         return refused.value.response.status_code
 
@@ -187,11 +187,13 @@ def test_strangers_are_refused_with_a_sentence(hall: OneHall, tmp_path: Path) ->
 def test_a_browser_comes_with_a_ticket(hall: OneHall) -> None:
     occurrence = hall.stage.add_meeting("Họp thử", 3600, 600, opens_before_s=60)
     info = hall.http.get(f"/api/v1/meetings/{occurrence}/join-info").json()
-    query = "?" + info["url"].partition("?")[2]
-    line = Keys(hall).janus(query)
-    line.close()
-    assert Keys(hall).refused_at_janus(query + "x") == 403
-    assert hall.http.get("/janus").status_code in (403, 426)
+    Keys(hall).janus(info["url"]).close()
+    assert Keys(hall).refused_at_janus(info["url"] + "x") == 403
+    without = info["url"].partition("?")[0]
+    forged = {"X-Client-Verify": "SUCCESS", "X-Client-Subject": f"CN={hall.unit}", "X-Client-Serial": "01"}
+    assert Keys(hall).refused_at_janus(without) == Keys(hall).refused_at_janus(without, **forged) == 403
+    place = without.replace("wss", "https").removesuffix("/janus")
+    assert hall.http.get(place + "/healthz").status_code == 404, "there is nothing else at that port"
 
 
 def test_porter_and_nginx_come_back_when_they_die(hall: OneHall) -> None:

@@ -25,6 +25,8 @@ port = 18443
 [mqtt]
 host = "{ADDRESS}"
 port = 18883
+[janus]
+port = 18989
 """
 
 
@@ -174,9 +176,10 @@ def test_one_launcher_per_state_folder(serve: Callable[..., Served]) -> None:
 
 
 def test_a_taken_port_is_named(serve: Callable[..., Served]) -> None:
-    with socket.create_server(("127.0.0.1", 18443)):
-        code, sentence = refused(serve())
-    assert code == 1 and "18443" in sentence and "nginx" in sentence
+    for address, port in (("127.0.0.1", 18443), (ADDRESS, 18989)):
+        with socket.create_server((address, port)):
+            code, sentence = refused(serve())
+        assert code == 1 and str(port) in sentence and "nginx" in sentence
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,11 @@ _LATER = """<!doctype html><html lang=vi><meta charset=utf-8><meta http-equiv=re
 
 @dataclass(frozen=True, slots=True)
 class FrontDoor:
-    """Where nginx listens (`host`:`port` pairs as it writes them), with which certificate, whose clients it
-    knows (`trust`: our roots), and the sockets behind it."""
+    """Where nginx listens (`host`:`port` as it writes them; for `guests` at an address of their own), with
+    which certificate, whose clients it knows (`trust`: our roots), and the sockets behind it."""
 
     listen: tuple[str, ...]
+    guests: str
     key: Path
     certificate: Path
     trust: Path
@@ -88,20 +89,21 @@ http {{
 		server {_quoted(f"unix:{door.porter}")};
 	}}
 
+	ssl_certificate {_quoted(door.certificate)};
+	ssl_certificate_key {_quoted(door.key)};
+	ssl_protocols TLSv1.2 TLSv1.3;
+	ssl_session_cache shared:tls:4m;
+	ssl_session_tickets off;
+	proxy_http_version 1.1;
+	proxy_connect_timeout 5s;
+
 	server {{
 {listen}
 		server_name _;
-		ssl_certificate {_quoted(door.certificate)};
-		ssl_certificate_key {_quoted(door.key)};
-		ssl_protocols TLSv1.2 TLSv1.3;
-		ssl_session_cache shared:tls:4m;
-		ssl_session_tickets off;
 		ssl_client_certificate {_quoted(door.trust)};
 		ssl_verify_client optional;
 		ssl_verify_depth 2;
 
-		proxy_http_version 1.1;
-		proxy_connect_timeout 5s;
 		proxy_send_timeout 60s;
 		proxy_read_timeout 120s;
 		proxy_set_header Host $http_host;
@@ -137,6 +139,21 @@ http {{
 			default_type "text/html; charset=utf-8";
 			add_header Retry-After 5 always;
 			return 503 {_quoted(_LATER)};
+		}}
+	}}
+
+	# Browsers hang up when a WebSocket's server asks for a client certificate: here nobody is asked.
+	server {{
+		listen {door.guests} ssl;
+		server_name _;
+		location = /janus {{
+			proxy_pass http://porter;
+{_headers_of_a_tunnel()}
+			proxy_buffering off;
+			proxy_read_timeout 60s;
+		}}
+		location / {{
+			return 404;
 		}}
 	}}
 }}

@@ -129,7 +129,7 @@ def join_info(row: Occurrence, settings: Settings, ticket: str) -> View:
             f"meeting {row.id} is not held on this system: there is no way in", code="schedule.not_here"
         )
     return {
-        "url": f"{settings.janus_url}?ticket={ticket}",
+        "url": f"{settings.guest_url}?ticket={ticket}",
         "room": row.room,
         "pin": row.pin,
         "expires_at": text(row.cap_at),
