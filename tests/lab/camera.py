@@ -55,8 +55,12 @@ class Camera:
             page.goto(self._url + path)
             if anchor:
                 page.locator(anchor).first.evaluate("element => element.scrollIntoView()")
-            page.wait_for_timeout(SETTLED_MS)
-            page.screenshot(path=self._folder / f"page-{name}-{size}.png", full_page=whole)
+            self.shoot(page, f"{name}-{size}", whole=whole)
+
+    def shoot(self, page: Page, name: str, *, whole: bool = False) -> None:
+        """A picture of a page as it stands."""
+        page.wait_for_timeout(SETTLED_MS)
+        page.screenshot(path=self._folder / f"page-{name}.png", full_page=whole)
 
     def close(self) -> None:
         """Shut every window."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tests.lab.pictures_of_enrolment import photograph_enrolment
 from tests.lab.pictures_of_meetings import photograph_meetings
 from tests.lab.pictures_of_offices import photograph_offices
 
@@ -26,6 +27,7 @@ def main(folder: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="diemcau-pictures-") as root:
         photograph_meetings(Path(root) / "stage", folder)
         photograph_offices(Path(root), folder)
+        photograph_enrolment(Path(root) / "enrolment", folder)
     pictures = list(folder.rglob("*.png"))
     for picture in pictures:
         make_small(picture)

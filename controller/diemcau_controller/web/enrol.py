@@ -210,13 +210,13 @@ def _place(site: SiteNow, order: WorkOrder | None, core: Controller) -> dict[str
 def _confirm_page(
     request: Request, core: Controller, who: Actor, site_id: str, wrong: Mistakes | None = None
 ) -> Response:
+    site = core.fleet.now().by_id.get(site_id)
+    if site is None or site.removed or not who.sees(site_id):
+        raise NotFound(f"there is no site {site_id[:80]}", code="sites.unknown", site=site_id[:80])
     try:
         unit = _seen(request, core, who)
     except NoCode as error:
         return error.answer
-    site = core.fleet.now().by_id.get(site_id)
-    if site is None or site.removed or not who.sees(site_id):
-        raise NotFound(f"there is no site {site_id[:80]}", code="sites.unknown", site=site_id[:80])
     return render(
         request,
         "enrol/confirm.html",
