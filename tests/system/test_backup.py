@@ -90,7 +90,7 @@ def test_what_is_in_it(shop: Shop, tmp_path: Path) -> None:
     assert [data for name, data in found.items() if name.startswith("attachments/")] == [PDF]
     assert not [name for name in found if "mosquitto" in name or "/." in name]
     header = contents.header
-    assert header["generation"] == 1 and header["product"]
+    assert header["generation"] == 1 and header["product"] and header["root_keys"]
     assert header["audit_head"] == str(follow(chained_rows(tmp_path / "controller.sqlite")).head)
     secret = b"local"
     raw = shop.backup.read_bytes()

@@ -28,10 +28,10 @@ _TITLE = {"vi": "Thiết bị được thay thế sau bản sao lưu", "en": "A 
 _STORY = {
     "vi": "Máy chủ được phục hồi từ bản sao lưu cũ hơn lần thay thiết bị này. "
     "Thiết bị {unit} có chứng thư của hệ thống cho điểm cầu này. "
-    "Nếu đúng là đã thay: diemcau unit confirm {unit}. Nếu không: diemcau unit deny {unit}.",
+    "Xin xác nhận hoặc khóa thiết bị này ở trang Lắp máy.",
     "en": "The server was restored from a backup older than this replacement. "
     "Unit {unit} holds a certificate of ours for this site. "
-    "If it was put there: diemcau unit confirm {unit}. If not: diemcau unit deny {unit}.",
+    "Confirm it or lock it out on the page of units that wait.",
 }
 
 
