@@ -147,13 +147,21 @@ def real_hall(folder: Path) -> Iterator[RealHall]:
 
 
 def _line() -> None:
-    """The TAP device the guest's line is plugged into."""
+    """The TAP device the guest's line is plugged into, on one bridge with the services' own address.
+
+    Janus binds its sockets to the device of its address, so routing between two would not reach it.
+    """
     for arguments in (
+        ("link", "add", "line0", "type", "bridge"),
         ("tuntap", "add", "dev", "hall0", "mode", "tap"),
-        ("address", "add", f"{GATEWAY}/24", "dev", "hall0"),
-        ("link", "set", "hall0", "up"),
+        ("link", "set", "hall0", "master", "line0", "up"),
+        ("link", "set", "dc1", "master", "line0"),
+        ("address", "add", f"{GATEWAY}/24", "dev", "dc0"),
+        ("link", "set", "line0", "up"),
     ):
         subprocess.run(["ip", *arguments], check=True)
+    # only the device that has an address answers for it
+    Path("/proc/sys/net/ipv4/conf/all/arp_ignore").write_text("1")
 
 
 def _add_guest(stage: Stage, area: str) -> Path:
