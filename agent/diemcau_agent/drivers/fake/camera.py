@@ -177,10 +177,12 @@ class _Scene:
         """I420: `height` * 3/2 rows."""
         width, height = self.size
         self._count += 1
-        luma = self._room * effects.contrast + effects.luma
-        luma *= self._light(effects)
-        piece, lines = self._chance.integers((_PIECES, max(1, height)))
-        luma += np.roll(self._noise[piece], lines, axis=0) * effects.noise
+        light = self._light(effects)
+        luma = self._room * (effects.contrast * light) + effects.luma * light
+        number, lines = self._chance.integers((_PIECES, max(1, height)))
+        noise = self._noise[number] * effects.noise
+        luma[lines:] += noise[: height - lines]
+        luma[:lines] += noise[height - lines :]
         if effects.moves:
             side = height // 4
             left = self._count * 5 % max(1, width - side)
