@@ -26,7 +26,7 @@ def halls(tmp_path_factory: pytest.TempPathFactory) -> list[HallInProcess]:
             hall(folder / f"hall-{number}", number, kind, seed=SEED, clock=clock.way, check_room=None)
             for number, kind in enumerate(KINDS)
         ]
-        asyncio.run(check_all(made, 15))
+        asyncio.run(check_all(made, 12))
     return made
 
 
