@@ -25,7 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.unit.old_authority import old_authority, old_unit
 
-MQTT, HTTPS = 28884, 28885
+MQTT, HTTPS, GUESTS = 28884, 28885, 28886
 
 
 def until(what: Callable[[], bool], seconds: float = 10) -> None:
@@ -110,7 +110,15 @@ class Servers:
         key, certificate = self.server
         web = write_nginx_config(
             folder / "nginx",
-            FrontDoor((f"{ADDRESS}:{HTTPS}",), key, certificate, self.authority.ca_path, nowhere, nowhere),
+            FrontDoor(
+                listen=(f"{ADDRESS}:{HTTPS}",),
+                guests=f"{ADDRESS}:{GUESTS}",
+                key=key,
+                certificate=certificate,
+                trust=self.authority.ca_path,
+                controller=nowhere,
+                porter=nowhere,
+            ),
         )
         self._broker = ["mosquitto", "-c", str(broker)]
         self._web = ["/usr/sbin/nginx", "-e", "stderr", "-p", str(folder / "nginx"), "-c", str(web)]
