@@ -8,6 +8,7 @@ from diemcau_controller.namespace import inside
 # Whole meetings: they take long and mostly wait, so they run beside everything else (tools/run-tests.sh).
 MEETINGS = (
     "test_bad_input_disk",
+    "test_box_to_unit",
     "test_demo",
     "test_faults",
     "test_garbage",
@@ -16,6 +17,7 @@ MEETINGS = (
     "test_restore",
     "test_room_from_outside",
     "test_rtsp_passthrough",
+    "test_spare_unit",
     "test_trials",
     "test_unit_meeting",
     "test_unit_whole",
