@@ -12,6 +12,7 @@ from tests.browser.page_checks import HEIGHTS, Watched, chromium, window
 from tests.system.arriving_unit import ArrivingUnit
 from tests.system.served_office import ServedOffice, served_office
 
+PATIENCE_MS = 20_000
 PASSWORD = "mưa rừng Tây Nguyên"
 PHONE = {"width": 360, "height": 740}
 AT_MOST_BYTES = 100_000
@@ -67,7 +68,7 @@ def press(page: Page, name: str) -> None:
 
 
 def told(page: Page, text: str) -> None:
-    expect(page.locator("main")).to_contain_text(text)
+    expect(page.locator("main")).to_contain_text(text, timeout=PATIENCE_MS)
 
 
 def confirm(part: Locator, name: str) -> None:
