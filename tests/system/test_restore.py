@@ -131,7 +131,7 @@ def test_every_hall_returns_and_a_captured_command_is_refused(tmp_path: Path) ->
         took_s = {"restored": time.monotonic() - began}
         state = StateDir(folder)
         start(stage, state, restored["settings"])
-        stage.wait("the services did not come back", stage.api.ready, time.monotonic() + PATIENCE_S)
+        stage.wait("the services did not come back", stage.api.ready, time.monotonic() + 2 * PATIENCE_S)
         took_s["services"] = time.monotonic() - began
         stage.wait("not every hall came back", lambda: connected(stage), time.monotonic() + 2 * PATIENCE_S)
         took_s["halls"] = time.monotonic() - began
