@@ -66,7 +66,11 @@ class Coordinator:
         self.front_door = self._start("nginx")
         tls = ssl.create_default_context(cafile=str(self.authority.ca_path))
         self.http = httpx.Client(base_url=f"https://127.0.0.1:{WEB}/api/v1", verify=tls, timeout=30)
-        self.until(lambda: self.healthy()["mqtt"], 60)
+        try:
+            self.until(lambda: self.healthy()["mqtt"], 60)
+        except AssertionError:
+            self.end()
+            raise
         token = self.state.local_token.read_text().strip()
         self.http.headers["Authorization"] = f"Bearer {token}"
 
