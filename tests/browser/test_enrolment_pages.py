@@ -217,8 +217,9 @@ def test_wrong_codes_raise_an_alarm_that_an_administrator_lifts(
 def test_the_page_of_waiting_units_renews_itself(office: ServedOffice, desk: Watched) -> None:
     page = desk.page
     page.goto(f"{office.url}/enrolments")
-    ArrivingUnit(office).ask()
+    ArrivingUnit(office).ask(voucher="p0123456789ab.ffff")
     told(page, "máy đang chờ duyệt")
+    told(page, "phiếu không hợp lệ")
 
 
 def test_orders_and_papers_are_made_and_taken_back(office: ServedOffice, desk: Watched) -> None:

@@ -91,7 +91,7 @@ def _waiting(row: Enrolment) -> dict[str, Any]:
         "source": row.source,
         "since": row.created_at,
         "expires_at": row.expires_at,
-        "paper": row.reason.removeprefix("voucher_") if row.reason.startswith("voucher_") else "",
+        "paper": row.reason.removeprefix("enrol.").removeprefix("voucher_") if row.voucher else "",
     }
 
 
