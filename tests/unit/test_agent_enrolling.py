@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from diemcau_agent.lifetime import PARENT
 from diemcau_agent.network_line import commands
 from diemcau_agent.rules.enrolling import CHECK_LIMIT, READY_SHOWN, Arrival, At, Progress, Step
 from diemcau_agent.rules.verdict import Verdict
@@ -123,6 +127,17 @@ def test_connections_are_counted_whatever_lies_there(tmp_path: Path) -> None:
     for garbage in (b"", b"many", b"-5", b"\xff" * 40):
         path.write_bytes(garbage)
         assert joins.count(path) == 1
+
+
+def test_a_child_whose_unit_process_is_gone_before_it_looks_ends() -> None:
+    """A box whose unit process is killed while the screen starts must not keep that screen for ever."""
+    code = "from diemcau_agent.lifetime import die_with_parent; die_with_parent(); print('lives')"
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    for parent, lives in ((str(gone.pid), False), (str(os.getpid()), True), ("", True)):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env={**os.environ, PARENT: parent}, capture_output=True, check=False)
+        assert (b"lives" in done.stdout, done.returncode == 0) == (lives, lives)
 
 
 def test_lines_that_networkmanager_is_asked_for() -> None:

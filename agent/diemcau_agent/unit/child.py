@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from diemcau_agent.ipc import LISTEN_FD, Channel, connect, listen
+from diemcau_agent.lifetime import PARENT
 
 
 class Running(Protocol):
@@ -98,7 +99,7 @@ def _spawn(command: Sequence[str], listening: int) -> int:
     return os.posix_spawn(
         command[0],
         list(command),
-        os.environ,
+        {**os.environ, PARENT: str(os.getpid())},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, listening, LISTEN_FD),
