@@ -10,6 +10,7 @@ MEETINGS = (
     "test_bad_input_disk",
     "test_box_to_unit",
     "test_demo",
+    "test_enrolment",
     "test_faults",
     "test_garbage",
     "test_media_",
