@@ -108,6 +108,10 @@ def test_every_fault_is_named_and_a_healthy_hall_has_none() -> None:
         assert found(measured(fault)) == [fault]
 
 
+def test_a_microphone_turned_down_until_nothing_is_left_is_turned_down() -> None:
+    assert found(measured("microphone_silent", "microphone_quiet")) == ["microphone_quiet"]
+
+
 def test_the_coordinators_time_counts_more_than_the_dates_of_files() -> None:
     assert found(measured(clock={"trusted": False})) == []
     assert found(measured(clock={"trusted": True, "offset_s": 3600.0})) == ["clock_wrong"]

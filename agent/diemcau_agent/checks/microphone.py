@@ -35,16 +35,17 @@ def judge(measured: Measured, settings: DesiredConfig) -> list[Finding]:
         return [Finding(_BY_WHY.get(why, "microphone_missing"), text(microphone, "text"))]
     if flag(mixer, "source_muted"):
         return [Finding("microphone_muted", "the sound server has muted it")]
+    volume = number(mixer, "source_volume")
+    if volume is not None and volume < QUIET_VOLUME:  # first: so far down it may be silent altogether
+        return [Finding("microphone_quiet", f"its volume stands at {volume:.0f} %")]
     level, peak = number(microphone, "level_db"), number(microphone, "peak_db")
     if level is not None and peak is not None and level < SILENT_DB and peak < SILENT_PEAK_DB:
         return [Finding("microphone_silent", f"level {level:.0f} dBFS, peak {peak:.0f} dBFS")]
-    return _quiet(mixer, part(measured, "tone") or {})
+    return _quiet(part(measured, "tone") or {})
 
 
-def _quiet(mixer: Part, tone: Part) -> list[Finding]:
-    volume, level = number(mixer, "source_volume"), number(tone, "level_db")
-    if volume is not None and volume < QUIET_VOLUME:
-        return [Finding("microphone_quiet", f"its volume stands at {volume:.0f} %")]
+def _quiet(tone: Part) -> list[Finding]:
+    level = number(tone, "level_db")
     if flag(tone, "heard") and level is not None and level < QUIET_TONE_DB:
         return [Finding("microphone_quiet", f"the tone arrived with {level:.0f} dBFS")]
     return []

@@ -152,13 +152,18 @@ UNPLUG_16K: Act = _unplug_16k
 # ── television and screen ────────────────────────────────────────────────────────────────────────
 
 STANDBY = sh(f"{TV} cec-ctl -d $unit --to 0 --standby >/dev/null; sleep 2")
-OTHER_INPUT = sh(f"{TV} cec-ctl -d $tv --active-source phys-addr=0.0.0.0 >/dev/null; sleep 2")
+OTHER_INPUT = sh(  # the unit gives a television it turned on back to standby
+    f"{TV} cec-ctl -d $unit --to 0 --image-view-on >/dev/null; sleep 3; "
+    "cec-ctl -d $tv --active-source phys-addr=0.0.0.0 >/dev/null; sleep 2"
+)
 SWITCH_OFF_CEC = sh(f"systemctl stop lab-television; {TV} cec-ctl -d $tv --clear >/dev/null")
 NEW_TELEVISION = sh("systemctl restart lab-television; sleep 3")
 CONNECTOR, DEBUG = "/sys/class/drm/card0-Virtual-1", "/sys/kernel/debug/dri/0/Virtual-1"
 UNPLUG_SCREEN = sh(f"echo off >{CONNECTOR}/status; sleep 3")
 PLUG_SCREEN = sh(f"echo detect >{CONNECTOR}/status; sleep 3")
-GARBLE_EDID = sh(f"(printf '%0126d' 0; printf '\\0x') >{DEBUG}/edid_override")
+GARBLE_EDID = sh(  # in one piece
+    f"(printf '%0126d' 0; printf '\\0x') | dd of={DEBUG}/edid_override bs=128 iflag=fullblock status=none"
+)
 CLEAR_EDID = sh(f"printf reset >{DEBUG}/edid_override; echo detect >{CONNECTOR}/status; sleep 1")
 KILL_SCREEN = sh("systemctl kill --signal=KILL diemcau-screen")
 
