@@ -255,7 +255,7 @@ def test_a_broken_configuration_is_one_sentence(tmp_path: Path) -> None:
         ('timezone = "Mars"\n', "wrong timezone"),
     ):
         broken.write_text(text)
-        done = subprocess.run([*argv, "--config", str(broken)], capture_output=True, text=True, timeout=30)
+        done = subprocess.run([*argv, "--config", str(broken)], capture_output=True, text=True, timeout=90)
         last = done.stderr.strip().splitlines()[-1]
         assert done.returncode == 1 and words in last and last.startswith("diemcau: "), done.stderr
 
