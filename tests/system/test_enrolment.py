@@ -1,6 +1,7 @@
 """A box becomes a unit, and a spare takes the place of one that is in a meeting.
 
-The real Mosquitto, nginx, porter, Janus, controller and agent; how long each step took is printed.
+The real Mosquitto, nginx, porter, Janus, controller and agent, and a technician whose phone reads the code off
+the box's screen; how long each step took is printed.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from typing import Any
 
 import httpx
 import pytest
+import zxingcpp
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from diemcau_controller.demo.processes import Process, end_all
 from diemcau_controller.demo.stage import Stage
 from diemcau_wire.enrolment import Verdict
+from PIL import Image
+from playwright.sync_api import Browser, expect
 
+from tests.browser.page_checks import chromium, window
 from tests.system.asking_unit import AskingUnit
 from tests.system.one_hall import BIN, PATIENCE_S, run, staged, until
 
@@ -63,8 +68,22 @@ class Box:
         """The digits on its screen."""
         return str(until(lambda: (report(self.folder).get("enrolment") or {}).get("code"), 30, "no code"))
 
+    def scanned(self) -> str:
+        """What a phone's camera reads off its screen."""
+        self.code()
+        picture = self.folder.with_suffix(".png")
+        assert run("diemcau-agent", "snapshot", str(picture), "--state-dir", str(self.folder)).returncode == 0
+        (found,) = zxingcpp.read_barcodes(Image.open(picture))
+        return str(found.text)
+
     def end(self) -> None:
         end_all([self.process])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -81,31 +100,42 @@ def approve(stage: Stage, code: str, site: str, what: str) -> Json:
     return dict(stage.api.post("/api/v1/enrolments/approve", body))
 
 
+def technician(stage: Stage, site: str) -> str:
+    """Somebody with a work order for that site; his token."""
+    user = {"name": "tuan", "role": "technician", "sites": [site]}
+    stage.api.post("/api/v1/users", user)
+    stage.api.post("/api/v1/work-orders", {"site": site, "what": "install", "technician": "tuan"})
+    return str(stage.api.post("/api/v1/users/tuan/token", {})["token"])
+
+
 def unit_at(stage: Stage, site: str) -> Json:
     return dict(stage.api.get(f"/api/v1/sites/{site}")["unit"] or {})
 
 
-def test_a_blank_box_becomes_a_unit_and_its_room_is_checked(stage: Stage) -> None:
+def test_a_blank_box_becomes_a_unit_and_its_room_is_checked(stage: Stage, browser: Browser) -> None:
     box = Box(stage, "blank")
     try:
         began = time.monotonic()
-        code = box.code()
+        scanned = box.scanned()
         shown = time.monotonic() - began
-        done = approve(stage, code, "moi", "install")
-        assert done["former"] is None and done["epoch"] == 1
-        decided = time.monotonic()
-        until(lambda: unit_at(stage, "moi").get("status") == "online", 30, "it does not connect")
-        online = time.monotonic() - decided
-        checked = {"ready", "remark", "not_ready"}
-        until(
-            lambda: unit_at(stage, "moi")["readiness"]["verdict"] in checked, 100, "its room is not checked"
-        )
+        with window(browser, stage.api.url, technician(stage, "moi"), 360) as phone:
+            page = phone.page
+            page.goto(scanned)  # what the phone's camera opens
+            page.get_by_role("button", name="Tiếp tục", exact=True).click()
+            page.get_by_role("button", name="Lắp máy này ở Hội trường xã mới").click()
+            decided = time.monotonic()
+            expect(page.locator("main")).to_contain_text("Đã duyệt", timeout=20_000)
+            until(lambda: unit_at(stage, "moi").get("status") == "online", 30, "it does not connect")
+            online = time.monotonic() - decided
+            expect(page.locator("main")).to_contain_text("Công việc đã xong", timeout=100_000)
+            phone.check(axe=False)
         print(
-            f"code {shown:.1f} s after power on; approval → connected {online:.1f} s, "
-            f"→ room checked {time.monotonic() - decided:.1f} s"
+            f"code read {shown:.1f} s after power on; approval → connected {online:.1f} s, "
+            f"→ ready on the phone {time.monotonic() - decided:.1f} s"
         )
-        status = report(box.folder)
-        assert (status["unit"], status["site"], status["epoch"]) == (done["unit"], "moi", 1)
+        status, unit = report(box.folder), unit_at(stage, "moi")
+        assert unit["readiness"]["verdict"] == "ready"
+        assert (status["unit"], status["site"], status["epoch"]) == (unit["id"], "moi", 1)
         assert (box.folder / "identity/unit.key").stat().st_mode & 0o077 == 0
     finally:
         box.end()
