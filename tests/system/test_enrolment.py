@@ -1,7 +1,7 @@
 """A box becomes a unit, and a spare takes the place of one that is in a meeting.
 
-The real Mosquitto, nginx, porter, Janus, controller and agent, and a technician whose phone reads the code off
-the box's screen; how long each step took is printed.
+The real Mosquitto, nginx, porter, Janus, controller and agent, and a technician whose phone reads the
+code off the screen of the box; how long each step took is printed.
 """
 
 from __future__ import annotations
