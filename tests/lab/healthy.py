@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.lab.report import Evidence, NotShown, Report
 from tests.system import janus_for_tests
-from tests.system.hall_in_process import HallInProcess, check_all
+from tests.system.hall_in_process import HallInProcess, check_again, check_all
 from tests.system.healthy_halls import HARD, hall
 from tests.system.web_clock import WebClock
 
@@ -57,6 +57,8 @@ def _checked(folder: Path) -> list[HallInProcess]:
                 for number in range(COUNT)
             ]
             asyncio.run(check_all(halls, AT_A_TIME, _say))
+            again = asyncio.run(check_again(halls))
+            print(f"  {len(again)} of them checked once more, each by itself", flush=True)
     finally:
         janus.stop()
     return halls

@@ -122,6 +122,14 @@ async def check_all(
             group.create_task(one(hall))
 
 
+async def check_again(halls: Sequence[HallInProcess]) -> list[HallInProcess]:
+    """Check those in which something was found once more, each by itself: what only a busy machine brought
+    about is gone then. Gives them."""
+    doubtful = [hall for hall in halls if hall.found]
+    await check_all(doubtful, 1)
+    return doubtful
+
+
 class _Screen:
     """A screen process that draws, and says so when it has begun."""
 

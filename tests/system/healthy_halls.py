@@ -36,7 +36,7 @@ def hall(
     if clock:
         shutil.copy(clock["ca"], folder / "state" / "identity" / "ca.crt")
     _write(folder, "camera", _camera(chance, kind))
-    _write(folder, "speaker", {"volume_percent": int(chance.integers(40, 101)), "buffer_ms": 200})
+    _write(folder, "speaker", {"volume_percent": int(chance.integers(40, 101)), "buffer_ms": 450})
     _write(folder, "microphone", _microphone(chance, kind, folder))
     told = kind == "slow television" and chance.random() < 0.6
     _write(folder, "television", _television(chance, kind, told=told))

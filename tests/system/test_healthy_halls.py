@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from .hall_in_process import HallInProcess, check_all
+from .hall_in_process import HallInProcess, check_again, check_all
 from .healthy_halls import HARD, hall
 from .web_clock import WebClock
 
@@ -27,6 +27,7 @@ def halls(tmp_path_factory: pytest.TempPathFactory) -> list[HallInProcess]:
             for number, kind in enumerate(KINDS)
         ]
         asyncio.run(check_all(made, 12))
+        asyncio.run(check_again(made))
     return made
 
 
