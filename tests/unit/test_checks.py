@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from diemcau_agent.checks import CHECKS, FAULTS, judge, parts_of
+from diemcau_agent.checks import CHECKS, FAULTS, judge, parts_of, seen_gone
 from diemcau_agent.media.measure.looking import Looking
 from diemcau_agent.remedies import REMEDIES
 from diemcau_wire.messages import DesiredConfig
@@ -106,6 +106,15 @@ def test_every_fault_is_named_and_a_healthy_hall_has_none() -> None:
     assert found(measured()) == []
     for fault in FAULTS:
         assert found(measured(fault)) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("tone", "gone"),
+    [({"heard": True}, True), ({"heard": False}, False), ({"skipped": "occupied"}, False), ({}, False)],
+)
+def test_a_loudspeaker_is_mended_when_it_was_heard(tone: dict[str, Any], *, gone: bool) -> None:
+    assert seen_gone("sound_not_heard", {"tone": tone}) is gone
+    assert seen_gone("camera_black", {"tone": tone})
 
 
 def test_a_microphone_turned_down_until_nothing_is_left_is_turned_down() -> None:

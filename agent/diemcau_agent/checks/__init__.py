@@ -6,6 +6,7 @@ from diemcau_wire.messages import DesiredConfig
 
 from . import camera, line, machine, media, microphone, room, screen, sound, television
 from .fault import Call, Check, Fault, Finding, Measured, Weight
+from .values import flag, part
 
 __all__ = ["CHECKS", "FAULTS", "Call", "Check", "Fault", "Finding", "Measured", "Weight", "judge"]
 
@@ -32,6 +33,12 @@ def judge(measured: Measured, settings: DesiredConfig) -> list[Finding]:
     """What is wrong with a room that was measured, each fault once. Takes anything for measured values."""
     found = [finding for check in CHECKS for finding in check.judge(measured, settings)]
     return list({finding.what: finding for finding in reversed(found)}.values())[::-1]
+
+
+def seen_gone(what: str, measured: Measured) -> bool:
+    """Whether these values could have shown the fault `what` and do not. A tone that was not played, because
+    somebody moved, or whose recording has gaps, tells nothing of a loudspeaker nobody heard."""
+    return what != "sound_not_heard" or flag(part(measured, "tone") or {}, "heard") is True
 
 
 def parts_of(what: str) -> tuple[str, ...]:

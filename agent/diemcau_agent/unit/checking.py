@@ -11,7 +11,7 @@ from typing import Any
 
 from diemcau_wire.messages import DesiredConfig, EventKind, Occurrence, Video
 
-from diemcau_agent.checks import Finding, judge, parts_of
+from diemcau_agent.checks import Finding, judge, parts_of, seen_gone
 from diemcau_agent.ipc import Line
 from diemcau_agent.remedies import REMEDIES, NotPossible
 from diemcau_agent.rules.actions import AskedBy
@@ -190,7 +190,8 @@ class RoomCheck:
                     again = await self._again([what for what, _, _ in said], meeting, until)
             found = {finding.what for finding in judge(self._measured, self._config)}
             for what, remedy, text in said:
-                helped = what not in found and not again.isdisjoint(parts_of(what))
+                looked = not again.isdisjoint(parts_of(what)) and seen_gone(what, self._measured)
+                helped = what not in found and looked
                 self._mending.tried(remedy, what, _now(), helped=helped)
                 told = {"remedy": remedy, "what": what, "done": helped, "text": text[:200]}
                 self._record(EventKind.REMEDY, told)

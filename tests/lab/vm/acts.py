@@ -162,9 +162,10 @@ CONNECTOR, DEBUG = "/sys/class/drm/card0-Virtual-1", "/sys/kernel/debug/dri/0/Vi
 UNPLUG_SCREEN = sh(f"echo off >{CONNECTOR}/status; sleep 3")
 PLUG_SCREEN = sh(f"echo detect >{CONNECTOR}/status; sleep 3")
 GARBLE_EDID = sh(  # in one piece
+    f"cat {CONNECTOR}/edid >/run/edid; "
     f"(printf '%0126d' 0; printf '\\0x') | dd of={DEBUG}/edid_override bs=128 iflag=fullblock status=none"
 )
-CLEAR_EDID = sh(f"printf reset >{DEBUG}/edid_override; echo detect >{CONNECTOR}/status; sleep 1")
+CLEAR_EDID = sh(f"dd if=/run/edid of={DEBUG}/edid_override bs=4096 status=none")
 KILL_SCREEN = sh("systemctl kill --signal=KILL diemcau-screen")
 
 # ── the machine and its processes ────────────────────────────────────────────────────────────────
@@ -181,7 +182,7 @@ LOSE_TIME = sh("systemctl stop systemd-timesyncd; date -s '-1 hour' >/dev/null")
 FIND_TIME = sh("systemctl restart systemd-timesyncd; sleep 5")
 HANG_MEDIA = sh(
     "setsid bash -c 'for i in $(seq 600); do "
-    f"fuser -s {CAMERA} && kill -STOP $(pgrep -n -f diemcau_agent.media) && exit; sleep 0.2; done' "
+    f"fuser -s {CAMERA} && kill -STOP $(pgrep -n -f [d]iemcau_agent.media) && exit; sleep 0.2; done' "
     ">/dev/null 2>&1 </dev/null &"
 )
 

@@ -111,7 +111,13 @@ ROUNDS: tuple[tuple[Fault, ...], ...] = (
     ),
     (
         Fault("media process hung (SIGSTOP)", ("media_hung",), acts.HANG_MEDIA, _NOTHING, mends=True),
-        Fault("screen process killed", ("screen_missing",), acts.KILL_SCREEN, _NOTHING, mends=True),
+        Fault(
+            "screen process killed: the next one draws before anybody asks",
+            (),
+            acts.KILL_SCREEN,
+            _NOTHING,
+            never=("screen_",),
+        ),
     ),
     (
         Fault(
