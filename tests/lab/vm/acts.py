@@ -65,7 +65,7 @@ def once(said: str, act: Act) -> Act:
 # ── camera ───────────────────────────────────────────────────────────────────────────────────────
 
 RED, BLACK, BARS = 7, 5, 0  # vivid's patterns
-UNPLUG_CAMERA: Act = lambda hall: hall.camera_control(disconnect=1)  # noqa: E731 - a table of acts
+UNPLUG_CAMERA = sh("echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind; sleep 2")  # with the television
 PLUG_CAMERA = sh(
     "cd /sys/bus/platform/drivers/vivid; [ ! -e vivid.0 ] || echo vivid.0 >unbind; sleep 1; "
     "echo vivid.0 >bind; udevadm settle; systemctl restart lab-television; sleep 3"
