@@ -209,8 +209,6 @@ def test_the_command_line(unit: UnitProcess, coordinator: Coordinator, tmp_path:
     unit.stop()
     gone = unit.cli("status")
     assert gone.returncode == 1 and gone.stderr.count("\n") == 1 and "start it with" in gone.stderr
-    (unit.state / "identity" / "unit.key").unlink()
-    assert unit.cli("run").returncode == 1
 
 
 class Upload(http.server.BaseHTTPRequestHandler):

@@ -65,6 +65,7 @@ def test_the_next_meeting() -> None:
 class Rev:
     epoch: int
     rev: int
+    generation: int = 1
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,7 @@ class Rev:
         (Rev(1, 5), Rev(2, 1), None),
         (Rev(1, 5), Rev(1, 4), "older"),
         (Rev(2, 1), Rev(1, 99), "stale"),
+        (Rev(2, 9), Rev(1, 3, generation=2), None),
     ],
 )
 def test_stale_documents_are_refused_with_a_reason(
