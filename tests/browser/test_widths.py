@@ -30,8 +30,14 @@ pytestmark = pytest.mark.timeout(3600 if AXE_ALL else 420)
 PAGES = {
     "/": ["/"],
     "/account": ["/account"],
+    "/account/keys/new": ["/account/keys/new"],
     "/audit": ["/audit", "/audit?who=khong-co"],
     "/chair/{meeting}/{token}": ["!{chair}"],
+    "/e": ["/e"],
+    "/e/follow/{enrolment}": ["/e/follow/khong-co"],  # the rest of them: test_enrolment_pages.py
+    "/e/site": ["/e/site"],
+    "/e/site/{site}": ["/e/site/{site}"],
+    "/enrolments": ["/enrolments"],
     "/enter/{secret}": ["!{enter}", "!/enter/khong-co"],
     "/h/{meeting}/{site}/{token}": ["!{hall}"],
     "/h/{meeting}/{site}/{token}/people/{person}": ["!{person}"],
@@ -53,6 +59,7 @@ PAGES = {
     "/schedule": ["/schedule"],
     "/schedule/list": ["/schedule/list", "/schedule/list?q=khong+co"],
     "/schedule/{meeting}": ["/schedule/{series}"],
+    "/second-factor": ["/second-factor"],
     "/sites": ["/sites", "/sites?q=khong+co"],
     "/sites/areas": ["/sites/areas"],
     "/sites/areas/{area}": ["/sites/areas/{area}"],
@@ -65,15 +72,19 @@ PAGES = {
     "/sites/{site}/devices": ["/sites/{site}/devices", "/sites/{long}/devices"],
     "/sites/{site}/edit": ["/sites/{long}/edit"],
     "/sites/{site}/remove": ["/sites/{site}/remove"],
+    "/units/{unit}": ["/units/{unit}"],
     "/urgent": ["/urgent"],
     "/urgent/{meeting}": ["/urgent/{urgent}"],
     "/users": ["/users"],
     "/users/new": ["/users/new"],
     "/users/{name}": ["/users/{user}"],
+    "/vouchers": ["/vouchers"],
+    "/work-orders": ["/work-orders"],
 }
 # Parts of the pages above, files, streams, and addresses that only lead on.
 NO_PAGES = {
     *("/chair/{meeting}/{token}/halls", "/chair/{meeting}/{token}/now", "/fragments/board"),
+    *("/e/follow/{enrolment}/part", "/enrol/v1/roots", "/enrolments/part", "/openid/start", "/openid/back"),
     *("/h/{meeting}/{site}/{token}/now", "/h/{meeting}/{site}/{token}/people", "/healthz", "/incidents/part"),
     *("/incidents/table.csv", "/incidents/{incident}/part", "/incidents/{incident}/files/{number}", "/live"),
     *("/meetings/{meeting}/halls", "/meetings/{meeting}/now", "/meetings/{meeting}/report.csv"),
@@ -97,6 +108,7 @@ class Prepared:
         contacts = [{"name": SCRIPT, "phone": "0905 123 456", "task": "kỹ thuật"}]
         at["long"] = office.add("sites", name=NAME, contacts=contacts)["id"]
         at["area"] = office.get("areas")[0]["id"]
+        at["unit"] = office.get(f"sites/{at['site']}")["unit"]["id"]
         at["user"] = office.add("users", name="h-lan", role="secretary", display_name=SCRIPT)["name"]
         at["enter"] = path(office.add("users/h-lan/link"))
         sites = [*office.sites[:3], at["long"]]

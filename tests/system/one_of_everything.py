@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from diemcau_wire.enrolment import status_bytes
 from diemcau_wire.messages import Presence, State
 from PIL import Image
 
+from tests.system.asking_unit import AskingUnit
 from tests.system.office import Office
 
 Values = dict[str, list[Any]]
@@ -23,6 +25,7 @@ def furnish(office: Office, number: int) -> Values:
     office.add("groups", id=f"nhom-{number}", name=f"Nhóm {number}", sites=[site])
     office.add("units", id=unit, site=site)
     office.add("users", name=f"lan-{number}", role="operator")
+    technician = office.add("users", name=f"tuan-{number}", role="technician", sites=[site])["name"]
     both: dict[str, Any] = {"main_site": centre, "sites": [centre, site], "duration_s": 3600}
     soon = office.add("meetings", title="Giao ban", starts_at="2026-03-02T08:30", **both)
     daily = office.add(
@@ -47,6 +50,11 @@ def furnish(office: Office, number: int) -> Values:
     closed = office.add("incidents", site=site, kind="no_sound", title="Không có tiếng")
     office.add(f"incidents/{closed['id']}/close", resolution="đã thay dây")
     office.http.post(f"/api/v1/incidents/{incident['id']}/files", files={"file": pdf})
+    box = AskingUnit(office.nobody)
+    box.ask()
+    request = box.answer.request if box.answer is not None else ""
+    voucher = office.add("vouchers", site=spare)
+    order = office.add("work-orders", site=site, what="replace", technician=technician)
     gone = f"cu-{number}"
     office.add("sites", id=gone, name="Điểm cũ")
     office.http.delete(f"/api/v1/sites/{gone}")
@@ -76,6 +84,10 @@ def furnish(office: Office, number: int) -> Values:
         "incident": [incident["id"], closed["id"]],
         "number": [1, 2],
         "user": [f"lan-{number}"],
+        "enrolment": [request],
+        "request_id": [request],
+        "voucher": [voucher["id"]],
+        "order": [order["id"]],
         # and what only bodies and queries say
         "name": [f"lan-{number}"],
         "id": [unbound],
@@ -98,6 +110,10 @@ def furnish(office: Office, number: int) -> Values:
         "version": [None],
         "args": [{}],
         "timeout_s": [0.2],
+        "technician": [technician],
+        "csr": [box.csr()],
+        "ssh_host_key": [None],
+        "signature": [box.sign(status_bytes(request, box.answer.nonce)) if box.answer is not None else ""],
     }
 
 
@@ -120,5 +136,13 @@ def sensible(known: Values) -> dict[str, tuple[Values, dict[str, Any]]]:
         ),
         "POST /api/v1/urgent/{meeting}/answers": ({"meeting": urgent}, {"site": site[0], "verb": "decline"}),
         "PUT /api/v1/incidents/{incident}/assignee": ({"incident": incident}, {"user": known["user"][0]}),
+        "POST /api/v1/work-orders": (
+            {},
+            {"site": site[0], "what": "replace", "technician": known["technician"][0]},
+        ),
+        "POST /enrol/v1/requests/{request_id}/status": (
+            {"request_id": known["request_id"]},
+            {"signature": known["signature"][0]},
+        ),
         "GET /api/v1/incidents/{incident}/files/{number}": ({"incident": incident, "number": [2]}, {}),
     }
