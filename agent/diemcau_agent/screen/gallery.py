@@ -219,6 +219,11 @@ VIEWS: dict[str, Line] = {
         "phone": _PHONE,
     },
     "meeting-phone-one": {"view": "meeting", "meeting": _meeting(*_ONE, speaker="main"), "phone": _PHONE},
+    "meeting-phone-speaking": {
+        "view": "meeting",
+        "meeting": _meeting(*_ONE, speaker="ea-mdroh", mic="open"),
+        "phone": _PHONE,
+    },
     "meeting-phone-long": {
         "view": "meeting",
         "meeting": {

@@ -115,10 +115,11 @@ def _card(page: Page, x: float, y: float, w: float, h: float, text: str, followi
 def _about(
     page: Page, words: Words, show: Show, meeting: Meeting, x: float, y: float, w: float, bottom: float
 ) -> None:
-    """The column: title and time from above, whom to call from below, between them the phone page's code."""
-    call = 128
-    code = LARGE + 46 if show.phone else 0
-    if invited(show):
+    """The column: title and time from above, whom to call from below, between them the phone page's code: who
+    speaks need not ask for the floor, and needs the room to be told so."""
+    call, speaks = 128, invited(show)
+    code = LARGE + 46 if show.phone and not speaks else 0
+    if speaks:
         said, colour = _to_speaker(words, show)
         y = page.write(said, x, y, w, 84, size=30, smallest=24, face=Face.BOLD, colour=colour)
         y += 12
