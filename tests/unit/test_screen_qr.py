@@ -19,7 +19,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [name for name, line in VIEWS.items() if "phone" in line])
+WITHOUT = {"meeting-phone-speaking"}  # who speaks need not ask for the floor
+
+
+@pytest.mark.parametrize("name", [n for n, line in VIEWS.items() if "phone" in line and n not in WITHOUT])
 def test_a_phone_three_metres_away_reads_the_code(pictures: Path, name: str) -> None:
     scale = MM_PER_PIXEL * PHONE_PIXELS_PER_MM
     with Image.open(pictures / f"{name}.png") as screen:
