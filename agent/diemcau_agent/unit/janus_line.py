@@ -10,18 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Coroutine, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
+
+from diemcau_wire.tunnel import pass_both_ways
 
 from diemcau_agent.ipc import listen
 
 log = logging.getLogger(__name__)
 
 CONNECT_S = 8.0
-_PIECE = 65_536
 
 
 class JanusLine:
@@ -67,7 +66,7 @@ class JanusLine:
                 far_reader, far = await asyncio.open_connection(
                     where.hostname or "", where.port or 443, ssl=self._tls(), ssl_handshake_timeout=CONNECT_S
                 )
-            await _either(_pass(reader, far), _pass(far_reader, writer))
+            await pass_both_ways((reader, writer), (far_reader, far))
         except (OSError, ValueError) as error:  # no line, no TLS, no time, or something else than a line
             log.warning("no line to Janus", extra={"error": str(error)[:300] or type(error).__name__})
         finally:
@@ -75,21 +74,3 @@ class JanusLine:
             for end in (writer, far):
                 if end is not None:
                     end.transport.abort()
-
-
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(_PIECE):
-            writer.write(data)
-            await writer.drain()
-
-
-async def _either(*works: Coroutine[Any, Any, None]) -> None:
-    """Both directions until one of them ends: half a line is none."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -17,14 +17,13 @@ import logging
 import signal
 import sqlite3
 import sys
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from diemcau_wire.logs import log_to_stderr
+from diemcau_wire.tunnel import pass_both_ways
 
 from ..config import StateDir
 from ..store.admitted import Admitted, admitted
@@ -36,7 +35,6 @@ log = logging.getLogger("diemcau_controller.porter")
 LOOK_S = 1.0
 _HEAD_S = 10.0
 _JANUS_S = 5.0
-_PIECE = 65_536
 
 
 @dataclass(eq=False, slots=True)
@@ -100,7 +98,7 @@ class Porter:
             self._lines.add(line)
             far_reader, far = await self._janus()
             far.write(passed_on(head))
-            await _either(_pass(reader, far), _pass(far_reader, writer))
+            await pass_both_ways((reader, writer), (far_reader, far))
         except Turned as turned:
             log.warning("turned away", extra={"status": turned.status, "why": str(turned)})
             writer.write(refusal(turned, json.dumps))
@@ -125,24 +123,6 @@ class Porter:
                 )
         except OSError:
             raise Turned(503, "the meeting server is starting: try again in some seconds") from None
-
-
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(_PIECE):
-            writer.write(data)
-            await writer.drain()
-
-
-async def _either(*works: Coroutine[Any, Any, None]) -> None:
-    """Both directions until one of them ends: half a line is none."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _main(state: StateDir) -> None:
