@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from diemcau_agent.ipc import MAX_LINE, Garbage, Line, connect, decode_line, encode_line
+from diemcau_wire.unix_socket import connect
+
+from diemcau_agent.ipc import MAX_LINE, Garbage, Line, decode_line, encode_line
 from diemcau_agent.unit.state_folder import StateFolder, StateFolderError
 
 _OUTCOMES = {True: "mended", False: "did not help", None: ""}

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 MAX_LINE = 64 * 1024
@@ -101,30 +99,6 @@ class Channel:
             return
 
 
-def listen(path: Path) -> socket.socket:
-    """A listening Unix socket at `path`, replacing what an earlier process left there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with _short(path) as name:
-        sock.bind(name)
-    path.chmod(0o600)
-    sock.listen(8)
-    return sock
-
-
-def connect(path: Path) -> socket.socket:
-    """A blocking connection to the socket at `path`. Raises OSError when nobody listens."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with _short(path) as name:
-            sock.connect(name)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
 def inherited() -> socket.socket:
     """The socket that the service manager (or the unit process) passed as descriptor 3: it listens, or is
     the connection itself (`Accept=yes`)."""
@@ -134,17 +108,3 @@ def inherited() -> socket.socket:
 def listens(sock: socket.socket) -> bool:
     """True when connections come out of it. Raises OSError when it is no socket."""
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) != 0
-
-
-class _short:
-    """A name for `path` that fits the 107 bytes of a Unix socket address, however deep it lies."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> str:
-        self._fd = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
-        return f"/proc/self/fd/{self._fd}/{self._path.name}"
-
-    def __exit__(self, *exc: object) -> None:
-        os.close(self._fd)

@@ -25,6 +25,7 @@ import uvicorn
 from diemcau_wire.logs import log_to_stderr
 from diemcau_wire.messages import Message
 from diemcau_wire.topics import Channel
+from diemcau_wire.unix_socket import listen
 from fastapi import FastAPI
 
 from .actions.add_user import ensure_local_token
@@ -95,7 +96,6 @@ from .services.rooms import Rooms
 from .services.supervise import every, supervise
 from .store.database import Database
 from .store.writer import Writer
-from .unix_socket import listening
 from .web import pages, report
 from .web.notice_text import message
 from .web.words import Words
@@ -281,7 +281,7 @@ async def serve(settings: Settings, state: StateDir) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.handle_exit, number, None)
         log.info("controller serves", extra={"url": settings.web_url})
-        await server.serve(sockets=[listening(state.web_socket)])
+        await server.serve(sockets=[listen(state.web_socket)])
 
 
 def main() -> int:

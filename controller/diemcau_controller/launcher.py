@@ -19,9 +19,9 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+from diemcau_wire import unix_socket
 from diemcau_wire.logs import log_to_stderr
 
-from . import unix_socket
 from .adapters.authority import Authority, AuthorityError
 from .certificate_watch import watch_certificates
 from .config import Settings, StateDir

@@ -11,6 +11,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from diemcau_wire.unix_socket import LONGEST
+
 from .adapters.authority import Authority
 from .adapters.janus_config import JanusMissing, write_janus_config
 from .adapters.mosquitto_config import MosquittoMissing, write_mosquitto_config
@@ -21,7 +23,6 @@ from .kept_secret import kept_secret
 from .ports import broker_addresses, guest_address, janus_ports, server_names, written
 from .store.admitted import admitted
 from .supervision import Program
-from .unix_socket import LONGEST
 
 NAMES = ("mosquitto", "janus", "porter", "controller", "nginx")
 """In the order they are started."""

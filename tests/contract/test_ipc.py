@@ -9,7 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from diemcau_agent.ipc import MAX_LINE, Channel, Garbage, Line, connect, decode_line, encode_line, listen
+from diemcau_agent.ipc import MAX_LINE, Channel, Garbage, Line, decode_line, encode_line
+from diemcau_wire.unix_socket import connect, listen
 
 VALID: list[Line] = [
     {"type": "snapshot", "id": "1", "path": "/x/Ảnh.png"},

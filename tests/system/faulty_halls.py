@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from diemcau_agent.ipc import connect, decode_line, encode_line
+from diemcau_agent.ipc import decode_line, encode_line
 from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.namespace import ADDRESS
 from diemcau_wire import encode
 from diemcau_wire.messages import DesiredConfig
+from diemcau_wire.unix_socket import connect
 
 from .janus_for_tests import Janus
 from .unit_side import CHILDREN, UnitProcess

@@ -7,9 +7,10 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from diemcau_agent.ipc import Garbage, Line, connect, decode_line, encode_line
+from diemcau_agent.ipc import Garbage, Line, decode_line, encode_line
 from diemcau_controller.demo.judge import Look, look, seen
 from diemcau_controller.demo.voices import RATE_HZ, Tone, Verdict, heard, read_raw, tone_level
+from diemcau_wire.unix_socket import connect
 
 WINDOW_S = 1.2  # of sound that is judged at once
 NOTHING_DB = -60.0

@@ -20,7 +20,8 @@ import numpy as np
 import psutil
 import zxingcpp
 from diemcau_agent.frames import FrameReader, Picture
-from diemcau_agent.ipc import connect, decode_line, encode_line, listen
+from diemcau_agent.ipc import decode_line, encode_line
+from diemcau_wire.unix_socket import connect, listen
 
 RATE_HZ = 48_000
 VIDEO = {"width": 640, "height": 360, "fps": 15, "bitrate_bps": 500_000}

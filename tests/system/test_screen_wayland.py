@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from diemcau_agent import ipc
+from diemcau_wire import unix_socket
 from PIL import Image
 
 BACKGROUND = (0x0B, 0x22, 0x39)
@@ -76,7 +77,7 @@ def shown(environ: dict[str, str], folder: Path) -> list[tuple[int, ...]]:
 def test_it_is_shown_and_leaves_no_black_when_it_is_killed(
     compositor: dict[str, str], tmp_path: Path
 ) -> None:
-    listening = ipc.listen(tmp_path / "screen.sock")
+    listening = unix_socket.listen(tmp_path / "screen.sock")
     screens = []
 
     def start() -> subprocess.Popen[bytes]:
@@ -98,7 +99,7 @@ def test_it_is_shown_and_leaves_no_black_when_it_is_killed(
         eventually(lambda: shown(compositor, tmp_path) == [BACKGROUND, BACKGROUND])
         start()
         eventually(lambda: shown(compositor, tmp_path)[1] == GROUND)
-        unit = ipc.connect(tmp_path / "screen.sock")
+        unit = unix_socket.connect(tmp_path / "screen.sock")
         for view in ("idle", "goodbye", "idle"):  # each comes to the front in a window of its own
             unit.sendall(ipc.encode_line({"type": "show", "view": view, "language": "vi"}))
             time.sleep(1)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from diemcau_agent.ipc import connect, encode_line
+from diemcau_agent.ipc import encode_line
 from diemcau_controller.adapters.authority import Authority
 from diemcau_wire import MAX_BYTES, Channel
+from diemcau_wire.unix_socket import connect
 
 from tests.system.unit_side import Broker, Coordinator, UnitProcess, now, until
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from diemcau_agent.ipc import connect, listen
 from diemcau_agent.unit import service
 from diemcau_agent.unit.service import Service
+from diemcau_wire.unix_socket import connect, listen
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ import segno
 import zxingcpp
 from diemcau_agent import ipc
 from diemcau_agent.frames import SIZE, FrameWriter
+from diemcau_wire import unix_socket
 from PIL import Image
 
 SHOW: dict[str, Any] = {
@@ -58,7 +59,7 @@ class Neighbour:
     """A process that talks to the screen."""
 
     def __init__(self, path: Path) -> None:
-        self.sock = ipc.connect(path)
+        self.sock = unix_socket.connect(path)
         self.sock.settimeout(10)
         self._lines = self.sock.makefile("rb")
 
@@ -166,7 +167,7 @@ class Screen:
 
 
 def start(path: Path, *arguments: str, driver: str = "dummy") -> Screen:
-    listening = ipc.listen(path)
+    listening = unix_socket.listen(path)
     fd = listening.fileno()
     command = [sys.executable, "-m", "diemcau_agent.screen", *arguments]
     environ = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}

@@ -12,6 +12,7 @@ from diemcau_agent.screen.connections import Connections
 from diemcau_agent.screen.hall_screen import HallScreen
 from diemcau_agent.screen.theme import FONTS
 from diemcau_agent.screen.window import Window, choose_driver, has_kms
+from diemcau_wire import unix_socket
 
 
 @pytest.mark.parametrize(
@@ -38,10 +39,10 @@ def test_a_card_is_what_can_be_opened(tmp_path: Path) -> None:
 
 def test_the_canvas_takes_the_size_of_the_display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    connections = Connections(ipc.listen(tmp_path / "screen.sock"))
+    connections = Connections(unix_socket.listen(tmp_path / "screen.sock"))
     screen = HallScreen(connections, Canvas(1280, 720), Window("dummy", 800, 600), Path(FONTS))
     screen.step()
-    client = ipc.connect(tmp_path / "screen.sock")
+    client = unix_socket.connect(tmp_path / "screen.sock")
     screen.step()
     ready = ipc.decode_line(client.makefile("rb").readline())
     assert (ready["width"], ready["height"]) == (800, 600)

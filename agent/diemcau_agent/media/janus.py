@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import websockets
+from diemcau_wire import unix_socket
 from websockets.asyncio.client import ClientConnection, connect
-
-from diemcau_agent import ipc
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +181,7 @@ class Janus:
 
 def _ask_for(line: str, url: str) -> socket.socket:
     """A connection by which `url` is reached, at the other end of which TLS is spoken."""
-    sock = ipc.connect(Path(line))
+    sock = unix_socket.connect(Path(line))
     try:
         sock.sendall(f"{url}\n".encode())
         sock.setblocking(False)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import av
 import numpy as np
+from diemcau_wire.unix_socket import connect
 
 from diemcau_agent.frames import MAX_PIXELS, FrameWriter
-from diemcau_agent.ipc import connect, encode_line
+from diemcau_agent.ipc import encode_line
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from diemcau_agent.ipc import LISTEN_FD, Channel, connect, listen
+from diemcau_wire.unix_socket import connect, listen
+
+from diemcau_agent.ipc import LISTEN_FD, Channel
 from diemcau_agent.lifetime import PARENT
 
 

@@ -12,7 +12,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from diemcau_agent.ipc import MAX_LINE, Channel, Garbage, Line, listen
+from diemcau_wire.unix_socket import listen
+
+from diemcau_agent.ipc import MAX_LINE, Channel, Garbage, Line
 
 from .lines import text
 from .screen_process import ScreenProcess

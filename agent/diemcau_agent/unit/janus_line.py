@@ -15,8 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from diemcau_wire.tunnel import pass_both_ways
-
-from diemcau_agent.ipc import listen
+from diemcau_wire.unix_socket import listen
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from diemcau_agent.ipc import Channel, Line, connect
+from diemcau_wire.unix_socket import connect
+
+from diemcau_agent.ipc import Channel, Line
 
 log = logging.getLogger(__name__)
 

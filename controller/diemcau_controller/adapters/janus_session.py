@@ -9,11 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from diemcau_wire import unix_socket
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
-
-from .. import unix_socket
 
 _ANSWER_S = 10.0
 _KEEPALIVE_S = 5.0

@@ -24,10 +24,10 @@ from pathlib import Path
 
 from diemcau_wire.logs import log_to_stderr
 from diemcau_wire.tunnel import pass_both_ways
+from diemcau_wire.unix_socket import connect, listen
 
 from ..config import StateDir
 from ..store.admitted import Admitted, admitted
-from ..unix_socket import connect, listening
 from .head import END, MAX_HEAD, Guest, Turned, let_in, passed_on, read_head, refusal
 
 log = logging.getLogger("diemcau_controller.porter")
@@ -57,7 +57,7 @@ class Porter:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set."""
         server = await asyncio.start_unix_server(
-            self._serve, sock=listening(self._state.porter_socket), limit=MAX_HEAD
+            self._serve, sock=listen(self._state.porter_socket), limit=MAX_HEAD
         )
         looking = asyncio.create_task(self._look(), name="look")
         try:

@@ -1,4 +1,4 @@
-"""Unix sockets of the services side by side: their names fit however deep the state folder lies."""
+"""Unix sockets between processes of one machine: their names fit however deep a state folder lies."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LONGEST = 107  # bytes of a name in a Unix socket address
+_WAITING = 1024
 
 
-def listening(path: Path) -> socket.socket:
+def listen(path: Path) -> socket.socket:
     """A listening socket at `path` for this user only, in place of what an earlier process left there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with _short(path) as name:
         sock.bind(name)
     path.chmod(0o600)
-    sock.listen(1024)
+    sock.listen(_WAITING)
     return sock
 
 
 def connect(path: Path) -> socket.socket:
-    """A connection to the socket at `path`, not blocking from now on. Raises OSError when nobody listens."""
+    """A blocking connection to the socket at `path`. Raises OSError when nobody listens."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _short(path) as name:
@@ -31,7 +33,6 @@ def connect(path: Path) -> socket.socket:
     except OSError:
         sock.close()
         raise
-    sock.setblocking(False)
     return sock
 
 
