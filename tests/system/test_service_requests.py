@@ -133,3 +133,12 @@ def test_where_nobody_keeps_it_the_coordinators_word_counts(
     machine = Machine(tmp_path, clock_s=clock_s)
     assert machine.ask("diemcau-clock.service", "set-clock", text) == 0
     assert [line for line in machine.said if line.startswith("date -s")] == ([set_to] if set_to else [])
+
+
+def test_the_updater_has_unit_and_screen_started_again(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.requests = tmp_path / "run/diemcau/update-requests"
+    machine.requests.mkdir()
+    assert machine.ask("diemcau-restart.service", "restart", "") == 0
+    assert machine.said == ["systemctl restart diemcau-screen.service diemcau-unit.service"]
+    assert not (machine.requests / "restart").exists(), "asked once is done once"

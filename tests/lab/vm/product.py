@@ -57,7 +57,8 @@ def install(guest: Guest) -> None:
             tar.add(file, _NAMED.get(file.name) or f"{_WHERE[file.suffix]}/{file.name}")
     guest.run(f"rm -rf /{_SITE}/diemcau_* && tar -C / --no-same-owner -xf -", given=archive.getvalue())
     guest.run(
-        "ln -sf /opt/diemcau/bin/diemcau-agent /usr/local/bin/diemcau-agent && "
+        "ln -sfn . /opt/diemcau/current && "
+        "ln -sf /opt/diemcau/current/bin/diemcau-agent /usr/local/bin/diemcau-agent && "
         "systemd-sysusers && systemd-tmpfiles --create diemcau.conf && systemctl daemon-reload && "
         "udevadm control --reload",
         limit_s=600,
