@@ -5,29 +5,27 @@ import signal
 import pytest
 from diemcau_controller.namespace import inside
 
-# Whole meetings: they take long and mostly wait, so they run beside everything else (tools/run-tests.sh).
-MEETINGS = (
-    "test_bad_input_disk",
-    "test_box_to_unit",
+# Whole meetings, the longest first: what begins late holds up the end.
+FIRST = (
     "test_demo",
-    "test_enrolment",
-    "test_faults",
-    "test_garbage",
-    "test_media_",
-    "test_privacy",
-    "test_restore",
-    "test_room_from_outside",
-    "test_rtsp_passthrough",
-    "test_spare_unit",
-    "test_trials",
-    "test_unit_meeting",
-    "test_unit_whole",
+    "test_room_check",
     "test_urgent",
+    "test_widths",
+    "test_enrolment",
+    "test_faults_below",
+    "test_rtsp_passthrough",
+    "test_a_day",
+    "test_faults",
+    "test_board",
+    "test_room_from_outside",
+    "test_restore",
+    "test_healthy_halls",
+    "test_box_to_unit",
+    "test_unit_link",
+    "test_privacy",
+    "test_docs",
+    "test_floor",
 )
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--lane", choices=("meetings", "rest"), help="one half of the tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,14 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "namespace: sends media, so it needs a network of its own")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the half that was asked for."""
-    lane = config.getoption("--lane")
-    if lane is None:
-        return
-    chosen = [item for item in items if item.path.stem.startswith(MEETINGS) == (lane == "meetings")]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-    items[:] = chosen
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+    rank = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(FIRST)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

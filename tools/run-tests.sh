@@ -1,21 +1,12 @@
 #!/bin/sh
-# All tests: whole meetings, which mostly wait, and beside them the rest, each half in a network of its own.
-# With arguments those are pytest's, and one pytest runs.
+# All tests: one worker more than there are cores, for much is waiting, each in a network of its own and with
+# whole files. With arguments those are pytest's, and one pytest runs.
 set -u
-run() {
-    .venv/bin/python -m diemcau_controller.namespace .venv/bin/python -m pytest "$@"
-}
+apart="python -m diemcau_controller.namespace"
 if [ $# -gt 0 ]; then
-    run "$@"
-    exit
+    exec .venv/bin/$apart .venv/bin/python -m pytest "$@"
 fi
-said=$(mktemp)
-trap 'rm -f "$said"' EXIT
-trap 'exit 130' INT TERM
-run --lane rest --durations 15 >"$said" 2>&1 &
-rest=$!
-meetings_failed=0 rest_failed=0
-run --lane meetings --durations 15 || meetings_failed=$?
-wait "$rest" || rest_failed=$?
-cat "$said"
-[ "$meetings_failed" = 0 ] && [ "$rest_failed" = 0 ]
+temporary=$(mktemp -d /tmp/dcXXXX) # short: sockets lie below it, and their names may not be long
+.venv/bin/python -m pytest --dist loadfile --no-loadscope-reorder --durations 40 --basetemp "$temporary" \
+    --tx "$(($(nproc) + 1))*popen//python=.venv/bin/$apart .venv/bin/python" || exit
+rm -rf "$temporary"
