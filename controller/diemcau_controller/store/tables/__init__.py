@@ -21,6 +21,7 @@ from .meetings import (
 )
 from .people import AuditRow, LoginLink, User, UserSite, UserToken, WebSession
 from .reports import ROOM, VERDICT, Desired, EventRow, HealthRow, Newest, Stream
+from .rollouts import Freeze, Rollout, RolloutRun, RolloutTask, RolloutUnit, SiteRing
 from .second_factor import KeyChallenge, KeyShown, OpenidAccount, OpenidFlow, SecurityKey
 from .sites import Area, Binding, Group, GroupMember, Site, Unit
 
@@ -39,6 +40,7 @@ __all__ = [
     "Enrolment",
     "EventRow",
     "FaultDay",
+    "Freeze",
     "Group",
     "GroupMember",
     "Hand",
@@ -65,10 +67,15 @@ __all__ = [
     "OpenidFlow",
     "ReportNote",
     "ReportRow",
+    "Rollout",
+    "RolloutRun",
+    "RolloutTask",
+    "RolloutUnit",
     "ROOM",
     "SecurityKey",
     "Site",
     "SiteHour",
+    "SiteRing",
     "Stream",
     "Told",
     "TryAlarm",
