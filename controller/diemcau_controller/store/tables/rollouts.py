@@ -1,4 +1,4 @@
-"""The fleet's updates: rollouts, how each unit of one stands, the runs that carry it out, and days without."""
+"""The fleet's updates: rollouts, how each unit of one stands, the runs that carry it out, days without."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .base import Base
 
 
 class SiteRing(Base):
-    """The ring somebody put a site in; the others are chosen when a rollout starts (:mod:`...rules.rings`)."""
+    """The ring somebody put a site in; others are chosen when a rollout starts (:mod:`...rules.rings`)."""
 
     __tablename__ = "site_ring"
     site_id: Mapped[str] = mapped_column(ForeignKey("site.id"), primary_key=True)
@@ -19,7 +19,7 @@ class SiteRing(Base):
 
 
 class Freeze(Base):
-    """Days of the coordinator's calendar (`2026-03-12`), first and last included, on which nothing is flipped."""
+    """Days of the coordinator's calendar (`2026-03-12`), first and last included, without any flip."""
 
     __tablename__ = "freeze"
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -59,8 +59,8 @@ class RolloutUnit(Base):
 
     `since` is when it came to this state; `window_since` since when it could have been updated, had it been
     there and free (None: its ring is not open). Not tried before `again_at`. `wave` is the one it went with.
-    `kept_at` is when it said that it keeps the version, `proof` what showed that it works: `meeting`, `check`.
-    `faults` is what its room lacked before. `accepted`: it failed, and somebody went on nevertheless.
+    `kept_at` is when it said that it keeps the version, `proof` what showed that it works: `meeting` or
+    `check`. `faults` is what its room lacked before. `accepted`: it failed, and somebody went on nevertheless.
     `task` and `tail` are the last task of its newest run and what that said.
     """
 
@@ -113,4 +113,4 @@ class RolloutTask(Base):
     name: Mapped[str]
     outcome: Mapped[str]
     at: Mapped[datetime]
-    seconds: Mapped[float]
+    millis: Mapped[int]

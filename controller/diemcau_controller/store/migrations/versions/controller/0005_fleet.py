@@ -103,7 +103,7 @@ def _rollouts() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("at", sa.DateTime(), nullable=False),
-        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("millis", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["rollout_id"], ["rollout.id"]),
         sa.PrimaryKeyConstraint("rollout_id", "unit_id", "number"),
     )
