@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from diemcau_controller.adapters.proof import verified_by_ssh
 from diemcau_wire import Refused, enrolment
 from diemcau_wire.enrolment import (
     code_of,
@@ -18,6 +19,7 @@ from diemcau_wire.enrolment import (
     identity_bytes,
     in_threes,
     read_code,
+    ssh_proof_bytes,
     status_bytes,
     take,
     unit_id_of,
@@ -121,3 +123,18 @@ def test_what_is_signed_says_each_part_apart() -> None:
     assert identity_bytes(one) != identity_bytes(other)
     assert identity_bytes(request.model_copy(update={"signature": "BB=="})) == identity_bytes(request)
     assert status_bytes("e-1", "0a") != status_bytes("e-10", "a")
+
+
+def test_an_ssh_key_vouches_for_one_request_of_one_unit() -> None:
+    asked = take(enrolment.EnrolRequest, (HERE / "valid/EnrolRequest/blank-unit.json").read_bytes())
+    assert asked.ssh_host_key is not None and asked.ssh_proof is not None
+    assert verified_by_ssh(asked.ssh_host_key, asked.ssh_proof, ssh_proof_bytes(asked))
+    for other in (
+        {"csr": asked.csr + "\n"},
+        {"commitment": "0" * 64},
+        {"ssh_host_key": asked.ssh_host_key + "x"},
+    ):
+        said = ssh_proof_bytes(asked.model_copy(update=other))
+        assert not verified_by_ssh(asked.ssh_host_key, asked.ssh_proof, said)
+    with pytest.raises(ValueError, match="not an SSH public key"):
+        verified_by_ssh("ssh-ed25519 AAAA", asked.ssh_proof, b"")

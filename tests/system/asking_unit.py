@@ -9,12 +9,13 @@ from typing import Any
 import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 from diemcau_wire.enrolment import (
     PATH,
     Challenge,
     EnrolAnswer,
+    EnrolRequest,
     EnrolStatus,
     IdentityAnswer,
     IdentityRequest,
@@ -23,12 +24,11 @@ from diemcau_wire.enrolment import (
     code_of,
     commitment_of,
     identity_bytes,
+    ssh_proof_bytes,
     status_bytes,
     take,
     unit_id_of,
 )
-
-SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMaX9yTJu9hYQZkWSLGcmAQdWtPxgTPZk8mHpoSH1ZCd"
 
 
 class AskingUnit:
@@ -37,6 +37,7 @@ class AskingUnit:
     def __init__(self, http: Any, name: str = "whatever") -> None:
         self.http, self.name = http, name
         self.become(ec.generate_private_key(ec.SECP256R1()))
+        self.ssh = ed25519.Ed25519PrivateKey.generate()
         self.nonce = secrets.token_hex(16)
         self.answer: EnrolAnswer | None = None
         self.held: str | None = None
@@ -71,8 +72,13 @@ class AskingUnit:
         answer: httpx.Response = self.http.post(f"{PATH}/{path}", json=body)
         return answer
 
+    @property
+    def ssh_host_key(self) -> str:
+        form = serialization.PublicFormat.OpenSSH
+        return self.ssh.public_key().public_bytes(serialization.Encoding.OpenSSH, form).decode()
+
     def request(self, **more: Any) -> httpx.Response:
-        """The request alone; takes the answer when there is one."""
+        """The request alone, its proof by the SSH key made last; takes the answer when there is one."""
         self.nonce = secrets.token_hex(16)
         body = {
             "csr": self.csr(),
@@ -80,10 +86,11 @@ class AskingUnit:
             "serial": "DC-2026-0117",
             "model": "N100",
             "version": "0.1.0",
-            "ssh_host_key": SSH_KEY,
-            **more,
+            "ssh_host_key": self.ssh_host_key,
         }
-        answer = self.post("requests", body)
+        signed = ssh_proof_bytes(EnrolRequest.model_validate(body))
+        body["ssh_proof"] = base64.b64encode(self.ssh.sign(signed)).decode()
+        answer = self.post("requests", body | more)
         if answer.status_code == 201:
             self.answer = take(EnrolAnswer, answer.content)
         return answer

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from diemcau_controller.adapters.authority import Authority, statements
-from diemcau_controller.adapters.proof import read_key, spki_of, verified
+from diemcau_controller.adapters.proof import read_key, spki_of, verified, verified_by_ssh
 from diemcau_wire.enrolment import (
     PATH,
     EnrolRequest,
@@ -26,6 +26,7 @@ from diemcau_wire.enrolment import (
     commitment_of,
     fingerprint_of,
     identity_bytes,
+    ssh_proof_bytes,
     status_bytes,
     take,
 )
@@ -180,6 +181,8 @@ class Peer:
 
     def _request(self, asked: EnrolRequest) -> Answer:
         key = read_key(asked.csr)
+        host, proof = asked.ssh_host_key, asked.ssh_proof
+        assert host and proof and verified_by_ssh(host, proof, ssh_proof_bytes(asked))
         for other in self.requests.values():
             if other.unit == key.unit and other.state == "waiting":
                 other.state = "over"

@@ -151,6 +151,10 @@ def test_bad_requests_of_units(office: Office, site: str) -> None:
     assert code_of_answer(unit.request(csr=damaged)) == "enrol.csr"
     assert unit.post("requests", {"csr": unit.csr()}).status_code == 422
     assert code_of_answer(unit.request(ssh_host_key="ssh-ed25519 AAAA")) == "enrol.csr"
+    assert code_of_answer(unit.request(ssh_host_key=other.ssh_host_key)) == "enrol.ssh_proof", "another's key"
+    assert code_of_answer(unit.request(commitment="0" * 64)) == "enrol.ssh_proof", "of another request"
+    assert code_of_answer(unit.request(csr=other.csr())) == "enrol.ssh_proof", "of another unit"
+    assert code_of_answer(unit.request(ssh_proof=None)) == "enrol.ssh_proof", "an older program"
     assert office.nobody.post(f"{PATH}/requests", content=b"\xff{").status_code == 422
     assert office.nobody.post(f"{PATH}/requests", content=b"x" * 70_000).status_code == 413
     assert unit.post("requests/e-nothing/reveal", {"nonce": "0" * 32}).status_code == 404

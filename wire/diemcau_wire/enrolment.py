@@ -6,7 +6,8 @@ Whoever stands between them has another key or other roots, and could not choose
 agree: his chance is 1 in 10^9 for each try, and tries are few. The code never travels to the unit.
 
 This module holds no cryptography but SHA-256: signatures are made over :func:`status_bytes` and
-:func:`identity_bytes` by whoever holds a key (ECDSA, P-256, SHA-256, DER, in base64), and checked there.
+:func:`identity_bytes` by whoever holds a key (ECDSA, P-256, SHA-256, DER, in base64), and checked there;
+over :func:`ssh_proof_bytes` by an SSH key (Ed25519, or ECDSA as above).
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class EnrolRequest(Part):
     """A unit asks to be admitted. `csr` is a PKCS#10 request for a P-256 key, signed with it: proof that the
     unit holds the key; whatever name it asks for is ignored. `commitment` is the SHA-256 of the unit's
     16-byte nonce. `serial` is what is printed on the box, or what its firmware says. `voucher` is what
-    stands under that name on a site's paper (docs/interfaces.md)."""
+    stands under that name on a site's paper (docs/interfaces.md). `ssh_proof` comes with `ssh_host_key`: by
+    that key, over :func:`ssh_proof_bytes`, or anybody could name the key of another machine as his."""
 
     v: Literal[1] = 1
     csr: Pem
@@ -75,6 +77,7 @@ class EnrolRequest(Part):
     model: Label = ""
     version: Token
     ssh_host_key: SshKey | None = None
+    ssh_proof: Signature | None = None
     voucher: Annotated[str, Field(max_length=200)] | None = None
     join_count: Rev = 0
 
@@ -253,6 +256,12 @@ def read_code(typed: str) -> str | None:
 def status_bytes(request: str, nonce_controller: str) -> bytes:
     """What a unit signs to ask how its request stands; the nonce is that of :class:`EnrolAnswer`."""
     return _joined(b"diemcau status 1", request, nonce_controller)
+
+
+def ssh_proof_bytes(request: EnrolRequest) -> bytes:
+    """What an SSH host key signs in an :class:`EnrolRequest`: that its holder holds the unit's key, too, and
+    asks this once."""
+    return _joined(b"diemcau ssh host 1", request.csr, request.commitment, request.ssh_host_key or "")
 
 
 def identity_bytes(request: IdentityRequest) -> bytes:

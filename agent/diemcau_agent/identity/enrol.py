@@ -30,6 +30,7 @@ from diemcau_wire.enrolment import (
     code_of,
     commitment_of,
     fingerprint_of,
+    ssh_proof_bytes,
     status_bytes,
 )
 
@@ -262,6 +263,8 @@ class Enrolment:
             voucher=voucher or None,
             join_count=joins.read(self._folder.joins),
         )
+        proof = keys.ssh_sign(ssh_proof_bytes(question))
+        question = question.model_copy(update={"ssh_proof": proof})
         answer = coordinator.post("/requests", question, EnrolAnswer)
         pending = Request(
             address=coordinator.address,

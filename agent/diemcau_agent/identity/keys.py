@@ -31,7 +31,7 @@ class Keys:
     """What this box proves itself with."""
 
     private: ec.EllipticCurvePrivateKey
-    ssh_public: str
+    ssh: ed25519.Ed25519PrivateKey | None
 
     @property
     def spki(self) -> bytes:
@@ -53,6 +53,18 @@ class Keys:
     def unit(self) -> str:
         """The id that follows from the key."""
         return unit_id_of(self.spki)
+
+    @property
+    def ssh_public(self) -> str | None:
+        """The line of the SSH host key; None where it was not read."""
+        if self.ssh is None:
+            return None
+        form = serialization.PublicFormat.OpenSSH
+        return self.ssh.public_key().public_bytes(serialization.Encoding.OpenSSH, form).decode()
+
+    def ssh_sign(self, data: bytes) -> str | None:
+        """Signed by the SSH host key, in base64; None where it was not read."""
+        return None if self.ssh is None else base64.b64encode(self.ssh.sign(data)).decode()
 
     def sign(self, data: bytes) -> str:
         """ECDSA over SHA-256, DER, in base64."""
@@ -79,14 +91,13 @@ def ensure(folder: StateFolder) -> Keys:
     if ssh is None:
         ssh = ed25519.Ed25519PrivateKey.generate()
         write_atomically(folder.ssh_key, _pem(ssh, serialization.PrivateFormat.OpenSSH), mode=0o600)
-    form = serialization.PublicFormat.OpenSSH
-    return Keys(private, ssh.public_key().public_bytes(serialization.Encoding.OpenSSH, form).decode())
+    return Keys(private, ssh)
 
 
 def read(folder: StateFolder) -> Keys | None:
     """This box's keys as far as they are there; None without one to prove oneself with."""
     private = _stored(folder.unit_key, _unit_key)
-    return None if private is None else Keys(private, "")
+    return None if private is None else Keys(private, None)
 
 
 def _unit_key(content: bytes) -> ec.EllipticCurvePrivateKey:

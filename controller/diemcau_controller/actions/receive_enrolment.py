@@ -14,14 +14,14 @@ from diemcau_wire.enrolment import (
     EnrolStatus,
     code_of,
     commitment_of,
+    ssh_proof_bytes,
     status_bytes,
 )
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ..adapters.authority import Authority
-from ..adapters.authority.ssh import read_public_key
-from ..adapters.proof import read_key, spki_of, verified
+from ..adapters.proof import read_key, spki_of, verified, verified_by_ssh
 from ..rules.enrolment import AT_ONCE, LIFE, OPEN_STATES, PER_SOURCE, State, Step
 from ..rules.refusals import Conflict, Forbidden, Invalid
 from ..store.tables import Enrolment, Site, Unit
@@ -40,18 +40,14 @@ POLL_S = 3.0
 async def receive_enrolment(controller: Controller, asked: EnrolRequest, source: str) -> EnrolAnswer:
     """Take a request. One of a unit that is bound continues where it was: it need only fetch its certificate.
 
-    Raises :class:`Invalid` for a request that its key did not sign, :class:`Conflict` for the key of a unit
+    Raises :class:`Invalid` for a request that its keys did not sign, :class:`Conflict` for the key of a unit
     that was replaced or revoked, `TooMany` when one address or all together ask too much.
     """
     try:
         key = await asyncio.to_thread(read_key, asked.csr)
     except ValueError as error:
         raise Invalid(f"csr: {error}: make the request anew", code="enrol.csr") from None
-    try:
-        if asked.ssh_host_key is not None:
-            read_public_key(asked.ssh_host_key)
-    except ValueError as error:
-        raise Invalid(f"ssh_host_key: {error}: make the request anew", code="enrol.csr") from None
+    await asyncio.to_thread(_need_own_ssh_key, asked)
     roots = await asyncio.to_thread(_roots, controller)
     now = controller.now()
     made = Enrolment(
@@ -156,6 +152,26 @@ def enrolment_status(controller: Controller, request: str, signature: str) -> En
             poll_s=POLL_S,
             expires_at=row.expires_at,
             now=now,
+        )
+
+
+def _need_own_ssh_key(asked: EnrolRequest) -> None:
+    """Refuse an SSH host key that the unit only names: it would be certified under the unit's name."""
+    if asked.ssh_host_key is None:
+        return
+    if asked.ssh_proof is None:
+        raise Invalid(
+            "ssh_host_key comes without ssh_proof: the program of the unit is too old, put a newer one on it",
+            code="enrol.ssh_proof",
+        )
+    try:
+        own = verified_by_ssh(asked.ssh_host_key, asked.ssh_proof, ssh_proof_bytes(asked))
+    except ValueError as error:
+        raise Invalid(f"ssh_host_key: {error}: make the request anew", code="enrol.csr") from None
+    if not own:
+        raise Invalid(
+            "ssh_proof: that SSH host key did not sign this request: make the request anew",
+            code="enrol.ssh_proof",
         )
 
 

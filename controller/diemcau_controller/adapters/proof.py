@@ -1,4 +1,4 @@
-"""Proofs of a unit's key: a signing request, and signatures by it (ECDSA, P-256, SHA-256)."""
+"""Proofs of a unit's keys: a signing request, and signatures by them (ECDSA, P-256, SHA-256; or Ed25519)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from .authority import certificates as made
+from .authority.ssh import read_public_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,20 @@ def verified(pem: str, signature: str, said: bytes) -> bool:
         made.read_public_key(pem).verify(
             base64.b64decode(signature, validate=True), said, ec.ECDSA(hashes.SHA256())
         )
+    except (InvalidSignature, ValueError, binascii.Error):
+        return False
+    return True
+
+
+def verified_by_ssh(public_key: str, signature: str, said: bytes) -> bool:
+    """True if the holder of this SSH key signed that. Raises ValueError for a line that is no public key."""
+    key = read_public_key(public_key)
+    try:
+        given = base64.b64decode(signature, validate=True)
+        if isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(given, said)
+        else:
+            key.verify(given, said, ec.ECDSA(hashes.SHA256()))
     except (InvalidSignature, ValueError, binascii.Error):
         return False
     return True
