@@ -20,6 +20,8 @@ from .meetings import (
     ReportRow,
 )
 from .people import AuditRow, LoginLink, User, UserSite, UserToken, WebSession
+from .reach import TunnelPort
+from .releases import OfferedRelease
 from .reports import ROOM, VERDICT, Desired, EventRow, HealthRow, Newest, Stream
 from .rollouts import Freeze, Rollout, RolloutRun, RolloutTask, RolloutUnit, SiteRing
 from .second_factor import KeyChallenge, KeyShown, OpenidAccount, OpenidFlow, SecurityKey
@@ -63,6 +65,7 @@ __all__ = [
     "Newest",
     "Notice",
     "Occurrence",
+    "OfferedRelease",
     "OpenidAccount",
     "OpenidFlow",
     "ReportNote",
@@ -79,6 +82,7 @@ __all__ = [
     "Stream",
     "Told",
     "TryAlarm",
+    "TunnelPort",
     "Unit",
     "User",
     "UserSite",

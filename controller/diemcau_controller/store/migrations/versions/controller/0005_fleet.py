@@ -13,6 +13,8 @@ depends_on = None
 
 def upgrade() -> None:
     _rollouts()
+    _reach()
+    _releases()
 
 
 def _rollouts() -> None:
@@ -106,4 +108,29 @@ def _rollouts() -> None:
         sa.Column("millis", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["rollout_id"], ["rollout.id"]),
         sa.PrimaryKeyConstraint("rollout_id", "unit_id", "number"),
+    )
+
+
+def _releases() -> None:
+    op.create_table(
+        "release",
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("offered_by", sa.String(), nullable=False),
+        sa.Column("offered_at", sa.DateTime(), nullable=False),
+        sa.Column("withdrawn_by", sa.String(), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("version"),
+    )
+
+
+def _reach() -> None:
+    op.create_table(
+        "tunnel_port",
+        sa.Column("unit_id", sa.String(), nullable=False),
+        sa.Column("port", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"]),
+        sa.PrimaryKeyConstraint("unit_id"),
+        sa.UniqueConstraint("port"),
     )
