@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,8 @@ import av
 import numpy as np
 import pytest
 from diemcau_agent.checks import CHECKS, FAULTS, judge, parts_of, seen_gone
+from diemcau_agent.checks.load import STARVED
+from diemcau_agent.media.measure.load import Lateness
 from diemcau_agent.media.measure.looking import Looking
 from diemcau_agent.remedies import REMEDIES
 from diemcau_wire.messages import DesiredConfig
@@ -49,6 +53,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
     "heat": {"celsius": 55.0},
     "power": {"undervoltage": False},
     "clock": {"trusted": True, "offset_s": -0.3},
+    "load": {"lost": 0.02},
 }
 BROKEN: dict[str, dict[str, dict[str, Any]]] = {
     "camera_missing": {"camera": {"why": "missing", "text": "usb-cam is not plugged in"}},
@@ -84,6 +89,7 @@ BROKEN: dict[str, dict[str, dict[str, Any]]] = {
     "clock_wrong": {"clock": {"trusted": False, "offset_s": -3600.0}},
     "media_hung": {"media": {"hung": True, "text": "silent for 8 s"}},
     "check_incomplete": {"media": {"cut": True}},
+    "unit_overloaded": {"camera": {"fps": 2.0}, "load": {"lost": 0.6}},
 }
 
 
@@ -115,6 +121,42 @@ def test_every_fault_is_named_and_a_healthy_hall_has_none() -> None:
 def test_a_loudspeaker_is_mended_when_it_was_heard(tone: dict[str, Any], *, gone: bool) -> None:
     assert seen_gone("sound_not_heard", {"tone": tone}) is gone
     assert seen_gone("camera_black", {"tone": tone})
+
+
+@pytest.mark.parametrize(
+    ("room", "named"),
+    [
+        ({"camera": {"fps": 2.0}}, ["unit_overloaded"]),
+        ({"line": {"rtt_ms": 3000.0}}, ["unit_overloaded"]),
+        ({"room": {"pictures_back": 0}}, ["unit_overloaded"]),
+        ({"room": {"why": "slow"}, "camera": {"fps": 2.0}}, ["unit_overloaded"]),
+        ({"room": {"why": "lost", "joined": None}}, ["janus_unreachable"]),
+        ({"camera": {"why": "missing"}, "line": {"linked": False}}, ["line_down", "camera_missing"]),
+        ({"media": {"cut": True}}, ["check_incomplete", "unit_overloaded"]),
+        ({}, []),
+    ],
+)
+def test_a_unit_that_was_too_busy_to_look_blames_nobody_else(room: Any, named: list[str]) -> None:
+    assert found(measured(**room, load={"lost": 0.45})) == named
+    assert "unit_overloaded" not in found(measured(**room)), "a unit that had time"
+
+
+def test_what_a_busy_unit_does_not_see_is_not_mended() -> None:
+    assert not seen_gone("camera_slow", measured(load={"lost": 0.45}))
+    assert seen_gone("camera_slow", measured()) and seen_gone("camera_busy", measured(load={"lost": 0.45}))
+
+
+def test_timers_that_fire_late_are_lost_time() -> None:
+    async def share(busy_s: float) -> float:
+        lateness = Lateness()
+        watching = asyncio.create_task(lateness.watch())
+        for _ in range(4):
+            await asyncio.sleep(0.01)
+            time.sleep(busy_s)  # noqa: ASYNC251 - somebody else has the processor
+        watching.cancel()
+        return lateness.share
+
+    assert asyncio.run(share(0.3)) > STARVED
 
 
 def test_a_microphone_turned_down_until_nothing_is_left_is_turned_down() -> None:

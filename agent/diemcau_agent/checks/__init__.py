@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from diemcau_wire.messages import DesiredConfig
 
-from . import camera, line, machine, media, microphone, room, screen, sound, television
+from . import camera, line, load, machine, media, microphone, room, screen, sound, television
 from .fault import Call, Check, Fault, Finding, Measured, Weight
 from .values import flag, part
 
@@ -23,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     machine.DISK,
     machine.POWER,
     machine.HEAT,
+    load.CHECK,
 )
 
 FAULTS: dict[str, Fault] = {fault.what: fault for check in CHECKS for fault in check.faults}
@@ -31,13 +32,18 @@ FAULTS: dict[str, Fault] = {fault.what: fault for check in CHECKS for fault in c
 
 def judge(measured: Measured, settings: DesiredConfig) -> list[Finding]:
     """What is wrong with a room that was measured, each fault once. Takes anything for measured values."""
-    found = [finding for check in CHECKS for finding in check.judge(measured, settings)]
+    found = [
+        load.own_doing(finding, measured) for check in CHECKS for finding in check.judge(measured, settings)
+    ]
     return list({finding.what: finding for finding in reversed(found)}.values())[::-1]
 
 
 def seen_gone(what: str, measured: Measured) -> bool:
     """Whether these values could have shown the fault `what` and do not. A tone that was not played, because
-    somebody moved, or whose recording has gaps, tells nothing of a loudspeaker nobody heard."""
+    somebody moved, or whose recording has gaps, tells nothing of a loudspeaker nobody heard; a unit too busy
+    to look tells nothing of what was slow."""
+    if what in load.DOUBTED and load.starved(measured):
+        return False
     return what != "sound_not_heard" or flag(part(measured, "tone") or {}, "heard") is True
 
 

@@ -2,7 +2,7 @@
 judged.
 
 Each part is told as soon as it is known, so that one that hangs keeps nothing else back; while the process
-lives it says every second what it is at.
+lives it says every second what it is at, and how much of the time its own timers lost.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from diemcau_agent.ipc import Line
 
 from .measure.camera import camera
+from .measure.load import Lateness
 from .measure.room import room
 from .measure.sound import sound
 from .orders import Check
@@ -48,16 +49,23 @@ async def check(order: Check, tell: Callable[[Line], None]) -> Line:
         if "room" in order.parts:
             done("room", await room(order))
 
+    lateness = Lateness()
+
     async def live() -> None:
         while True:
-            tell({"type": "checking", "parts": list(left)})
+            tell({"type": "checking", "parts": list(left), "lost": lateness.share})
             await asyncio.sleep(ALIVE_S)
 
-    living = asyncio.create_task(live(), name="alive")
+    living = [
+        asyncio.create_task(lateness.watch(), name="lateness"),
+        asyncio.create_task(live(), name="alive"),
+    ]
     try:
         async with asyncio.TaskGroup() as parts:
             parts.create_task(devices(), name="devices")
             parts.create_task(way_in(), name="room")
     finally:
-        living.cancel()
+        for task in living:
+            task.cancel()
+    tell({"type": "checking", "parts": [], "lost": lateness.share})
     return {"type": "checked", "measured": measured}

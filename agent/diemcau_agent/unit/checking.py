@@ -170,6 +170,7 @@ class RoomCheck:
         if line["type"] != "checking":
             self._heard(line)
             return
+        self._measured["load"] = {"lost": line.get("lost")}
         parts = line.get("parts")
         self._says(_SUBJECTS.get(str(parts[0]), "") if isinstance(parts, list) and parts else "")
 
