@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 from diemcau_agent.identity import boot_file
-from diemcau_controller.store.tables import Certificate, Enrolment, Occurrence, Site, Unit
+from diemcau_controller.actions.meeting_links import is_halls
+from diemcau_controller.store.tables import Certificate, Cut, Enrolment, Occurrence, Site, Unit
 from diemcau_wire.enrolment import PATH, EnrolState, Verdict, fingerprint_of
 from diemcau_wire.messages import DesiredSchedule
 from sqlalchemy import select
@@ -105,6 +107,9 @@ def test_a_replacement_takes_everything_from_the_unit_before(office: Office, sit
     with office.database.read() as session:
         pins = {row.id: row.pin for row in session.scalars(mine)}
         check_pin = session.get_one(Site, site).check_pin
+    told_old = [one for one in office.post.take(DesiredSchedule) if one.unit == old.unit][-1]
+    phone = told_old.meetings[0].phone
+    assert phone is not None and _is_link(office, told_old.meetings[0].id, site, phone)
     office.post.letters.clear()
 
     spare = AskingUnit(office.nobody)
@@ -126,11 +131,23 @@ def test_a_replacement_takes_everything_from_the_unit_before(office: Office, sit
     assert schedules[old.unit].meetings == []
     told = {one.join.pin for one in schedules[UNIT].meetings if one.join is not None}
     assert told == new_pins, "the others know the new PIN at once"
+    (mine_now,) = schedules[spare.unit].meetings
+    assert mine_now.phone is not None and _is_link(office, mine_now.id, site, mine_now.phone)
+    assert not _is_link(office, mine_now.id, site, phone), (
+        "nor does the address the old one showed open anything"
+    )
 
     assert old.identity().verdict is Verdict.REPLACED and old.identity().certificate is None
     back = old.request()
     assert back.status_code == 409 and code_of_answer(back) == "enrol.replaced"
     assert office.refused(409, "units", id=old.unit, site=site).startswith(f"unit {old.unit} was replaced")
+
+
+def _is_link(office: Office, occurrence: str, site: str, address: str) -> bool:
+    """Does this address open the hall's phone page?"""
+    with office.database.read() as session:
+        row = session.get_one(Occurrence, occurrence)
+        return is_halls(session, row, site, address.rpartition("/")[2])
 
 
 def test_a_meeting_that_runs_gets_another_pin_too(office: Office, site: str) -> None:
@@ -234,6 +251,28 @@ def test_one_address_cannot_ask_for_ever(office: Office) -> None:
     assert AskingUnit(office.nobody).request().status_code == 201
 
 
+def _is_revoked_host(office: Office, unit: AskingUnit) -> bool:
+    """Is its SSH host key on the list of those revoked?"""
+    krl = office.state.authority / "ssh/revoked_hosts"
+    return base64.b64decode(unit.ssh_host_key.split()[1]) in krl.read_bytes()
+
+
+def test_a_unit_of_a_removed_site_hears_that_its_service_has_ended(office: Office, site: str) -> None:
+    unit = AskingUnit(office.nobody)
+    assert approve(office, unit.ask(), site).is_success
+    serial = _serial(unit.identity().certificate)
+    assert office.http.delete(f"/api/v1/sites/{site}").is_success
+    answer = unit.identity()
+    assert (answer.verdict, answer.certificate) == (Verdict.REVOKED, None), "not unknown: it wipes itself"
+    with office.database.read() as session:
+        assert session.get_one(Certificate, serial).revoked_at is not None
+        assert session.get_one(Cut, unit.unit).wanted_at is not None
+    assert _is_revoked_host(office, unit)
+    office.add(f"sites/{site}/restore")
+    spare = AskingUnit(office.nobody)
+    assert approve(office, spare.ask(), site).is_success, "as after a revocation, with a new key"
+
+
 def test_revoked(office: Office, site: str) -> None:
     unit = AskingUnit(office.nobody)
     assert approve(office, unit.ask(), site).is_success
@@ -242,8 +281,7 @@ def test_revoked(office: Office, site: str) -> None:
     assert answer.status_code == 204
     assert unit.identity().verdict is Verdict.REVOKED
     assert code_of_answer(unit.request()) == "enrol.revoked"
-    krl = office.state.authority / "ssh/revoked_hosts"
-    assert krl.stat().st_size > 60, "its SSH host key is on the list of those revoked"
+    assert _is_revoked_host(office, unit)
     with office.database.read() as session:
         assert session.get_one(Site, site).unit is None
 

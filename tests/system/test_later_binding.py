@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from diemcau_controller.actions.backup import make_backup
 from diemcau_controller.actions.restore import restore
 from diemcau_controller.adapters.age import new_key
@@ -68,6 +70,21 @@ def test_confirmed_it_serves_its_site(spare_and_restored: tuple[AskingUnit, Rest
     assert office.get(f"sites/{SITE}")["unit"]["id"] == spare.unit
     assert office.get("later-bindings") == []
     assert office.get(f"units/{UNIT}")["site"] is None
+
+
+def test_the_front_door_tells_of_it_too(spare_and_restored: tuple[AskingUnit, Restored]) -> None:
+    spare, office = spare_and_restored
+    leaf = x509.load_pem_x509_certificate((spare.held or "").encode())
+    shown = {
+        "X-Client-Verify": "SUCCESS",
+        "X-Client-Subject": leaf.subject.rfc4514_string({NameOID.SERIAL_NUMBER: "serialNumber"}),
+        "X-Client-Serial": f"{leaf.serial_number:X}",
+    }
+    for _ in range(2):
+        assert office.nobody.get("/healthz", headers=shown).status_code == 403
+    (later,) = office.get("later-bindings")
+    assert (later["unit"], later["site"], later["epoch"]) == (spare.unit, SITE, 2)
+    assert office.get("audit?action=unit.later")["total"] == 1
 
 
 def test_the_page_asks_the_office(spare_and_restored: tuple[AskingUnit, Restored]) -> None:

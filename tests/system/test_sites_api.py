@@ -144,6 +144,7 @@ def test_a_removed_site_is_out_of_everything_and_comes_back(office: Office) -> N
     assert office.get("groups/cum")["sites"] == ["huyen"]
     office.refused(404, "sites/ea-kiet", method="GET")
     office.refused(404, "sites/ea-kiet", method="DELETE")
+    assert "was revoked" in office.refused(409, "units", id=UNIT, site="huyen"), "its key has ended"
     assert "was removed: restore it" in office.refused(409, "sites", id="ea-kiet", name="X")
     office.refused(404, "units", id=UNIT, site="ea-kiet")
     assert office.add("sites", name="B")["id"] == "b"
@@ -152,7 +153,7 @@ def test_a_removed_site_is_out_of_everything_and_comes_back(office: Office) -> N
     assert office.get(f"meetings/{weekly}")["sites"] == ["huyen", "ea-kiet"]
     assert office.get("groups/cum")["sites"] == ["ea-kiet", "huyen"]
     assert office.get("sites/ea-kiet")["unit"] is None
-    office.add("units", id=UNIT, site="ea-kiet")
+    office.add("units", id="u00000000beef", site="ea-kiet")
     office.refused(404, "sites/ea-kiet/restore")
     assert history(office, "site:ea-kiet")[-3:] == ["site.remove", "site.restore", "unit.bind"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from diemcau_controller.actions.ingest import Taken, ingest
-from diemcau_controller.actions.meeting_links import Purpose, verify
+from diemcau_controller.actions.meeting_links import is_chairs, is_halls
 from diemcau_controller.actions.send_command import take_ack
 from diemcau_controller.store.tables import AuditRow, Occurrence
 from diemcau_wire.messages import (
@@ -82,9 +82,9 @@ def test_every_hall_has_an_address_of_its_own(office: Office) -> None:
     token = str(shown).rsplit("/", 1)[1]
     with office.database.read() as session:
         row = session.get_one(Occurrence, occurrence)
-        assert verify(Purpose.HALL, row, token, "ea-kiet")
-        assert not verify(Purpose.HALL, row, token, "ea-tar")
-        assert not verify(Purpose.CHAIR, row, token)
+        assert is_halls(session, row, "ea-kiet", token)
+        assert not is_halls(session, row, "ea-tar", token)
+        assert not is_chairs(row, token)
 
 
 def test_other_meetings_are_told_and_do_not_stop_it(office: Office) -> None:

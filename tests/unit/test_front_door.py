@@ -71,7 +71,9 @@ def test_whatever_is_no_ticket_is_none(text: str) -> None:
 def test_a_certificate_is_what_nginx_has_checked() -> None:
     assert shown(CERTIFICATE) == Shown(UNIT, "a1b")
     full = {**CERTIFICATE, "x-client-subject": f"serialNumber=3,O=tra-nam,CN={UNIT}"}
-    assert shown(full) == Shown(UNIT, "a1b")
+    assert shown(full) == Shown(UNIT, "a1b", "tra-nam", 3)
+    no_number = {**CERTIFICATE, "x-client-subject": f"serialNumber=x3,O=tra-nam,CN={UNIT}"}
+    assert shown(no_number) == Shown(UNIT, "a1b", "tra-nam", 0)
     for wrong in (
         {"x-client-verify": "NONE"},
         {"x-client-verify": "FAILED:certificate has expired"},

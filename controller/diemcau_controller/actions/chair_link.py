@@ -11,7 +11,7 @@ from .audit import record
 from .change_floor import need_here
 from .controller import Controller
 from .find_occurrence import find_occurrence
-from .meeting_links import Purpose, sign, verify
+from .meeting_links import chair_token, is_chairs
 from .scope import need_main_site
 
 
@@ -19,8 +19,7 @@ def chair_link(controller: Controller, occurrence: Occurrence) -> str | None:
     """The address of the chair's page of an occurrence; None when no link was made yet."""
     if occurrence.chair_link == 0:
         return None
-    token = sign(Purpose.CHAIR, occurrence)
-    return f"{controller.settings.web_url}/chair/{occurrence.id}/{token}"
+    return f"{controller.settings.web_url}/chair/{occurrence.id}/{chair_token(occurrence)}"
 
 
 async def renew_chair_link(controller: Controller, who: Actor, occurrence_id: str) -> Occurrence:
@@ -49,7 +48,7 @@ def chair_of(controller: Controller, session: Session, occurrence_id: str, token
     Raises :class:`NotFound` for an address that is none or no longer; the time is for the caller to look at.
     """
     occurrence = session.get(Occurrence, occurrence_id)
-    if occurrence is None or not verify(Purpose.CHAIR, occurrence, token):
+    if occurrence is None or not is_chairs(occurrence, token):
         raise NotFound(
             "this link is not valid any more: ask the secretary for the new one", code="links.unknown"
         )

@@ -125,15 +125,16 @@ def _load(row: Desired) -> Message:
 class _Entry:
     """An occurrence as it is told to every hall: made once, for a fleet of thousands.
 
-    `phone` gives the address of a hall's own page about it. It has one when it is held here and near: each
-    hall's is another, and thousands of them for a month ahead are what announcing would take longest with.
+    `phone` gives the address of a hall's own page about it, by site and unit. It has one when it is held here
+    and near: each hall's is another, and thousands of them for a month ahead are what announcing would take
+    longest with.
     """
 
     starts_at: datetime
     message: OccurrenceMessage
     document: Json
     size: int
-    phone: Callable[[str], str] | None
+    phone: Callable[[str, str], str] | None
 
     @classmethod
     def of(cls, row: Occurrence, message: OccurrenceMessage, settings: Settings, now: datetime) -> _Entry:
@@ -142,11 +143,11 @@ class _Entry:
         phone = hall_addresses(settings, row) if near else None
         return cls(row.starts_at, message, document, len(message.model_dump_json().encode()) + 1, phone)
 
-    def at(self, site: str) -> tuple[OccurrenceMessage, Json]:
-        """As the hall of `site` is told, to send and to store."""
+    def at(self, unit: Unit) -> tuple[OccurrenceMessage, Json]:
+        """As this unit is told for its hall, to send and to store."""
         if self.phone is None:
             return self.message, self.document
-        phone = self.phone(site)
+        phone = self.phone(unit.site_id or "", unit.id)
         return self.message.model_copy(update={"phone": phone}), {**self.document, "phone": phone}
 
 
@@ -166,7 +167,7 @@ def _schedule(unit: Unit, entries: list[_Entry], now: datetime) -> _Schedule:
     room = MAX_BYTES - _ROOM_FOR_GROWTH - len(encode(message))
     fitting: list[tuple[OccurrenceMessage, Json]] = []
     for entry in entries[:500]:
-        told = entry.at(unit.site_id or "")
+        told = entry.at(unit)
         room -= entry.size + len(told[0].phone or "")
         if room < 0:
             message = message.model_copy(update={"until": entry.starts_at})

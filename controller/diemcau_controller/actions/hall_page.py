@@ -16,7 +16,7 @@ from ..store.tables import Attendee, Hand, Heard, Incident, Occurrence
 from .attendees import attendee_rows
 from .controller import Controller
 from .fleet import Fleet
-from .meeting_links import Purpose, verify
+from .meeting_links import is_halls
 from .meeting_now import HallNow, MeetingNow, meeting_now
 from .urgent_now import declined_sites
 from .waiting_hands import waiting_hand
@@ -65,7 +65,7 @@ def hall_actor(
     occurrence = session.get(Occurrence, occurrence_id)
     if (
         occurrence is None
-        or not verify(Purpose.HALL, occurrence, token, site)
+        or not is_halls(session, occurrence, site, token)
         or site not in occurrence.meeting.site_ids
     ):
         raise NotFound("there is no such page: scan the code on the hall's screen again", code="hall.unknown")

@@ -7,12 +7,12 @@ proves a binding that was revoked since, so nothing is taken over unasked.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ..adapters.authority import IssuedCertificate
 from ..rules.actor import SYSTEM, Actor
 from ..rules.incidents import Kind
 from ..rules.refusals import Conflict, NotFound
@@ -35,21 +35,39 @@ _STORY = {
 }
 
 
-def note_later_binding(session: Session, held: IssuedCertificate, language: str, now: datetime) -> bool:
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a certificate of our authority, whose key was proven, says of its unit's binding."""
+
+    unit: str
+    serial: str
+    site: str
+    epoch: int
+
+
+def later_binding_noted(session: Session, claim: Claim) -> bool | None:
+    """None when the claim proves a binding made after the backup that is not written down yet; else whether
+    it waits for a decision. It does not when nothing was restored, for a certificate that is known, and for a
+    binding that the database knows or has seen replaced."""
+    restored = session.get_one(Installation, 1).restored_at
+    if restored is None or session.get(Certificate, claim.serial) is not None:
+        return False
+    site = session.get(Site, claim.site)
+    if claim.epoch <= (site.epoch if site is not None else 0):
+        return False
+    row = session.get(LaterBinding, claim.unit)
+    return row.verdict is None if row is not None and row.epoch >= claim.epoch else None
+
+
+def note_later_binding(session: Session, held: Claim, language: str, now: datetime) -> bool:
     """True when a certificate of ours proves a binding made after the backup; it then waits for a decision.
 
-    The first time it is written down, with an incident at the site. False when nothing was restored, for a
-    certificate that is known, and for a binding that the database knows or has seen replaced.
+    The first time it is written down, with an incident at the site.
     """
-    restored = session.get_one(Installation, 1).restored_at
-    if restored is None or held.site is None or session.get(Certificate, held.serial) is not None:
-        return False
-    site = session.get(Site, held.site)
-    if held.epoch <= (site.epoch if site is not None else 0):
-        return False
-    row = session.get(LaterBinding, held.unit)
-    if row is not None and row.epoch >= held.epoch:
-        return row.verdict is None
+    noted = later_binding_noted(session, held)
+    if noted is not None:
+        return noted
+    site, row = session.get(Site, held.site), session.get(LaterBinding, held.unit)
     if row is None:
         row = LaterBinding(unit_id=held.unit)
         session.add(row)

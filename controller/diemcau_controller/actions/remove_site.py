@@ -1,7 +1,8 @@
 """Take a site out of service, and undo it.
 
 The row stays, because meetings that were held name it. A removed site leaves every meeting to come at once;
-one that runs it attends to the end, and only then its unit serves nothing any more.
+one that runs it attends to the end, and only then its unit is ended like one that was revoked: a box that
+nobody counts any more must not stay a key to the office. It hears so, wipes itself and can be enrolled anew.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..store.tables import AuditRow, Group, GroupMember, Invitation, Meeting, Oc
 from .audit import Known, record
 from .controller import Controller, Letter
 from .desired import renew_schedule
+from .end_unit import end_unit, ended
 from .plan_of import plan_of
 from .scope import site_for
 
@@ -29,10 +31,12 @@ REPORT_WAIT = timedelta(minutes=5)  # so long after its end a meeting that gets 
 
 @dataclass(slots=True)
 class Removal:
-    """Ids of meetings: those the site has left, and those it attends until they end."""
+    """Ids of meetings: those the site has left, and those it attends until they end. `ended` is its unit,
+    once that serves nothing any more."""
 
     left: list[str] = field(default_factory=list)
     attends: list[str] = field(default_factory=list)
+    ended: str | None = None
 
 
 async def remove_site(controller: Controller, who: Actor, site_id: str) -> Removal:
@@ -60,7 +64,7 @@ async def remove_site(controller: Controller, who: Actor, site_id: str) -> Remov
 
     removal, letters = await controller.write(change)
     controller.send(letters)
-    _tell(controller, site_id, removal.left)
+    await _follow(controller, site_id, removal)
     return removal
 
 
@@ -77,22 +81,22 @@ async def retire_removed_sites(controller: Controller) -> None:
                 return Removal(), []
             unit = site.unit.id if site.unit is not None else None
             removal, letters = _let_go(session, controller.settings, site, now)
-            if removal.left or (unit is not None and site.unit is None):
+            if removal.left or removal.ended is not None:
                 before: Known = {"meetings": removal.left, "unit": unit}
-                after: Known = {"meetings": [], "unit": site.unit.id if site.unit is not None else None}
+                after: Known = {"meetings": [], "unit": None if removal.ended is not None else unit}
                 record(session, SYSTEM, now, "site.leave", f"site:{site_id}", before=before, after=after)
             return removal, letters
 
         removal, letters = await controller.write(change)
         controller.send(letters)
-        if letters or removal.left:
-            _tell(controller, site_id, removal.left)
+        if letters or removal.left or removal.ended is not None:
+            await _follow(controller, site_id, removal)
 
 
 async def restore_site(controller: Controller, who: Actor, site_id: str) -> list[str]:
     """Undo a removal: the site is back, also in the groups and in the meetings to come that it had left.
 
-    Its unit is not: by now it may serve another site. Gives the ids of the meetings.
+    Its unit is not: its key has ended, and it asks to be a unit anew. Gives the ids of the meetings.
     """
     now = controller.now()
 
@@ -172,15 +176,13 @@ def _let_go(session: Session, settings: Settings, site: Site, now: datetime) -> 
         meeting.version += 1
         removal.left.append(meeting.id)
     unit = site.unit
-    letters: list[Letter] = []
-    if unit is not None:
-        if not removal.attends:
-            unit.site_id = None
-        session.flush()
-        session.expire(site, ["unit"])
-        session.expire(unit, ["site"])
-        letters = renew_schedule(session, settings, now, [unit])
-    return removal, letters
+    if unit is None:
+        return removal, []
+    session.flush()
+    if removal.attends:
+        return removal, renew_schedule(session, settings, now, [unit])
+    removal.ended = unit.id
+    return removal, end_unit(session, settings, now, unit, "revoked")
 
 
 def _to_come(session: Session, settings: Settings, site_id: str, now: datetime) -> Iterator[Meeting]:
@@ -261,6 +263,13 @@ def _taken_away(session: Session, site: Site) -> dict[str, list[str]]:
         for key, ids in found.items():
             ids += (row.before or {}).get(key, [])
     return found
+
+
+async def _follow(controller: Controller, site_id: str, removal: Removal) -> None:
+    """After the commit of a removal."""
+    if removal.ended is not None:
+        await ended(controller, removal.ended)
+    _tell(controller, site_id, removal.left)
 
 
 def _tell(controller: Controller, site_id: str, meetings: list[str]) -> None:

@@ -34,7 +34,7 @@ def get_hall_link(core: Core, who: Secretary, meeting: str, site: str) -> View:
         occurrence = find_occurrence(session, who, meeting, core.now())
         if site not in occurrence.meeting.site_ids or not who.sees(site):
             raise NotFound(f"there is no site {site[:80]} in this meeting", code="sites.unknown", site=site)
-        return {"url": hall_address(core.settings, occurrence, site)}
+        return {"url": hall_address(session, core.settings, occurrence, site)}
 
 
 @router.post("/{meeting}/halls/{site}/hears", status_code=204, responses=answers(404, 409))

@@ -21,7 +21,7 @@ from ..actions.site_versions import version_of
 from ..adapters.table_file import read_table
 from ..rules.actor import SYSTEM, Actor
 from ..rules.site_table import Row, read_rows
-from .access import Administrator, Contractor, Core, Operator, Viewer
+from .access import Administrator, Contractor, Core, KeyedOperator, Operator, Viewer
 from .answers import answers
 from .views import View, site_views
 
@@ -116,8 +116,9 @@ async def patch_site(core: Core, who: Operator, site: str, change: SitePatch) ->
 
 
 @router.delete("/{site}", responses=answers(404, 409))
-async def delete_site(core: Core, who: Operator, site: str) -> View:
+async def delete_site(core: Core, who: KeyedOperator, site: str) -> View:
     """Take a site out of service: `left` names the meetings it is out of, `attends` those it still attends.
+    Its unit is ended like one that is revoked, after the last of these.
 
     409 while it is the main site of a meeting that runs or is to come.
     """
@@ -127,7 +128,7 @@ async def delete_site(core: Core, who: Operator, site: str) -> View:
 
 @router.post("/{site}/restore", responses=answers(404))
 async def post_restore(core: Core, who: Administrator, site: str) -> View:
-    """Undo a removal; `meetings` names those the site is in again. Its unit has to be bound anew."""
+    """Undo a removal; `meetings` names those the site is in again. It has no unit."""
     return {"id": site, "meetings": await restore_site(core, who, site)}
 
 

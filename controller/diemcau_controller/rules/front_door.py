@@ -14,15 +14,20 @@ from .serials import read_serial
 
 VERIFIED, SUBJECT, SERIAL = "x-client-verify", "x-client-subject", "x-client-serial"
 _SUBJECT = re.compile(r"[^\\+\"#;<>]*")  # RFC 2253, without escapes: our names need none
-_NAME = re.compile(r"(?:^|,)CN=([^,=]{1,64})(?=,|$)")
+_PART = re.compile(r"(?:^|,)(CN|O|serialNumber)=([^,=]{1,64})(?=,|$)")
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A client certificate that leads to our root: `name` is its CN, `serial` in our spelling."""
+    """A client certificate that leads to our root: `name` is its CN, `serial` in our spelling; of a unit's,
+    `site` and `epoch` are the binding for which it was issued."""
 
     name: str
     serial: str
+    site: str | None = None
+    epoch: int = 0
 
 
 def shown(headers: Mapping[str, str]) -> Shown | None:
@@ -30,5 +35,9 @@ def shown(headers: Mapping[str, str]) -> Shown | None:
     if headers.get(VERIFIED) != "SUCCESS":
         return None
     subject, serial = headers.get(SUBJECT, ""), read_serial(headers.get(SERIAL, ""))
-    names = _NAME.findall(subject) if _SUBJECT.fullmatch(subject) else []
-    return Shown(names[0], serial) if len(names) == 1 and serial is not None else None
+    parts = _PART.findall(subject) if _SUBJECT.fullmatch(subject) else []
+    said = dict(parts)
+    if serial is None or "CN" not in said or len(said) != len(parts):
+        return None
+    epoch = said.get("serialNumber", "")
+    return Shown(said["CN"], serial, said.get("O"), int(epoch) if _NUMBER.fullmatch(epoch) else 0)

@@ -22,7 +22,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 
 from ..actions.controller import Controller
-from ..actions.meeting_links import Purpose, verify
+from ..actions.meeting_links import is_chairs, is_halls
 from ..actions.news import Item, News
 from ..api.access import Core, identify
 from ..store.tables import Occurrence
@@ -138,8 +138,8 @@ def _opened_by(core: Controller, link: str, topic: Topic) -> bool:
         if occurrence is None:
             return False
         if topic.kind == "hall":
-            return verify(Purpose.HALL, occurrence, link, topic.site)
-        return verify(Purpose.CHAIR, occurrence, link)
+            return is_halls(session, occurrence, topic.site or "", link)
+        return is_chairs(occurrence, link)
 
 
 async def _hints(news: News, topics: Iterable[Topic], welcome: Callable[[], bool]) -> AsyncIterator[str]:

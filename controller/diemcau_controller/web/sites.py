@@ -26,7 +26,7 @@ from ..rules.naming import plain
 from ..rules.refusals import NotFound
 from ..store.tables import Area, AuditRow, Invitation, Occurrence
 from . import site_areas, site_devices, site_form, site_groups, site_import, site_room
-from .access import AdministratorPage, ContractorPage, OperatorPage, ViewerPage
+from .access import AdministratorPage, ContractorPage, KeyedOperatorPage, OperatorPage, ViewerPage
 from .audit_words import change_line, names_of
 from .board_tiles import todo
 from .incident_parts import what
@@ -128,7 +128,7 @@ def ask_removal(request: Request, core: Core, who: OperatorPage, site: str) -> R
 
 
 @router.post("/{site}/remove")
-async def removal(request: Request, core: Core, who: OperatorPage, site: str) -> Response:
+async def removal(request: Request, core: Core, who: KeyedOperatorPage, site: str) -> Response:
     """Take it out of service."""
     words = words_of(request)
     done = await remove_site(core, who, site)
