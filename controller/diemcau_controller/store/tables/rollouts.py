@@ -60,7 +60,7 @@ class RolloutUnit(Base):
     `since` is when it came to this state; `window_since` since when it could have been updated, had it been
     there and free (None: its ring is not open). Not tried before `again_at`. `wave` is the one it went with.
     `kept_at` is when it said that it keeps the version, `proof` what showed that it works: `meeting` or
-    `check`. `faults` is what its room lacked before. `accepted`: it failed, and somebody went on nevertheless.
+    `check`. `faults` is what its room lacked before. `accepted`: it failed, and somebody went on anyway.
     `task` and `tail` are the last task of its newest run and what that said.
     """
 

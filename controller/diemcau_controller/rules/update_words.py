@@ -1,0 +1,130 @@
+"""What a unit says of its update, by Ansible or by an event, and what that makes of it in a rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .rollout import At, later_try
+from .verdicts import Verdict, device_of
+
+STEPS = ("fetching", "staged", "waiting", "flipped", "kept", "back", "refused", "failed")
+_LONGEST_WHY = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """`step` is one of :data:`STEPS`: `waiting` for a lease, `flipped` and not judged yet, `kept` or gone
+    `back` by its own gate, `refused` a release that is not to be trusted, `failed` for anything else.
+    `version` is the one it is about ("": not said)."""
+
+    step: str
+    why: str = ""
+    again_at: datetime | None = None
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How the unit stands after a word. `retried`: one try more is counted."""
+
+    state: At
+    why: str = ""
+    again_at: datetime | None = None
+    retried: bool = False
+
+
+# What a word does where nothing else is said: the state it leads to, by the state it is heard in.
+_LEADS: Mapping[tuple[At, str], At] = {
+    (At.STAGING, "fetching"): At.STAGING,
+    (At.STAGING, "staged"): At.STAGED,
+    (At.STAGING, "waiting"): At.STAGED,
+    (At.STAGING, "kept"): At.GATING,
+    (At.STAGING, "refused"): At.FAILED,
+    (At.STAGING, "failed"): At.WAITING,
+    (At.WAITING, "staged"): At.STAGED,
+    (At.WAITING, "kept"): At.GATING,
+    (At.WAITING, "refused"): At.FAILED,
+    (At.STAGED, "kept"): At.GATING,
+    (At.STAGED, "refused"): At.FAILED,
+    (At.STAGED, "failed"): At.WAITING,
+    (At.APPLYING, "waiting"): At.WAITING,
+    (At.APPLYING, "flipped"): At.APPLYING,
+    (At.APPLYING, "kept"): At.GATING,
+    (At.APPLYING, "back"): At.BACK,
+    (At.APPLYING, "refused"): At.FAILED,
+    (At.APPLYING, "failed"): At.FAILED,
+    (At.GATING, "back"): At.BACK,
+    (At.FAILED, "kept"): At.GATING,  # it was silent, and came back
+    (At.FAILED, "back"): At.BACK,
+    (At.DONE, "back"): At.BACK,
+    (At.RETURNING, "waiting"): At.RETURNING,
+    (At.RETURNING, "back"): At.BACK,
+    (At.RETURNING, "refused"): At.FAILED,
+    (At.RETURNING, "failed"): At.FAILED,
+}
+
+
+def hear(state: At, word: Word, version: str, now: datetime, tries: int = 0) -> Heard | None:
+    """How a unit stands in the rollout of `version` after a word; None when it changes nothing."""
+    if word.version and word.version != version:
+        return None
+    leads = _LEADS.get((state, word.step))
+    if leads is None:
+        return None
+    if leads in (At.WAITING, At.RETURNING):
+        return Heard(
+            leads, word.why or "lease", word.again_at or later_try(now, tries), word.step == "failed"
+        )
+    return Heard(leads, word.step if leads is state else word.why)
+
+
+def unreachable(state: At, now: datetime, tries: int) -> Heard | None:
+    """A run could not reach the unit: before the flip it waits; after it, it is what it says later."""
+    if state in (At.STAGING, At.RETURNING):
+        leads = At.WAITING if state is At.STAGING else At.RETURNING
+        return Heard(leads, "unreachable", later_try(now, tries), retried=True)
+    return None
+
+
+def task_failed(state: At, task: str, *, flipping: bool) -> Heard | None:
+    """A task of the playbook failed there. Once the unit was told to flip, it is what it says later."""
+    if state in (At.STAGING, At.RETURNING) or (state is At.APPLYING and not flipping):
+        return Heard(At.FAILED, "task")
+    return None
+
+
+def read_word(said: Any) -> Word | None:
+    """A word from a task's result or an event's data, or None for what is none."""
+    if not isinstance(said, Mapping) or said.get("step") not in STEPS:
+        return None
+    why, again, version = said.get("why"), said.get("again_at"), said.get("version")
+    return Word(
+        step=str(said["step"]),
+        why=why[:_LONGEST_WHY] if isinstance(why, str) and why.isprintable() else "",
+        again_at=_moment(again),
+        version=version[:40] if isinstance(version, str) else "",
+    )
+
+
+def check_shows(verdict: Verdict, before: Iterable[str]) -> str:
+    """What a full check after the flip shows: `bad` when the room is not ready for something that was in
+    order before and is not the line's; `good` otherwise, "" when it says nothing."""
+    if not verdict.verdict:
+        return ""
+    known = set(before)
+    new = [one for one in verdict.open if one.weight == "not_ready" and one.what not in known]
+    worse = verdict.verdict == "not_ready" and any(device_of(one.what) != "line" for one in new)
+    return "bad" if worse else "good"
+
+
+def _moment(said: Any) -> datetime | None:
+    if not isinstance(said, str) or len(said) > 40:
+        return None
+    try:
+        moment = datetime.fromisoformat(said)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
