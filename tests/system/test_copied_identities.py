@@ -125,3 +125,14 @@ def test_a_unit_that_starts_anew_is_no_copy(office: Office) -> None:
     office.later(seconds=10)
     hear(office, [second.measures()])
     assert first.unit not in {one["unit"] for one in office.get("clones")}
+
+
+def test_a_card_in_another_box_is_shown_and_nobody_is_asked(office: Office) -> None:
+    first = Box(office, f"u{COUNT:012x}", "c", 50)
+    hear(office, [first.connects()])
+    office.later(seconds=30)
+    hear(office, [Box(office, first.unit, "d", first.count).connects()])
+    office.nobody.get(f"/?token={office.token}")
+    page = office.nobody.get(f"/units/{first.unit}").text
+    assert "Thẻ nhớ hoặc ổ đĩa của máy này được cắm vào một máy khác" in page
+    assert first.unit not in {one["unit"] for one in office.get("clones")}

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from ..rules.actor import Actor, Role
 from ..rules.enrolment import State
-from ..store.tables import Binding, Certificate, Clone, Enrolment, Join, Unit, User
+from ..store.tables import AuditRow, Binding, Certificate, Clone, Enrolment, Join, Unit, User
 from .clones import open_clones
 from .wrong_tries import standing_alarms
 
@@ -29,6 +29,14 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitMove:
+    """Its card or disk was seen in another machine (`of_box`), or this machine with another card or disk."""
+
+    at: datetime
+    of_box: bool
+
+
+@dataclass(frozen=True, slots=True)
 class UnitLife:
     """Everything known of one unit, each list newest first."""
 
@@ -37,6 +45,7 @@ class UnitLife:
     starts: Sequence[Join]
     clones: Sequence[Clone]
     enrolments: Sequence[Enrolment]
+    moves: Sequence[UnitMove]
 
 
 def waits(session: Session, who: Actor, now: datetime) -> Waits:
@@ -66,13 +75,19 @@ def unit_life(session: Session, unit: Unit) -> UnitLife:
     starts = select(Join).where(Join.unit_id == unit.id)
     clones = select(Clone).where(Clone.unit_id == unit.id)
     enrolments = select(Enrolment).where(Enrolment.unit_id == unit.id)
+    moves = select(AuditRow).where(AuditRow.subject == f"unit:{unit.id}", AuditRow.action == "unit.moved")
     return UnitLife(
         certificates=session.scalars(certificates.order_by(Certificate.issued_at.desc())).all(),
         bindings=session.scalars(bindings.order_by(Binding.bound_at.desc())).all(),
         starts=session.scalars(starts.order_by(Join.last_at.desc()).limit(20)).all(),
         clones=session.scalars(clones.order_by(Clone.found_at.desc())).all(),
         enrolments=session.scalars(enrolments.order_by(Enrolment.created_at.desc()).limit(10)).all(),
+        moves=[_move(row) for row in session.scalars(moves.order_by(AuditRow.number.desc()).limit(10))],
     )
+
+
+def _move(row: AuditRow) -> UnitMove:
+    return UnitMove(row.at, (row.before or {}).get("box") != (row.after or {}).get("box"))
 
 
 def site_epochs(session: Session, site_id: str) -> list[Binding]:
