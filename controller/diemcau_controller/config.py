@@ -359,6 +359,11 @@ class StateDir:
     def attachments(self) -> Path:
         """Documents of meetings, under their SHA-256."""
         return self.root / "attachments"
+    @property
+    def kept_openid_secret(self) -> Path:
+        """What lay at `openid.client_secret_file`, on a machine that was restored from a backup."""
+        return self.generated / "openid-secret"
+
 
     @property
     def logs(self) -> Path:

@@ -35,6 +35,7 @@ from diemcau_controller.store.tables import Installation, Site, Stream, WebSessi
 
 from tests.system.office import Office, furnished, meeting
 
+SETTINGS = 'language = "en"  # ghi chú\nopenid.client_secret_file = "{folder}/openid-secret"\n'
 PDF = b"%PDF-1.4\n%%EOF\n"
 
 
@@ -56,7 +57,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     public = new_key(key)
     with furnished(folder / "state") as office:
         Authority(office.state.authority).ensure()
-        (folder / "diemcau.toml").write_text('language = "en"  # ghi chú\n')
+        (folder / "openid-secret").write_text("mật khẩu của trang khác")
+        (folder / "diemcau.toml").write_text(SETTINGS.format(folder=folder))
         keep_settings(folder / "diemcau.toml", office.state)
         (office.state.generated / "mosquitto").mkdir()
         (office.state.generated / "mosquitto/mosquitto.conf").write_text("rebuilt at each start")
@@ -104,7 +106,8 @@ def test_restored_as_it_was(shop: Shop, tmp_path: Path) -> None:
     now = shop.office.time + timedelta(hours=9)
     done = restore(shop.backup, shop.key, folder, now)
     assert done.generation == 2 and done.audit_whole and done.settings == folder / "settings.toml"
-    assert done.settings.read_text() == 'language = "en"  # ghi chú\n'
+    assert done.settings.read_text() == SETTINGS.format(folder=shop.folder)
+    assert StateDir(folder).kept_openid_secret.read_text() == "mật khẩu của trang khác"
     assert left_behind(tmp_path) == ["restored"]
     assert (folder / "generated/local.token").stat().st_mode & 0o777 == 0o600
     original = Authority(shop.office.state.authority)

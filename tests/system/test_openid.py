@@ -199,6 +199,8 @@ def test_the_password_helps_when_the_other_system_is_away(place: There) -> None:
     place.there.down = False
     place.settle(client_secret_file="/nowhere/secret")
     assert browser.get("/openid/start").headers["location"] == "/login"
+    place.office.state.kept_openid_secret.write_text(SECRET)  # restored from a backup
+    assert browser.get("/openid/start").headers["location"] != "/login"
 
 
 def test_where_it_is_not_set_up_there_is_nothing(place: There) -> None:

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import importlib.metadata
 import logging
+import os
 import shutil
 import sqlite3
 import time
@@ -23,7 +24,7 @@ from typing import Any
 
 from ..adapters.backup_file import Contents, write_backup
 from ..adapters.whole_file import write_secret
-from ..config import StateDir
+from ..config import ConfigError, StateDir, load
 from ..rules.backups import file_name, made_at, surplus
 
 SETTINGS = "generated/settings.toml"
@@ -191,12 +192,29 @@ def _revision(file: sqlite3.Connection) -> str:
 
 
 def _files(state: StateDir) -> Iterator[tuple[str, Path]]:
-    """Authority, secrets and settings; then what people sent and what was written for them."""
+    """Authority, secrets and settings with the file they name; then what people sent and what was written for
+    them."""
+    named = _openid_secret(state)
     for entry in sorted(state.generated.iterdir()):
-        if entry.name not in _REBUILT:
+        if entry.name not in _REBUILT and not (named and entry == state.kept_openid_secret):
             yield from _below(entry, state.root)
+    if named is not None:
+        yield state.kept_openid_secret.relative_to(state.root).as_posix(), named
     for folder in (state.reports, state.incidents, state.attachments):
         yield from _below(folder, state.root)
+
+
+def _openid_secret(state: StateDir) -> Path | None:
+    """The file that the settings name; None for none that can be read: a backup is made all the same."""
+    try:
+        path = load(state.kept_settings).openid.client_secret_file if state.kept_settings.exists() else None
+    except ConfigError as error:
+        log.warning("the settings kept for a backup cannot be read", extra={"error": str(error)})
+        return None
+    if path is None or (os.access(path, os.R_OK) and path.is_file()):
+        return path
+    log.warning("a file that the settings name is not in the backup", extra={"path": str(path)})
+    return None
 
 
 def _below(path: Path, root: Path) -> Iterator[tuple[str, Path]]:

@@ -6,6 +6,7 @@ import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -198,13 +199,23 @@ def _provider(controller: Controller) -> Provider:
         raise NotFound("log-in by another system is not set up", code="openid.off")
     if settings.client_secret_file is not None:
         try:
-            secret = settings.client_secret_file.read_text(encoding="utf-8").strip()
+            secret = _secret(settings.client_secret_file, controller.state.kept_openid_secret)
         except (OSError, UnicodeDecodeError) as error:
             log.error("the client's secret cannot be read", extra={"error": str(error)})
             raise NotLetIn(
                 "the server's secret for the other system is missing", code="openid.away"
             ) from None
     return Provider(settings.issuer, settings.client_id, secret, f"{controller.settings.web_url}{BACK}")
+
+
+def _secret(named: Path, restored: Path) -> str:
+    """From the file that is named, or from what a backup had of it. Raises OSError, UnicodeDecodeError."""
+    try:
+        return named.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        if not restored.exists():
+            raise
+        return restored.read_text(encoding="utf-8").strip()
 
 
 def _away(error: Exception) -> NotLetIn:
