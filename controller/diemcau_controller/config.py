@@ -70,6 +70,12 @@ class Janus(_Section):
     port: Port = 8989
 
 
+class Tunnel(_Section):
+    """Where units dial in by SSH when work on them is due, at `public_address`."""
+
+    port: Port = 8322
+
+
 class Coordinator(_Section):
     """The office that runs the controller, as screens name it."""
 
@@ -169,6 +175,7 @@ class Settings(_Section):
     web: Web = Web()
     mqtt: Mqtt = Mqtt()
     janus: Janus = Janus()
+    tunnel: Tunnel = Tunnel()
     coordinator: Coordinator = Coordinator()
     notify: Notify = Notify()
     backup: Backup = Backup()
@@ -298,6 +305,16 @@ class StateDir:
         return self.generated / "first-login"
 
     @property
+    def releases(self) -> Path:
+        """The TUF repository of releases; nginx serves its `metadata` and `targets`."""
+        return self.root / "releases"
+
+    @property
+    def releases_key(self) -> Path:
+        """The key that vouches every day for what is the newest of the releases."""
+        return self.generated / "releases-online.key"
+
+    @property
     def voucher_key(self) -> Path:
         """The key that seals papers for sites."""
         return self.generated / "voucher.key"
@@ -333,9 +350,19 @@ class StateDir:
         return self.run / "janus.sock"
 
     @property
+    def tunnel(self) -> Path:
+        """What the server that units dial by SSH reads."""
+        return self.generated / "tunnel"
+
+    @property
     def kept_settings(self) -> Path:
         """The settings file as the controller last read it, for a backup."""
         return self.generated / "settings.toml"
+
+    @property
+    def kept_openid_secret(self) -> Path:
+        """What lay at `openid.client_secret_file`, on a machine that was restored from a backup."""
+        return self.generated / "openid-secret"
 
     @property
     def run(self) -> Path:
@@ -359,11 +386,6 @@ class StateDir:
     def attachments(self) -> Path:
         """Documents of meetings, under their SHA-256."""
         return self.root / "attachments"
-    @property
-    def kept_openid_secret(self) -> Path:
-        """What lay at `openid.client_secret_file`, on a machine that was restored from a backup."""
-        return self.generated / "openid-secret"
-
 
     @property
     def logs(self) -> Path:

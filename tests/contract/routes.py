@@ -262,6 +262,7 @@ POST /enrolments/alarms/{number}/lift
 POST /schedule/{meeting}/gate
 POST /api/v1/sites/import
 POST /api/v1/enrolments/alarms/{number}/lift
+POST /api/v1/units/{unit}/reach
 POST /api/v1/sites/{site}/restore
 POST /api/v1/areas
 PATCH /api/v1/areas/{area}

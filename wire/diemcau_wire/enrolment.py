@@ -179,12 +179,39 @@ class CoordinatorAddress(Part):
     web_url: WebUrl
 
 
+COORDINATOR_SSH = "diemcau.coordinator"
+"""The name in the certificate of the coordinator's SSH server: no unit and no site can have it."""
+
+_SSH_CERTIFICATE = r"^(ssh-ed25519|ecdsa-sha2-nistp256)-cert-v01@openssh\.com [A-Za-z0-9+/]+={0,2}$"
+SshCertificate = Annotated[str, Field(pattern=_SSH_CERTIFICATE, max_length=4000)]
+
+
+class Reach(Part):
+    """How the unit dials the coordinator by SSH, so that it can be worked on though it listens on nothing.
+
+    At `host`, `port` it logs in as `user`, with its SSH host key as a user's and the line `certificate`, and
+    has connections to `listen` of that machine's loopback address passed on to its own sshd.
+    `coordinator_ca` is the key that vouches for the server, under the name :data:`COORDINATOR_SSH`; `user_ca`
+    the one that vouches for whoever logs in at the unit.
+    """
+
+    v: Literal[1] = 1
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}$")]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+    listen: Annotated[int, Field(ge=1024, le=65535)]
+    certificate: SshCertificate
+    coordinator_ca: SshKey
+    user_ca: SshKey
+
+
 class IdentityAnswer(Part):
     """What the controller says of a unit: the body of a signed :class:`Statement`, good for the question with
     these two nonces only.
 
     `certificate` is leaf and intermediate, `ssh_host_certificate` one line; both come with the verdict
-    `certificate` only, as do site and epoch. `roots` is the bundle to trust from now on.
+    `certificate` only, as do site, epoch and `reach` (None for a unit without an SSH host key). `roots` is
+    the bundle to trust from now on.
     """
 
     v: Literal[1] = 1
@@ -198,6 +225,7 @@ class IdentityAnswer(Part):
     epoch: Rev = 0
     certificate: Annotated[str, Field(max_length=16_000)] | None = None
     ssh_host_certificate: Annotated[str, Field(max_length=4000)] | None = None
+    reach: Reach | None = None
     roots: Bundle
     coordinator: CoordinatorAddress
     generation: Rev = 1

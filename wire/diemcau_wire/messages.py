@@ -132,10 +132,11 @@ class EventKind(StrEnum):
     """What can happen at a site. The list only grows.
 
     `verdict`: `data` has `verdict`, `instruction`, `findings` [{`what`, `text`, `remedy`, `mended`}],
-    `asked_by` (`before`, `morning`, `power`, `plugged`, `page`, `hall`) and `took_s`. `remedy`: one attempt,
+    `asked_by` (`before`, `morning`, `power`, `plugged`, `page`, `hall`, `update`) and `took_s`. `remedy`: one attempt,
     with `remedy`, `what`, `done`, `text`. `device_added`, `device_removed`: `device` and `source` of a
     :class:`FoundDevice`. `local_mute`, `local_stop`: somebody in the hall closed the microphone, or camera
-    and microphone (`on` true), or let them go again; nothing from outside undoes it.
+    and microphone (`on` true), or let them go again; nothing from outside undoes it. `update`: how far an
+    update is, with `step`, `version`, `from`, `why` and `text` (docs/updating.md).
     """
 
     BOOTED = "booted"
@@ -164,6 +165,7 @@ class EventKind(StrEnum):
     HAND_LOWERED = "hand_lowered"
     LOCAL_MUTE = "local_mute"
     LOCAL_STOP = "local_stop"
+    UPDATE = "update"
 
 
 class Event(Message):
@@ -197,7 +199,8 @@ class Verb(StrEnum):
     hall declined ring again. `tone` plays one on the sound output `args["output"]` (none: the one of the
     configuration) and says whether it could; `room_picture` takes one picture of camera `args["camera"]`
     (same rule) and uploads it, where the site allows that; `postpone_check` puts off the check that is due
-    by 10 minutes; `find_devices` looks again what is plugged in.
+    by 10 minutes; `find_devices` looks again what is plugged in. `reach` has the unit dial the coordinator by
+    SSH for the next `args["for_s"]` seconds, at most :data:`REACH_AT_MOST_S`.
     """
 
     PING = "ping"
@@ -211,6 +214,10 @@ class Verb(StrEnum):
     ROOM_PICTURE = "room_picture"
     POSTPONE_CHECK = "postpone_check"
     FIND_DEVICES = "find_devices"
+    REACH = "reach"
+
+
+REACH_AT_MOST_S = 3600
 
 
 class Ack(Message):

@@ -14,6 +14,7 @@ from diemcau_wire.enrolment import (
     CoordinatorAddress,
     IdentityAnswer,
     IdentityRequest,
+    Reach,
     Statement,
     Verdict,
     identity_bytes,
@@ -23,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from ..adapters.authority import Authority, IssuedCertificate, NotOurs, certificates, statements
 from ..adapters.proof import read_key, verified
+from ..adapters.sshd_config import tunnel_user
 from ..rules.refusals import Conflict, Forbidden, Invalid
 from ..store.tables import Certificate, Enrolment, Unit
 from .certificates import record_certificate, revoke_certificates
@@ -30,6 +32,7 @@ from .controller import Controller
 from .enrolment_now import enrolment_for
 from .installation import generation_of
 from .later_binding import Claim, note_later_binding
+from .reach import port_of
 
 VALID = timedelta(minutes=2)
 RENEW_AT = 1 / 3  # of its life left: from then on a unit gets a new one
@@ -53,6 +56,7 @@ class _Found:
     fresh: str | None = None
     ssh_host_key: str | None = None
     generation: int = 1
+    tunnel_port: int | None = None
 
 
 async def identity_answer(controller: Controller, asked: IdentityRequest) -> Statement:
@@ -114,6 +118,7 @@ def _find(
         fresh,
         unit.ssh_host_key,
         generation,
+        port_of(session, unit) if unit.ssh_host_key is not None else None,
     )
 
 
@@ -132,6 +137,7 @@ def _issue(session: Session, authority: Authority, unit_id: str, pem: str, now: 
         issued.pem_chain,
         found.ssh_host_key,
         found.generation,
+        found.tunnel_port,
     )
 
 
@@ -188,6 +194,7 @@ def _signed(
         epoch=found.epoch,
         certificate=found.fresh,
         ssh_host_certificate=authority.ssh.sign_host(host, principals) if host is not None else None,
+        reach=_reach(controller, authority, unit_id, found),
         roots=authority.roots(),
         coordinator=CoordinatorAddress(
             mqtt_host=settings.public_address, mqtt_port=settings.mqtt.port, web_url=settings.web_url
@@ -196,6 +203,21 @@ def _signed(
     )
     body = answer.model_dump(mode="json", exclude_none=True)
     return Statement.model_validate(statements.sign(authority, body))
+
+
+def _reach(controller: Controller, authority: Authority, unit_id: str, found: _Found) -> Reach | None:
+    if found.ssh_host_key is None or found.tunnel_port is None:
+        return None
+    ssh = authority.ssh
+    return Reach(
+        host=controller.settings.public_address,
+        port=controller.settings.tunnel.port,
+        user=tunnel_user(),
+        listen=found.tunnel_port,
+        certificate=ssh.sign_tunnel(found.ssh_host_key, unit_id),
+        coordinator_ca=ssh.tunnel_ca(),
+        user_ca=ssh.user_ca(),
+    )
 
 
 def _ours(nonce: str, now: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from diemcau_wire import is_unit_id
@@ -12,13 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from ..actions.bind_unit import bind_unit
+from ..actions.reach import AT_MOST_MINUTES, reach
 from ..actions.receive_picture import MAX_BYTES, check_upload, picture_path, receive_picture
 from ..actions.room_picture import receive_room_picture, room_picture
 from ..actions.scope import unit_for
 from ..actions.send_command import send_command
 from ..rules.actor import SYSTEM
 from ..rules.refusals import Invalid, NotFound
-from .access import Contractor, Core, Operator, bearer
+from .access import Contractor, Core, KeyedAdministrator, Operator, bearer
 from .answers import answers
 from .front_door import check_unit
 from .views import View, unit_views
@@ -53,6 +55,14 @@ class CommandSpec(BaseModel):
     timeout_s: Annotated[float, Field(gt=0, le=120)] = 15
 
 
+class ReachSpec(BaseModel):
+    """A key that is used once (a line as OpenSSH writes it), and for how long the unit is worked on."""
+
+    model_config = ConfigDict(extra="forbid")
+    public_key: Annotated[str, Field(max_length=500)]
+    minutes: Annotated[int, Field(ge=1, le=AT_MOST_MINUTES)] = 15
+
+
 @router.get("/units")
 def list_units(core: Core, who: Contractor) -> list[View]:
     """Every unit, those that serve no site too."""
@@ -81,6 +91,12 @@ async def post_command(core: Core, who: Operator, unit: str, spec: CommandSpec) 
     """Send a command and give the unit's answer."""
     ack = await send_command(core, who, unit, spec.verb, spec.args, spec.timeout_s)
     return ack.model_dump(mode="json", exclude={"v"})
+
+
+@router.post("/units/{unit}/reach", responses=answers(404, 409))
+async def post_reach(core: Core, who: KeyedAdministrator, unit: str, spec: ReachSpec) -> View:
+    """Have a unit dial in by SSH, and certify a key for it: how to log in from the controller's machine."""
+    return asdict(await reach(core, who, unit, spec.public_key, spec.minutes))
 
 
 @router.put("/units/{unit}/picture", status_code=204, responses=answers(404), openapi_extra=_PNG)

@@ -20,6 +20,7 @@ from . import (
     later,
     meetings,
     papers,
+    reach,
     run,
     sites,
     urgent,
@@ -51,6 +52,7 @@ fleet.units.command("decide")(enrol.decide)
 fleet.units.command("later")(later.later)
 fleet.units.command("confirm")(later.confirm)
 fleet.units.command("deny")(later.deny)
+app.command("reach")(reach.reach)
 app.add_typer(enrol.enrol, name="enrol")
 app.add_typer(papers.vouchers, name="voucher")
 app.add_typer(papers.orders, name="order")

@@ -1,4 +1,5 @@
-"""The authorities for SSH: one vouches for units (hosts), one for the people who work on them (users).
+"""The authorities for SSH: one vouches for units (hosts), one for the people who work on them (users), one
+for both ends of the line by which a unit dials in (tunnel).
 
 Public keys and certificates are lines as OpenSSH writes them. Certificates of users are valid from the
 beginning of time, because a unit's clock may be behind; their end is near. Which hosts are revoked is a file
@@ -27,21 +28,24 @@ from cryptography.hazmat.primitives.serialization import (
 from ..whole_file import write_secret, write_whole
 
 HOST_LIFE = timedelta(days=2 * 365)
+TUNNEL_LIFE = timedelta(days=3 * 365)  # longer than a unit's own: one that lay in a cupboard can be rescued
+_AUTHORITIES = ("user_ca", "host_ca", "tunnel_ca")
 _KRL_MAGIC, _KRL_FORMAT, _KRL_EXPLICIT_KEYS = b"SSHKRL\n\x00", 1, 2
 
 
 class SshAuthority:
-    """Both authorities, kept in `folder`: `user_ca`, `host_ca` (each with its `.pub`) and `revoked_hosts`."""
+    """The authorities, kept in `folder`: `user_ca`, `host_ca`, `tunnel_ca` (each with its `.pub`) and
+    `revoked_hosts`."""
 
     def __init__(self, folder: Path, now: Callable[[], datetime]) -> None:
         self._folder, self._now = folder, now
         self.revoked_hosts = folder / "revoked_hosts"
-        """The KRL, for `RevokedHostKeys` of whoever logs in to units."""
+        """The KRL: `RevokedHostKeys` of whoever logs in to units, `RevokedKeys` where units log in."""
 
     def ensure(self) -> None:
         """Make what is not there yet. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in ("user_ca", "host_ca"):
+        for name in _AUTHORITIES:
             if not (self._folder / name).exists():
                 key = ed25519.Ed25519PrivateKey.generate()
                 form = serialization.PrivateFormat.OpenSSH
@@ -61,6 +65,10 @@ class SshAuthority:
     def host_ca(self) -> str:
         """The public key that vouches for units."""
         return _line(self._key("host_ca"))
+
+    def tunnel_ca(self) -> str:
+        """The public key that vouches for the coordinator's server to units, and for units there."""
+        return _line(self._key("tunnel_ca"))
 
     def known_hosts(self, pattern: str = "*") -> str:
         """The line of `known_hosts` that trusts every unit's certificate."""
@@ -84,6 +92,17 @@ class SshAuthority:
         names = _names(principals)
         end = self._now() + valid
         return self._sign("user_ca", public_key, SSHCertificateType.USER, names, end, permits)
+
+    def sign_tunnel(self, public_key: str, unit: str) -> str:
+        """What a unit logs in with at the coordinator's, as a line: it may have a port passed on, no more.
+        Raises ValueError."""
+        permits, end = ("permit-port-forwarding",), self._now() + TUNNEL_LIFE
+        return self._sign("tunnel_ca", public_key, SSHCertificateType.USER, _names([unit]), end, permits)
+
+    def sign_tunnel_server(self, public_key: str, name: str) -> str:
+        """A host certificate for the server that units dial, as a line. Raises ValueError."""
+        end = self._now() + TUNNEL_LIFE
+        return self._sign("tunnel_ca", public_key, SSHCertificateType.HOST, _names([name]), end)
 
     def write_revoked_hosts(self, public_keys: Iterable[str]) -> Path:
         """Write the KRL: the keys of all hosts that were ever revoked. Raises ValueError, OSError."""

@@ -1,0 +1,143 @@
+"""Reach a unit by SSH, for work on it. It listens on nothing: it is asked to dial in, and its sshd then
+answers at a port of its own on this machine's loopback address.
+
+Whoever works brings a key that is used once; what he gets for it is good at this unit only, and not for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from diemcau_wire.messages import REACH_AT_MOST_S, Verb
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from ..adapters.authority import Authority
+from ..rules.actor import SYSTEM, Actor
+from ..rules.refusals import Conflict, Invalid
+from ..rules.tunnel import free_port
+from ..store.tables import TunnelPort, Unit
+from .audit import record
+from .controller import Controller
+from .scope import unit_for
+from .send_command import send_command
+
+log = logging.getLogger(__name__)
+
+ACCOUNT = "diemcau-maintenance"
+"""Who logs in on a unit."""
+AT_MOST_MINUTES = REACH_AT_MOST_S // 60
+_DIALS_WITHIN_S = 60.0
+_LOOK_S = 0.3
+_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where the unit's sshd answers, until `until`, and what to show it. `known_hosts` is the line that
+    vouches for it under the name `unit`; `revoked_hosts` the file of those that count no more. `asked` is
+    False for a unit that had dialled in already, perhaps because its own program is broken."""
+
+    unit: str
+    host: str
+    port: int
+    user: str
+    certificate: str
+    known_hosts: str
+    revoked_hosts: str
+    until: datetime
+    asked: bool
+
+
+async def reach(
+    controller: Controller, who: Actor, unit_id: str, public_key: str, minutes: int = 15
+) -> Reached:
+    """Have the unit dial in, wait until its sshd answers, and certify `public_key` (a line as OpenSSH writes
+    it) for it. Written into the list of changes.
+
+    Raises :class:`Conflict` when it is away, will not, or does not dial; :class:`Invalid` for no such time or
+    key; NotFound for a unit that is not in the scope of `who`.
+    """
+    if not 1 <= minutes <= AT_MOST_MINUTES:
+        raise Invalid(f"a unit is reached for 1 to {AT_MOST_MINUTES} minutes: ask again when they are over")
+    now = controller.now()
+    authority = Authority(controller.state.authority, controller.now)
+    try:
+        certificate = authority.ssh.sign_user(public_key, [unit_id], timedelta(minutes=minutes))
+    except ValueError as error:
+        raise Invalid(f"public_key: {error}") from None
+
+    def note(session: Session) -> int:
+        unit = unit_for(session, who, unit_id)
+        if unit.site_id is None:
+            raise Conflict(f"unit {unit_id} serves no site, so it may not dial in")
+        if unit.ssh_host_key is None:
+            raise Conflict(
+                f"unit {unit_id} has no SSH host key: it was not admitted by its digits or a paper"
+            )
+        record(session, who, now, "unit.reach", f"unit:{unit_id}", after={"minutes": minutes})
+        port = port_of(session, unit)
+        if port is None:
+            raise Conflict("there is no port left for another unit: revoke units that are gone")
+        return port
+
+    port = await controller.write(note)
+    asked = not await _answers(port)
+    if asked:
+        await send_command(controller, SYSTEM, unit_id, Verb.REACH, {"for_s": minutes * 60})
+        await _until_it_answers(unit_id, port)
+    log.info("unit reached", extra={"unit": unit_id, "who": who.name, "asked": asked})
+    return Reached(
+        unit=unit_id,
+        host=_HOST,
+        port=port,
+        user=ACCOUNT,
+        certificate=certificate,
+        known_hosts=authority.ssh.known_hosts(unit_id),
+        revoked_hosts=str(authority.ssh.revoked_hosts),
+        until=now + timedelta(minutes=minutes),
+        asked=asked,
+    )
+
+
+def port_of(session: Session, unit: Unit) -> int | None:
+    """The unit's own port, given to it now if it has none; in the writer. None when all are given away."""
+    given = session.get(TunnelPort, unit.id)
+    if given is not None:
+        return given.port
+    gone = select(Unit.id).where(Unit.ended.is_not(None))
+    session.execute(delete(TunnelPort).where(TunnelPort.unit_id.in_(gone)))
+    port = free_port(set(session.scalars(select(TunnelPort.port))))
+    if port is not None:
+        session.add(TunnelPort(unit_id=unit.id, port=port))
+        session.flush()
+    return port
+
+
+async def _until_it_answers(unit_id: str, port: int) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + _DIALS_WITHIN_S
+    while loop.time() < end:
+        if await _answers(port):
+            return
+        await asyncio.sleep(_LOOK_S)
+    raise Conflict(
+        f"unit {unit_id} said it would dial in and did not within {_DIALS_WITHIN_S:g} s: its network lets it "
+        "reach the broker but not tunnel.port; allow that port, or work on it directly"
+    )
+
+
+async def _answers(port: int) -> bool:
+    """True when an sshd greets there."""
+    with suppress(OSError):
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection(_HOST, port)
+            try:
+                return (await reader.read(8)).startswith(b"SSH-2.0-")
+            finally:
+                writer.close()
+    return False
