@@ -20,6 +20,7 @@ class AskedBy(StrEnum):
     PLUGGED = "plugged"
     PAGE = "page"
     HALL = "hall"
+    UPDATE = "update"
 
 
 @dataclass(frozen=True, slots=True)

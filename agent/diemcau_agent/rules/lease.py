@@ -21,6 +21,7 @@ SLACK = timedelta(minutes=2)  # a clock that is wrong by less than a minute is n
 LONGEST_S = 4 * 3600.0
 _CHECK_SOON = timedelta(minutes=2)
 _OVERRUN_LOOK = timedelta(minutes=5)
+_TOLD = 200
 
 
 class Planned(Part):
@@ -47,7 +48,7 @@ class Agenda(Part):
     in_meeting: Token | None = None
     left_at: Utc | None = None
     checking_until: Utc | None = None
-    meetings: tuple[Planned, ...] = Field(default=(), max_length=500)
+    meetings: tuple[Planned, ...] = Field(default=(), max_length=_TOLD)
 
 
 class Lease(Part):
@@ -76,13 +77,19 @@ class Wait:
     again_at: datetime | None = None
 
 
-def planned(meetings: Iterable[Occurrence], over: Collection[str]) -> tuple[Planned, ...]:
-    """The meetings of a schedule that are not over; `over` are the ids of those the hall has left."""
-    return tuple(
-        Planned(id=m.id, opens_at=m.opens_at, ends_at=m.ends_at, cap_at=m.cap_at, mode=m.mode)
-        for m in meetings
-        if not m.closed and m.id not in over
+def planned(
+    meetings: Iterable[Occurrence], over: Collection[str], until: datetime | None
+) -> tuple[tuple[Planned, ...], datetime | None]:
+    """The meetings of a schedule that are not over, and until when these are all; `over` are the ids of those
+    the hall has left. Of very many only the next ones are told, which is enough."""
+    ahead = sorted(
+        (m for m in meetings if not m.closed and m.id not in over), key=lambda m: (m.opens_at, m.id)
     )
+    told = tuple(
+        Planned(id=m.id, opens_at=m.opens_at, ends_at=m.ends_at, cap_at=m.cap_at, mode=m.mode)
+        for m in ahead[:_TOLD]
+    )
+    return told, ahead[_TOLD].opens_at if until is not None and len(ahead) > _TOLD else until
 
 
 def may(

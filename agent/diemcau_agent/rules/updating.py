@@ -272,3 +272,15 @@ def judge(before: Collection[str] | None, found: Collection[str]) -> Judged:
         and FAULTS[what].weight is Weight.NOT_READY
     ]
     return Judged(tuple(broken), "check_incomplete" not in found)
+
+
+class Check(Part):
+    """`check.json`: how a unit of `version` answers the question `answers`. `busy` says why the room could
+    not be checked now, as a stable word, "" when it was; `found` is what is wrong with it."""
+
+    v: Literal[1] = 1
+    at: Utc
+    version: Annotated[str, Field(max_length=64)]
+    answers: Token
+    busy: Annotated[str, Field(max_length=40)] = ""
+    found: tuple[Token, ...] = Field(default=(), max_length=64)

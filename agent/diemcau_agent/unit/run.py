@@ -62,12 +62,14 @@ from .renewal import Renewal
 from .room import Room
 from .screen_process import ScreenProcess
 from .sending import Sending
+from .shared import Shared
 from .state_folder import Identity, StateFolder, write_atomically
 from .store import Store
 from .supervise import supervise
 from .television import HallTelevision
 from .tls import towards_coordinator
 from .trials import Trials
+from .updates import Updates
 
 log = logging.getLogger(__name__)
 
@@ -197,6 +199,24 @@ class Unit:
             self._devices,
             tls,
         )
+        self._shared = Shared(
+            folder,
+            identity,
+            self._version,
+            self._desired,
+            in_meeting=lambda: session.meeting.id if session.attending and session.meeting else None,
+            over=lambda: session.over,
+            checking_until=lambda: session.checks.running and session.checks.running.until,
+            clock_ok=self._clock_trusted,
+        )
+        self._updates = Updates(
+            folder,
+            self._version,
+            self._shared,
+            ask_check=lambda: self._hall.ask_check(AskedBy.UPDATE),
+            check_done=lambda: self._hall.check_done(),
+            record=self._record,
+        )
         answers = HallAnswers(self.status, self._hall, self._screen, controls, self._devices)
         self._control = Control(folder.unit_socket, answers.by_request)
         self._arriving = Arriving(
@@ -229,6 +249,8 @@ class Unit:
             "control": self._control.run,
             "renewal": self._renewal.run,
             "arriving": self._arriving.run,
+            "shared": self._shared.run,
+            "updates": self._updates.run,
         }
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -273,6 +295,7 @@ class Unit:
             "keypad": self._buttons.why or "open",
             "devices": {"found": len(self._devices.found), "failed": dict(self._devices.failed)},
             "readiness": {"verdict": readiness.verdict.value, "instruction": readiness.instruction},
+            "checking": self._hall.checking,
         }
 
     # ── services ─────────────────────────────────────────────────────────────────────────────────
@@ -295,6 +318,7 @@ class Unit:
             case DesiredConfig() | DesiredSchedule():
                 if self._desired.take(message):
                     self._hall.desired_changed()
+                    self._shared.look()
                     self._buttons.changed()
                     self._interval_changed.set()
                 self._report_desired()
@@ -384,6 +408,7 @@ class Unit:
             self._link.publish(channel, report)
 
     def _report_session(self) -> None:
+        self._shared.look()
         self._link.publish(Channel.REPORTED_SESSION, self._hall.reported(_now()))
 
     def _report_devices(self) -> None:

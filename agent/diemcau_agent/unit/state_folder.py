@@ -68,6 +68,26 @@ class StateFolder:
         return self.services / "requests" if self.services else None
 
     @property
+    def shared(self) -> Path:
+        """What others on this machine may read of us (`shared.py`)."""
+        return self.root.parent / "diemcau-shared" if self.services else self.root / "shared"
+
+    @property
+    def update_state(self) -> Path:
+        """Where the updater says how far it is."""
+        return (self.root.parent / "diemcau-update" if self.services else self.root / "update") / "state.json"
+
+    @property
+    def update_requests(self) -> Path:
+        """Where the updater asks."""
+        return (self.services or self.run) / "update-requests"
+
+    @property
+    def update_told(self) -> Path:
+        """How much of what the updater said was passed on."""
+        return self.root / "update_told"
+
+    @property
     def janus_line(self) -> Path:
         """The socket through which the media process reaches Janus."""
         return (self.services / "janus" if self.services else self.run) / "janus.sock"
@@ -192,19 +212,21 @@ def read_identity(folder: StateFolder) -> Identity:
     return Identity(unit, host, port, protocol, folder.unit_key, folder.unit_certificate, folder.ca, web_url)
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Replace `path` by `data`: after a power cut at any point the old or the new is there, complete.
 
-    `mode` are the rights of a new file, less what the umask takes. Raises OSError; then the old one is
-    untouched.
+    `mode` are the rights of the new file whatever the umask says; None leaves them to it. Raises OSError;
+    then the old one is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".new")
     try:
         temporary.unlink(missing_ok=True)
         with os.fdopen(
-            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb"
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode or 0o666), "wb"
         ) as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

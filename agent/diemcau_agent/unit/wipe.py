@@ -63,7 +63,12 @@ def _secrets(folder: StateFolder) -> Iterator[Path]:
     for pattern in ("unit.*", "ssh_host_*", "*.new", "*.corrupt"):
         yield from sorted(folder.identity.glob(pattern))
     yield from (folder.enrolment, folder.coordinator, folder.arriving, folder.joins)
-    for place, pattern in ((folder.desired, "*"), (folder.run, "*.png"), (folder.run, "*.jpg")):
+    for place, pattern in (
+        (folder.desired, "*"),
+        (folder.shared, "*"),
+        (folder.run, "*.png"),
+        (folder.run, "*.jpg"),
+    ):
         yield from sorted(path for path in place.glob(pattern) if path.is_file())
     yield from sorted(folder.root.glob("outbox.sqlite*"))
     yield folder.janus_session
