@@ -142,7 +142,7 @@ class RolloutNow:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start a run (`stage`, `apply`, `back`) over these units; `wave` is theirs from now on (0: as before)."""
+    """Start a run (`stage`, `apply`, `back`) over these units; `wave` is theirs from then on (0: as is)."""
 
     kind: str
     units: tuple[str, ...]

@@ -89,7 +89,7 @@ def unreachable(state: At, now: datetime, tries: int) -> Heard | None:
     return None
 
 
-def task_failed(state: At, task: str, *, flipping: bool) -> Heard | None:
+def task_failed(state: At, *, flipping: bool) -> Heard | None:
     """A task of the playbook failed there. Once the unit was told to flip, it is what it says later."""
     if state in (At.STAGING, At.RETURNING) or (state is At.APPLYING and not flipping):
         return Heard(At.FAILED, "task")

@@ -34,6 +34,7 @@ class Rollout(Base):
     """A version on its way to a fleet. States, rings and `why` are words of :mod:`...rules.rollout`.
 
     `ring` is the last one that is open. `wave`, `tolerated_percent` and `meeting_wait_h` are its plan.
+    `whole_fleet`: it is for every unit, also for those that come later.
     `heard` is the number of the newest event of units that was taken into account.
     """
 
@@ -47,6 +48,7 @@ class Rollout(Base):
     wave: Mapped[int]
     tolerated_percent: Mapped[int]
     meeting_wait_h: Mapped[int]
+    whole_fleet: Mapped[bool]
     heard: Mapped[int] = mapped_column(default=0)
     created_by: Mapped[str]
     created_at: Mapped[datetime]

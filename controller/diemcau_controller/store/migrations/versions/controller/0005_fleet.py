@@ -45,6 +45,7 @@ def _rollouts() -> None:
         sa.Column("wave", sa.Integer(), nullable=False),
         sa.Column("tolerated_percent", sa.Integer(), nullable=False),
         sa.Column("meeting_wait_h", sa.Integer(), nullable=False),
+        sa.Column("whole_fleet", sa.Boolean(), nullable=False),
         sa.Column("heard", sa.Integer(), nullable=False),
         sa.Column("created_by", sa.String(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),

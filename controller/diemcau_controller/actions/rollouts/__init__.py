@@ -1,0 +1,1 @@
+"""Rollouts: a version on its way to the fleet (đợt cập nhật)."""

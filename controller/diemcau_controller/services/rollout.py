@@ -1,0 +1,177 @@
+"""Carries rollouts on: looks every few seconds what is to be done, starts runs, writes down what they say.
+
+Everything it knows is in the tables; it may end at any moment and begin anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from diemcau_wire.messages import Verb
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from ..actions.controller import Controller
+from ..actions.rollouts.advance import Outside, advance
+from ..actions.rollouts.hands import Hands, HostEvent, Run, Target
+from ..actions.rollouts.hear import end_run, lose_runs, take_events, take_host_events
+from ..actions.rollouts.inventory import variables_of
+from ..actions.rollouts.start import add_units
+from ..actions.send_command import send_command
+from ..rules.actor import SYSTEM
+from ..rules.refusals import Refusal
+from ..rules.rollout import LIVE, At, State
+from ..store.tables import Rollout, RolloutRun, RolloutUnit
+
+LOOK_S = 5.0
+_WRITE_S = 1.0
+_REACHED_AT_ONCE = 10
+_CHECK_S = 20.0
+
+log = logging.getLogger(__name__)
+
+Reach = Callable[[str], Awaitable[Mapping[str, Any]]]
+"""Opens the way to a unit, and gives Ansible's variables for it. Raises :class:`Refusal` or OSError."""
+
+
+class RolloutEngine:
+    """Owns the runs that are under way. `hands` carries them out; `reach` opens the way to a unit."""
+
+    def __init__(self, controller: Controller, hands: Hands, reach: Reach) -> None:
+        self._controller, self._hands, self._reach = controller, hands, reach
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Carry on until cancelled; then the runs end, too."""
+        try:
+            await self._controller.write(lambda session: lose_runs(session, self._controller.now()))
+            while True:
+                await self.look()
+                await asyncio.sleep(LOOK_S)
+        finally:
+            for task in (*self._runs.values(), *self._asking):
+                task.cancel()
+            await asyncio.gather(*self._runs.values(), *self._asking, return_exceptions=True)
+
+    async def look(self) -> None:
+        """One step of each rollout that is not at rest."""
+        for rollout_id in await asyncio.to_thread(self._at_work):
+            changed = await self._controller.write(lambda session, one=rollout_id: self._hear(session, one))
+            outside = await advance(self._controller, rollout_id)
+            await self._act(rollout_id, outside)
+            if changed or outside.moved:
+                self._controller.news.tell("rollout", rollout=rollout_id)
+
+    def _at_work(self) -> list[str]:
+        """Rollouts of which anything may still change; of those done, only the newest takes in late units."""
+        with self._controller.database.read() as session:
+            unsettled = select(RolloutUnit.rollout_id).where(
+                RolloutUnit.state.in_([At.APPLYING.value, At.GATING.value])
+            )
+            live = [one.value for one in LIVE]
+            found = list(
+                session.scalars(
+                    select(Rollout.id)
+                    .where(or_(Rollout.state.in_(live), Rollout.id.in_(unsettled)))
+                    .order_by(Rollout.created_at)
+                )
+            )
+            newest = session.scalars(select(Rollout).order_by(Rollout.created_at.desc()).limit(1)).first()
+        if newest is not None and newest.id not in found:
+            found.append(newest.id)
+        return found
+
+    def _hear(self, session: Session, rollout_id: str) -> bool:
+        now, rollout = self._controller.now(), session.get_one(Rollout, rollout_id)
+        heard = take_events(session, rollout_id, now)
+        takes_late = rollout.state in (State.RUNNING, State.PAUSED, State.DONE)
+        return bool(add_units(session, rollout, now)) | heard if takes_late else heard
+
+    async def _act(self, rollout_id: str, outside: Outside) -> None:
+        for rollout, kind in outside.cancel:
+            for run_id in await asyncio.to_thread(self._open_runs, rollout, kind):
+                if run_id in self._runs:
+                    self._runs[run_id].cancel()
+        for run_id in outside.runs:
+            task = asyncio.create_task(self._carry_out(rollout_id, run_id), name=f"run {run_id}")
+            self._runs[run_id] = task
+            task.add_done_callback(lambda _, one=run_id: self._runs.pop(one, None))
+        for unit in outside.ask:
+            asking = asyncio.create_task(self._ask_check(unit), name=f"check {unit}")
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
+
+    def _open_runs(self, rollout_id: str, kind: str) -> list[str]:
+        with self._controller.database.read() as session:
+            rows = select(RolloutRun.id).where(
+                RolloutRun.rollout_id == rollout_id, RolloutRun.kind == kind, RolloutRun.ended_at.is_(None)
+            )
+            return list(session.scalars(rows))
+
+    async def _carry_out(self, rollout_id: str, run_id: str) -> None:
+        """One run, from the way to its units to its last row."""
+        events: list[HostEvent] = []
+        writing = asyncio.create_task(self._keep_writing(rollout_id, run_id, events), name=f"rows {run_id}")
+        outcome = "failed"
+        try:
+            run = await self._prepared(rollout_id, run_id, events.append)
+            outcome = await self._hands.carry_out(run, events.append) if run.targets else "ran"
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+        except OSError as error:
+            log.error("a run cannot be started", extra={"run": run_id, "error": str(error)})
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            await self._write_down(run_id, events)
+            now = self._controller.now()
+            await self._controller.write(lambda session: end_run(session, run_id, outcome, now))
+            self._controller.news.tell("rollout", rollout=rollout_id)
+
+    async def _prepared(self, rollout_id: str, run_id: str, hear: Callable[[HostEvent], None]) -> Run:
+        """The run with the ways to its units; a unit without one is told of as unreachable."""
+
+        def read() -> tuple[str, str, dict[str, dict[str, Any]]]:
+            with self._controller.database.read() as session:
+                row = session.get_one(RolloutRun, run_id)
+                version = session.get_one(Rollout, rollout_id).version
+                return row.kind, version, variables_of(session, row.units)
+
+        kind, version, known = await asyncio.to_thread(read)
+        gate = asyncio.Semaphore(_REACHED_AT_ONCE)
+
+        async def way(unit: str) -> Target | None:
+            async with gate:
+                try:
+                    return Target(unit, {**known[unit], **await self._reach(unit)})
+                except (Refusal, OSError) as error:
+                    tail = (str(error)[:300],)
+                    at = self._controller.now()
+                    hear(HostEvent(unit, "reach", "unreachable", at, tail=tail))
+                    return None
+
+        found = await asyncio.gather(*(way(unit) for unit in known))
+        return Run(run_id, kind, version, tuple(target for target in found if target is not None))
+
+    async def _keep_writing(self, rollout_id: str, run_id: str, events: list[HostEvent]) -> None:
+        while True:
+            await asyncio.sleep(_WRITE_S)
+            if events:
+                await self._write_down(run_id, events)
+                self._controller.news.tell("rollout", rollout=rollout_id)
+
+    async def _write_down(self, run_id: str, events: list[HostEvent]) -> None:
+        taken, events[:] = list(events), []
+        if taken:
+            await self._controller.write(lambda session: take_host_events(session, run_id, taken))
+
+    async def _ask_check(self, unit: str) -> None:
+        """Have a unit check its room; what it finds comes as an event."""
+        try:
+            await send_command(self._controller, SYSTEM, unit, Verb.PREFLIGHT, {}, _CHECK_S)
+        except Refusal as error:  # it is asked again later
+            log.info("a unit did not take the check", extra={"unit": unit, "error": str(error)})
