@@ -46,29 +46,43 @@ def then(*acts: Act) -> Act:
 
 
 def once(said: str, act: Act) -> Act:
-    """Beside everything else: as soon as the unit's log says this, do something."""
-    log = "timeout 280 journalctl -f -n 0 -u diemcau-unit"
+    """Beside everything else: as soon as the unit's log says this, do something, unless the round is over."""
+    log = "timeout 400 journalctl -f -n 0 -u diemcau-unit"
 
     def begin(hall: RealHall) -> None:
-        def run() -> None:
-            try:
-                hall.guest.run(f"bash -c 'grep -m 1 -q {said} <({log})'", limit_s=300)
-                act(hall)
-            except GuestFailed as failed:
-                print(f"    (never said: {said}: {failed})", flush=True)
+        listening = hall.guest.begin(f"bash -c 'grep -m 1 -q {said} <({log})'")
+        hall.hands.append(listening)
 
-        threading.Thread(target=run, name=said, daemon=True).start()
+        def wait() -> None:
+            if listening.wait() != 0:
+                return
+            try:
+                act(hall)
+            except (GuestFailed, OSError) as failed:
+                print(f"    (not done at {said}: {failed})", flush=True)
+
+        threading.Thread(target=wait, name=said, daemon=True).start()
 
     return begin
+
+
+def let_be(hall: RealHall) -> None:
+    """The round is over: what waits for something waits no longer."""
+    while hall.hands:
+        hall.hands.pop().kill()
 
 
 # ── camera ───────────────────────────────────────────────────────────────────────────────────────
 
 RED, BLACK, BARS = 7, 5, 0  # vivid's patterns
-UNPLUG_CAMERA = sh("echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind; sleep 2")  # with the television
+VIVID = "/sys/bus/platform/drivers/vivid"
+UNPLUG_CAMERA = sh(  # with the television, which is the same driver's
+    f"systemctl stop lab-television; echo vivid.0 >{VIVID}/unbind; udevadm settle; test ! -e {CAMERA}"
+)
 PLUG_CAMERA = sh(
-    "cd /sys/bus/platform/drivers/vivid; [ ! -e vivid.0 ] || echo vivid.0 >unbind; sleep 1; "
-    "echo vivid.0 >bind; udevadm settle; systemctl restart lab-television; sleep 3"
+    f"[ -e {VIVID}/vivid.0 ] || echo vivid.0 >{VIVID}/bind; udevadm settle; "
+    f"for i in $(seq 30); do [ -e {CAMERA} ] && break; sleep 1; done; "
+    "systemctl reset-failed lab-television; systemctl restart lab-television; sleep 3"
 )
 HOLD_CAMERA = sh(
     f"setsid v4l2-ctl -d {CAMERA} --stream-mmap --stream-count=100000 >/dev/null 2>&1 </dev/null & "
@@ -113,22 +127,25 @@ def air(**setting: float) -> Act:
     return lambda hall: hall.air(**setting)
 
 
-UNPLUG_SOUND = sh(
-    f"systemctl stop {AIR_SERVICE}; echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/unbind; sleep 2"
+ALOOP = "/sys/bus/platform/drivers/snd_aloop"
+UNPLUG_SOUND = sh(  # the kernel waits in `unbind` until the sound server has let go
+    f"systemctl stop {AIR_SERVICE}; "
+    f"setsid sh -c 'echo snd_aloop.0 >{ALOOP}/unbind' >/dev/null 2>&1 </dev/null & "
+    f"for i in $(seq 40); do {PULSE} list short sources | grep -q aloop || exit 0; sleep 1; done; exit 1"
 )
 PLUG_SOUND = sh(
-    "echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/bind; sleep 3; "
+    f"for i in $(seq 20); do [ -e {ALOOP}/snd_aloop.0 ] || break; sleep 1; done; "
+    f"echo snd_aloop.0 >{ALOOP}/bind; "
+    f"for i in $(seq 40); do {PULSE} list short sources | grep -q aloop && break; sleep 1; done; "
     f"systemctl start {AIR_SERVICE}; sleep 3",
     200,
 )
-# whatever records from the microphone finds itself at another one
+# who begins to record finds himself at another microphone
 LEAD_ASTRAY = then(
     sh(f"{PULSE} load-module module-null-sink sink_name=other >/run/other"),
     sh(
-        f"setsid bash -c 'while {PULSE} subscribe | grep -m 1 -q source-output; do "
-        f"for n in $({PULSE} list short source-outputs | cut -f 1); do "
-        f"{PULSE} move-source-output $n other.monitor; done; done' >/dev/null 2>&1 </dev/null & "
-        "echo $! >/run/astray; sleep 2"
+        "setsid runuser -u diemcau-unit -- /opt/lab/astray.sh other.monitor >/dev/null 2>&1 </dev/null & "
+        "echo $! >/run/astray; sleep 4"
     ),
 )
 LEAD_BACK = sh(f"kill -- -$(cat /run/astray); {PULSE} unload-module $(cat /run/other)")
@@ -152,21 +169,31 @@ UNPLUG_16K: Act = _unplug_16k
 # ── television and screen ────────────────────────────────────────────────────────────────────────
 
 STANDBY = sh(f"{TV} cec-ctl -d $unit --to 0 --standby >/dev/null; sleep 2")
-OTHER_INPUT = sh(  # the unit gives a television it turned on back to standby
-    f"{TV} cec-ctl -d $unit --to 0 --image-view-on >/dev/null; sleep 3; "
-    "cec-ctl -d $tv --active-source phys-addr=0.0.0.0 >/dev/null; sleep 2"
+# the unit gives a television that it turned on back to standby, and forgets that it did
+AWAKE = sh(
+    f"for i in $(seq 40); do [ -e {STATE}/run/television_on ] || break; sleep 1; done; "
+    f"{TV} cec-ctl -d $unit --to 0 --image-view-on >/dev/null || true"
+)
+OTHER_INPUT = sh(  # what a television says whose viewer pressed another button; it is on for good after 8 s
+    f"{TV} cec-ctl -d $unit --to 0 --image-view-on >/dev/null; sleep 10; "
+    "for i in 1 2; do cec-ctl -d $tv --to 15 --active-source phys-addr=0.0.0.0; sleep 1; done"
 )
 SWITCH_OFF_CEC = sh(f"systemctl stop lab-television; {TV} cec-ctl -d $tv --clear >/dev/null")
 NEW_TELEVISION = sh("systemctl restart lab-television; sleep 3")
 CONNECTOR, DEBUG = "/sys/class/drm/card0-Virtual-1", "/sys/kernel/debug/dri/0/Virtual-1"
-UNPLUG_SCREEN = sh(f"echo off >{CONNECTOR}/status; sleep 3")
-PLUG_SCREEN = sh(f"echo detect >{CONNECTOR}/status; sleep 3")
-GARBLE_EDID = sh(  # in one piece
-    f"cat {CONNECTOR}/edid >/run/edid; "
+DRAWS = "for i in $(seq 90); do systemctl -q is-active diemcau-screen && break; sleep 1; done"
+UNPLUG_SCREEN = sh(f"echo off >{CONNECTOR}/status; sleep 3; grep -qx disconnected {CONNECTOR}/status")
+PLUG_SCREEN = sh(f"echo detect >{CONNECTOR}/status; sleep 3; {DRAWS}", 200)
+GARBLE_EDID = sh(  # in one piece; what it was is kept, from the first time on
+    f"[ -s /run/edid ] || cat {CONNECTOR}/edid >/run/edid; "
     f"(printf '%0126d' 0; printf '\\0x') | dd of={DEBUG}/edid_override bs=128 iflag=fullblock status=none"
 )
 CLEAR_EDID = sh(f"dd if=/run/edid of={DEBUG}/edid_override bs=4096 status=none")
-KILL_SCREEN = sh("systemctl kill --signal=KILL diemcau-screen")
+KILL_SCREEN = sh(  # and nobody asks for anything until another one draws
+    "was=$(systemctl show -p MainPID --value diemcau-screen); systemctl kill --signal=KILL diemcau-screen; "
+    f"sleep 1; {DRAWS}; test $(systemctl show -p MainPID --value diemcau-screen) != $was",
+    200,
+)
 
 # ── the machine and its processes ────────────────────────────────────────────────────────────────
 
@@ -180,11 +207,12 @@ FILL_DISK = sh(
 EMPTY_DISK = sh(f"rm -f {STATE}/outbox.sqlite.corrupt-1")
 LOSE_TIME = sh("systemctl stop systemd-timesyncd; date -s '-1 hour' >/dev/null")
 FIND_TIME = sh("systemctl restart systemd-timesyncd; sleep 5")
-HANG_MEDIA = sh(
-    "setsid bash -c 'for i in $(seq 600); do "
-    f"fuser -s {CAMERA} && kill -STOP $(pgrep -n -f [d]iemcau_agent.media) && exit; sleep 0.2; done' "
-    ">/dev/null 2>&1 </dev/null &"
+HANG_MEDIA = sh(  # as soon as it has the camera open
+    "setsid bash -c 'for i in $(seq 300); do p=$(pgrep -n -f [d]iemcau_agent.media) "
+    "&& ls -l /proc/$p/fd | grep -q /dev/video && kill -STOP $p && echo $p >/run/hung && exit; "
+    "sleep 0.4; done' >/dev/null 2>&1 </dev/null & sleep 1"
 )
+END_HUNG = sh("[ ! -e /run/hung ] || kill -KILL $(cat /run/hung); rm -f /run/hung", 30)
 
 # ── the line, and what is at its other end ───────────────────────────────────────────────────────
 
@@ -199,7 +227,7 @@ def outside(service: str, number: signal.Signals) -> Act:
     return act
 
 
-def line(state: str) -> Act:
+def cable(state: str) -> Act:
     """Pull the network cable: QEMU takes the carrier away."""
     return lambda hall: hall.guest.qmp("set_link", {"name": "uplink", "up": state == "up"})
 

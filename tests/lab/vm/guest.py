@@ -108,6 +108,11 @@ class Guest:
             raise GuestFailed(f"`{command[:120]}` ended with {done.returncode}: {said[-600:]}")
         return done.stdout.decode(errors="replace")
 
+    def begin(self, command: str) -> subprocess.Popen[bytes]:
+        """Run a shell command beside everything else; whoever began it ends it."""
+        nothing = subprocess.DEVNULL
+        return subprocess.Popen([*self.ssh(), command], stdin=nothing, stdout=nothing, stderr=nothing)
+
     def ssh(self, *options: str) -> list[str]:
         """The command that opens a shell in it."""
         return [*_SSH, "-i", str(FOLDER / "key"), "-p", str(self.port), *options, "root@127.0.0.1"]

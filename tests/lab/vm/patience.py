@@ -21,6 +21,7 @@ LIMITS = {
     "media/publish.py": "_UP_S",
     "media/subscribe.py": "_UP_S",
     "media/watchdog.py": "PICTURE_S CAMERA_S UPLINK_S",
+    "remedies/line.py": "_PATIENCE_S",
     "remedies/machine.py": "_SETTLE_S",
     "remedies/processes.py": "_START_S",
     "rules/checking.py": "LIMIT",

@@ -16,9 +16,7 @@ from .patience import stretch
 SYSTEMD = ROOT / "agent/systemd"
 _SITE = "opt/diemcau/lib/python3.11/site-packages"
 _WHERE = {
-    ".service": "etc/systemd/system",
-    ".socket": "etc/systemd/system",
-    ".path": "etc/systemd/system",
+    **dict.fromkeys((".service", ".socket", ".path", ".timer"), "etc/systemd/system"),
     ".rules": "etc/udev/rules.d",
 }
 _NAMED = {
@@ -54,7 +52,8 @@ def install(guest: Guest) -> None:
         for found in site.glob("diemcau_*"):
             tar.add(found, f"{_SITE}/{found.name}")
         for file in sorted(SYSTEMD.iterdir()):
-            tar.add(file, _NAMED.get(file.name) or f"{_WHERE[file.suffix]}/{file.name}")
+            if file.name in _NAMED or file.suffix in _WHERE:  # the rest is for services not started here
+                tar.add(file, _NAMED.get(file.name) or f"{_WHERE[file.suffix]}/{file.name}")
     guest.run(f"rm -rf /{_SITE}/diemcau_* && tar -C / --no-same-owner -xf -", given=archive.getvalue())
     guest.run(
         "ln -sfn . /opt/diemcau/current && "

@@ -39,6 +39,7 @@ DEVICES = {
 }
 GATEWAY = "203.0.113.1"  # of the guest's line: this side
 CHECK_LIMIT_S = 300.0
+REST_S = 9.0  # more than a device that was plugged in is given to settle
 PORT = 2223
 AIR, AIR_SERVICE = "/run/lab-air.json", "lab-air"
 
@@ -48,6 +49,7 @@ class RealHall:
 
     def __init__(self, stage: Stage, guest: Guest) -> None:
         self.stage, self.guest = stage, guest
+        self.hands: list[subprocess.Popen[bytes]] = []  # what waits for something to be done (acts.once)
 
     def ask(self, request: str, limit_s: float) -> dict[str, Any]:
         """Ask the unit process. Raises :class:`GuestFailed` when it says nothing."""
@@ -61,6 +63,21 @@ class RealHall:
         """What the unit says of itself."""
         return self.ask("status", 30)
 
+    def at_rest(self) -> None:
+        """Wait until nothing goes on: a device that was plugged in again brings a check of its own, some
+        seconds after. Raises :class:`GuestFailed`."""
+        quiet_s: list[float] = []
+
+        def rests() -> bool:
+            status = self.status()
+            quiet = status["session"]["state"] == "idle" and not status["checking"]
+            quiet_s.append(time.monotonic())
+            if not quiet:
+                quiet_s.clear()
+            return quiet and quiet_s[-1] - quiet_s[0] > REST_S
+
+        self.until(rests, CHECK_LIMIT_S, "the hall does not come to rest")
+
     def preflight(self) -> dict[str, Any]:
         """Check the room now; gives the verdict and what was found."""
         began = time.monotonic()
@@ -72,7 +89,7 @@ class RealHall:
     def configure(self, **settings: object) -> None:
         """Change the site's settings at the controller, and wait until the unit has them."""
         self.stage.api.patch(f"/api/v1/sites/{SITE}", settings)
-        self.until(self.settled, 60, f"the unit does not take {', '.join(settings)}")
+        self.until(self.settled, 150, f"the unit does not take {', '.join(settings)}")
 
     def air(self, **setting: float) -> None:
         """What is between loudspeaker and microphone (`inside/cable.py`); nothing given: a quiet hall."""
