@@ -186,7 +186,7 @@ def test_the_command_line(unit: UnitProcess, coordinator: Coordinator, tmp_path:
     until(lambda: unit.status()["epoch"] == 1)
     assert set(unit.status()) == {
         *("unit", "site", "epoch", "version", "boot_id", "link", "rev", "session", "processes", "outbox"),
-        *("refused", "readiness", "local", "keypad", "devices"),
+        *("refused", "readiness", "checking", "local", "keypad", "devices"),
     }
     assert "tra-nam" in unit.cli("status").stdout
     ready = unit.cli("preflight", "--json")
