@@ -6,6 +6,7 @@ healthy     three hundred checks of healthy halls, a third of them hard: no fals
 clean-root  the README's commands in a clean Debian root (see clean_root.sh; SUITE=trixie for another Debian)
 room        the agent as shipped services on real drivers in a guest, in a real meeting (root, QEMU)
 faults      every fault brought about below the driver, named by the hall's own check (root, QEMU)
+fleet       the playbooks on bare Debian nodes with a systemd of their own (root, systemd-nspawn; fleet/)
 
 What was shown, with its evidence, is in .lab/results/PART; rows shown by this same tree are not shown again.
 """
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from tests.lab.report import ROOT, Evidence, NotShown, Report
 
-PARTS = ("healthy", "clean-root", "room", "faults")
+PARTS = ("healthy", "clean-root", "room", "faults", "fleet")
 _PYTHON = str(ROOT / ".venv/bin/python")
 
 
@@ -43,6 +44,9 @@ def main() -> int:
         passed["clean-root"] = clean_root(again=again)
     if in_guest := [part for part in parts if part in ("room", "faults")]:
         passed |= guest(in_guest, again=again)
+    if "fleet" in parts:  # it enters its namespace itself, for its packages come from outside
+        command = [_PYTHON, "-m", "tests.lab.fleet", "run", *(["--again"] if again else [])]
+        passed["fleet"] = subprocess.run(command, cwd=ROOT, check=False).returncode == 0
     print("lab:", ", ".join(f"{part} {'PASSED' if ok else 'FAILED'}" for part, ok in passed.items()))
     return 0 if all(passed.values()) else 1
 

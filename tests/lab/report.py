@@ -6,14 +6,14 @@ import json
 import subprocess
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".lab/results"
-LOOKED_AT = ("agent", "wire", "tests/lab/vm")  # what a row is about
+LOOKED_AT = ("agent", "wire", "tests/lab/vm")  # what a row is about, unless its part says otherwise
 
 
 class NotShown(AssertionError):
@@ -36,11 +36,11 @@ class Row:
 class Report:
     """The rows of one part. What this same tree has shown before is not shown again, unless `again`."""
 
-    def __init__(self, part: str, *, again: bool = False) -> None:
+    def __init__(self, part: str, *, again: bool = False, looked_at: Sequence[str] = LOOKED_AT) -> None:
         self.part, self.folder = part, RESULTS / part
         self.folder.mkdir(parents=True, exist_ok=True)
         self._file = self.folder / "rows.json"
-        self.tree = _tree()
+        self.tree = _tree(looked_at)
         self.rows: dict[str, Row] = {}
         if self._file.exists() and not again:
             self.rows = {row["name"]: Row(**row) for row in json.loads(self._file.read_text())}
@@ -117,11 +117,11 @@ class Evidence:
         self.path(f"{name}.json").write_text(json.dumps(document, ensure_ascii=False, indent=1))
 
 
-def _tree() -> str:
-    """Which agent and lab this is: the last commit that changed them, marked when files differ from it."""
+def _tree(looked_at: Sequence[str]) -> str:
+    """Which tree this is: the last commit that changed these paths, marked when files differ from it."""
 
     def git(*arguments: str) -> str:
-        command = ["git", *arguments, "--", *LOOKED_AT]
+        command = ["git", *arguments, "--", *looked_at]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
     changed = git("status", "--porcelain", "--untracked-files=no")

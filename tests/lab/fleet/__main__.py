@@ -1,21 +1,49 @@
-"""Nodes to work with: `python -m tests.lab.fleet shell [NAME …]`; ends with the shell."""
+"""Part `fleet`: `python -m tests.lab.fleet run [coordinator] [units] [--again]`; without a name all of it.
+
+`python -m tests.lab.fleet shell [NAME …]` gives nodes to work with; they end with the shell.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 
-from .nodes import Fleet, build
+from tests.lab.report import Report
+
+from .nodes import Fleet, NodeFailed, build
+
+PARTS = ("coordinator",)
+LOOKED_AT = ("agent", "wire", "controller", "playbooks", "tools", "tests/lab/fleet")
 
 
 def main() -> int:
-    if sys.argv[1:2] != ["shell"]:
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
+    if words[:1] == ["shell"]:
+        return shell(words[1:] or ["n1"])
+    parts = words[1:] or list(PARTS)
+    if words[:1] != ["run"] or not set(parts) <= set(PARTS):
         print(__doc__, file=sys.stderr)
         return 2
+    report, rows = Report("fleet", again="--again" in sys.argv, looked_at=LOOKED_AT), []
+    try:
+        build()
+        with Fleet() as fleet:
+            for part in parts:
+                print(f"── fleet: {part}", flush=True)
+                rows += importlib.import_module(f"tests.lab.fleet.{part}").run(report, fleet)
+    except NodeFailed as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    return 0 if report.verdict(rows) else 1
+
+
+def shell(names: list[str]) -> int:
+    """A shell beside bare nodes."""
     build()
     with Fleet() as fleet:
-        fleet.start(*(sys.argv[2:] or ["n1"]))
+        fleet.start(*names)
         for node in fleet.nodes.values():
             print(" ".join(node.ssh()))
         return subprocess.run([os.environ.get("SHELL", "/bin/sh")], check=False).returncode

@@ -1,0 +1,352 @@
+"""Part `fleet`: a bare server becomes the coordinator, serves units, is lost and comes back."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from diemcau_controller.demo.processes import Process, end_all
+
+from tests.lab.report import Evidence, NotShown, Report
+
+from .nodes import FOLDER, ROOT, Fleet, Node
+from .playbook import Played, differences, play, state
+
+_BIN = Path(sys.executable).parent
+SITES = {"trung-tam": "Trung tâm điều hành", "xa-ea-kpam": "Hội trường xã Ea Kpam"}
+BACKUPS = "/var/backups/diemcau"
+SERVICES = ("mosquitto", "janus", "porter", "controller", "nginx", "tunnel")
+MOST_EXPOSED = 2.5  # of systemd's 0 (nothing can happen) to 10
+PATIENCE_S = 180.0
+Json = dict[str, Any]
+ROWS = [
+    "refused before anything, in one sentence",
+    "check mode on a bare server changes nothing",
+    "a bare server becomes the coordinator",
+    "every program in a sandbox of its own",
+    "a second run changes nothing",
+    "two units meet through it",
+    "a lost server comes back from its backup alone",
+]
+
+
+class Coordinator:
+    """The server, and two units of it that run as processes at the lab's end of the line."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.node: Node | None = None
+        self.units: dict[str, Process] = {}
+        self.key = fleet.folder / "diemcau.key"
+        made = subprocess.run([_BIN / "diemcau", "backup", "key", self.key], capture_output=True, text=True)
+        self.recipient = made.stdout.strip()
+
+    @property
+    def server(self) -> Node:
+        """The node that is it, booted bare at the first use."""
+        if self.node is None:
+            self.node = self.fleet.start("n1")
+        return self.node
+
+    def settings(self) -> Json:
+        return {
+            "public_address": self.server.address,
+            "health_interval_s": 2,
+            "coordinator": {"name": "Văn phòng UBND tỉnh", "phone": "0262 3 800 000"},
+            "backup": {"folder": BACKUPS, "recipients": [self.recipient]},
+        }
+
+    def play(self, log: Path, variables: Json | None = None, *options: str) -> Played:
+        """`controller.yml` on the server, by default with its settings."""
+        given = {"coordinator_settings": self.settings()} if variables is None else variables
+        common = {"coordinator_wheelhouse": str(FOLDER / "wheelhouse"), "time_networks": ["203.0.113.0/24"]}
+        groups = {"coordinator": [self.server]}
+        return play(self.fleet, "controller.yml", groups, {**common, **given}, log, *options)
+
+    def health(self) -> Json:
+        """What the server answers over HTTPS to who trusts its authority only."""
+        ca = self.fleet.folder / "ca.crt"
+        ca.write_bytes(self.server.read("/var/lib/diemcau/generated/ca.crt"))
+        url = f"https://{self.server.address}:8443/healthz"
+        command = [
+            "curl",
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "5",
+            "--noproxy",
+            "*",
+            "--cacert",
+            ca,
+            url,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise NotShown(f"it does not answer: {done.stderr.strip()}")
+        return dict(json.loads(done.stdout))
+
+    def diemcau(self, words: str) -> Any:
+        """A command on the server; gives its JSON."""
+        return json.loads(self.server.run(f"diemcau {words} --json"))
+
+    def unit_folder(self, site: str) -> Path:
+        return self.fleet.folder / "units" / site
+
+    def agent(self, site: str) -> Json:
+        """What a unit says of itself; empty while it does not answer."""
+        command = [_BIN / "diemcau-agent", "status", "--state-dir", self.unit_folder(site), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+
+    def identities(self) -> dict[str, str]:
+        """The hash of each file by which a unit is what it is."""
+        return {
+            str(path.relative_to(self.fleet.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for site in SITES
+            for path in sorted((self.unit_folder(site) / "identity").rglob("*"))
+            if path.is_file() and path.name != "join_count"  # counts connections
+        }
+
+    def bound(self) -> dict[str, tuple[str, int]]:
+        """Which unit serves which site, with which epoch."""
+        sites = self.diemcau("status")["sites"]
+        return {site["id"]: (site["unit"]["id"], site["unit"]["epoch"]) for site in sites}
+
+    def connected(self) -> bool:
+        """Every unit is at the broker and runs what is meant for it."""
+        units = [site["unit"] for site in self.diemcau("status")["sites"]]
+        return len(units) == len(SITES) and all(
+            unit is not None
+            and unit["status"] == "online"
+            and unit[document]["reported"] == unit[document]["desired"] is not None
+            for unit in units
+            for document in ("config", "schedule")
+        )
+
+    def until(self, reached: Callable[[], Any], failure: str, limit_s: float = PATIENCE_S) -> float:
+        """Wait until something is so; gives the seconds. Raises :class:`NotShown` with `failure`."""
+        began = time.monotonic()
+        while not reached():
+            if time.monotonic() - began > limit_s:
+                raise NotShown(f"{failure} within {limit_s:.0f} s")
+            time.sleep(1)
+        return time.monotonic() - began
+
+    def end(self) -> None:
+        end_all(self.units.values())
+
+
+def run(report: Report, fleet: Fleet) -> list[str]:
+    """Show every row; gives their names."""
+    if report.done(*ROWS):
+        return ROWS
+    built = subprocess.run(
+        [sys.executable, ROOT / "tools/wheelhouse.py", "diemcau-controller", FOLDER / "wheelhouse"],
+        check=False,
+    )
+    one = Coordinator(fleet)
+    try:
+        report.show(ROWS[0], lambda evidence: refused(one, evidence))
+        report.show(ROWS[1], lambda evidence: foretold(one, evidence))
+        if built.returncode == 0 and report.show(ROWS[2], lambda evidence: becomes(one, evidence)):
+            report.show(ROWS[3], lambda evidence: sandboxed(one, evidence))
+            report.show(ROWS[4], lambda evidence: unchanged(one, evidence))
+            if report.show(ROWS[5], lambda evidence: meets(one, evidence)):
+                report.show(ROWS[6], lambda evidence: comes_back(one, evidence))
+    finally:
+        one.end()
+    return ROWS
+
+
+def refused(one: Coordinator, evidence: Evidence) -> str:
+    """Each mistake in the variables is one sentence, and the server is not touched."""
+    before, sentences = state(one.server), []
+    wrong: dict[str, Json] = {
+        "no settings": {},
+        "an address nobody can reach": {"coordinator_settings": {"public_address": "127.0.0.1"}},
+        "nothing said of backups": {"coordinator_settings": {"public_address": one.server.address}},
+        "no wheels": {"coordinator_settings": one.settings(), "coordinator_wheelhouse": "/nowhere"},
+        "a machine too small": {
+            "coordinator_settings": one.settings(),
+            "coordinator_machine_memory_mb": 10**9,
+        },
+        "more machines than meant": {"coordinator_settings": one.settings(), "expected_hosts": 2},
+    }
+    for what, variables in wrong.items():
+        played = one.play(evidence.path("log"), variables)
+        if played.code == 0 or played.count("changed"):
+            raise NotShown(f"{what}: exit {played.code}, changed {played.count('changed')}")
+        sentences.append(f"{what}: {played.failure()}")
+    evidence.text("sentences", "\n".join(sentences))
+    if changed := differences(before, state(one.server)):
+        raise NotShown(f"changed all the same: {changed[:5]}")
+    return f"{len(wrong)} mistakes refused, each with a sentence, nothing changed"
+
+
+def foretold(one: Coordinator, evidence: Evidence) -> str:
+    before = state(one.server)
+    played = one.play(evidence.path("log"), None, "--check")
+    if played.code != 0:
+        raise NotShown(f"check mode fails: {played.failure()}")
+    if changed := differences(before, state(one.server)):
+        raise NotShown(f"check mode changed {changed[:5]}")
+    return f"{played.count('changed')} changes foretold in {played.took_s:.0f} s, none made"
+
+
+def becomes(one: Coordinator, evidence: Evidence) -> str:
+    played = one.play(evidence.path("log"))
+    if played.code != 0:
+        raise NotShown(played.failure())
+    health = one.health()
+    evidence.json("healthz", health)
+    if (health["status"], health["mqtt"], health["janus"]) != ("ok", True, True):
+        raise NotShown(f"it answers {health}")
+    masked = one.server.run("systemctl is-enabled mosquitto janus nginx coturn || true").split()
+    if set(masked) != {"masked"}:
+        raise NotShown(f"the packages' own services are {masked}")
+    time_s = one.server.run("chronyc -n tracking | head -3").strip()
+    evidence.text("time", time_s)
+    evidence.text("revision", one.server.run("cat /etc/diemcau/revision"))
+    evidence.text("listening", one.server.run("ss -Hlntup | awk '{print $1, $5, $7}'"))
+    return (
+        f"{played.took_s:.0f} s from bare to healthy over HTTPS ({played.count('changed')} changes); "
+        "broker and Janus reached; the packages' own services masked"
+    )
+
+
+def sandboxed(one: Coordinator, evidence: Evidence) -> str:
+    """What systemd thinks of the running services, and that none is root's."""
+    names = [*(f"diemcau@{name}.service" for name in SERVICES), "diemcau-turn.service"]
+    scores = {}
+    for name in names:
+        told = one.server.run(f"systemd-analyze security --no-pager {name}")
+        found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told)
+        scores[name] = float(found.group(1)) if found else 10.0
+    users = one.server.run(
+        "ps -eo user:20,args --no-headers | grep -E 'diemcau|mosquitto|janus|nginx|turnserver' | grep -v grep"
+    )
+    evidence.text("processes", users)
+    evidence.json("exposure", scores)
+    if "root" in {
+        line.split()[0] for line in users.splitlines() if "sshd:" not in line and "sh -c" not in line
+    }:
+        raise NotShown("something of it runs as root")
+    if worst := {name: score for name, score in scores.items() if score > MOST_EXPOSED}:
+        raise NotShown(f"exposed: {worst}")
+    said = ", ".join(f"{re.sub('diemcau[@-]|.service', '', name)} {score}" for name, score in scores.items())
+    return f"nothing runs as root; exposure by systemd-analyze: {said}"
+
+
+def unchanged(one: Coordinator, evidence: Evidence) -> str:
+    before = state(one.server)
+    played = one.play(evidence.path("log"))
+    after = state(one.server)
+    if played.code != 0:
+        raise NotShown(played.failure())
+    foretold = one.play(evidence.path("check.log"), None, "--check")
+    other = differences(before, after)
+    evidence.text("differences", "\n".join(other))
+    evidence.json("state", after)
+    counts = (played.count("changed"), foretold.count("changed"))
+    if counts != (0, 0) or other:
+        raise NotShown(f"changed={counts[0]}, in check mode {counts[1]}; different: {other[:6]}")
+    files = sum(1 for name in after if name.startswith("/"))
+    services = sum(1 for name in after if name.startswith("started:"))
+    return (
+        f"changed=0 in {played.took_s:.0f} s, in check mode, too; {files} files of /etc, /opt, /usr/local "
+        f"and unit files have the same hash, {services} running services the same start time"
+    )
+
+
+def meets(one: Coordinator, evidence: Evidence) -> str:
+    """Two units with nothing but what the server gave them join a meeting by themselves."""
+    one.server.run('diemcau area add "Tỉnh Đắk Lắk" --tier tỉnh')
+    for number, (site, name) in enumerate(SITES.items()):
+        what = f'--name "{name}" --area tinh-dak-lak --camera synthetic --mic tone:{440 + 200 * number}'
+        one.server.run(
+            f"diemcau site add {site} {what} && diemcau unit add {site} --identity-dir /root/{site}"
+        )
+        given = subprocess.run(
+            [*one.server.ssh(), f"tar -C /root/{site} -cf - . && rm -r /root/{site}"],
+            capture_output=True,
+            check=True,
+        )
+        folder = one.unit_folder(site)
+        (folder / "identity").mkdir(parents=True, mode=0o700)
+        with tarfile.open(fileobj=io.BytesIO(given.stdout)) as tar:
+            tar.extractall(folder / "identity", filter="data")
+        one.units[site] = Process(
+            site,
+            [str(_BIN / "diemcau-agent"), "run", "--state-dir", str(folder)],
+            one.fleet.folder / f"{site}.log",
+            restart=False,
+            env={"SDL_VIDEODRIVER": "dummy"},
+        )
+    took_s = one.until(one.connected, "the units do not connect")
+    main, other = SITES
+    who = f"--main {main} --site {main} --site {other}"
+    one.server.run(f'diemcau meeting add "Giao ban" --start now --duration 10m {who}')
+
+    def in_meeting() -> bool:
+        told = {site: one.agent(site) for site in SITES}
+        evidence.json("units", told)
+        return all((unit.get("session") or {}).get("state") == "in_meeting" for unit in told.values())
+
+    joined_s = one.until(in_meeting, "the units do not join")
+    (meeting,) = [one["id"] for one in one.diemcau("status")["meetings"]]
+    time.sleep(5)
+    one.server.run(f"diemcau meeting close {meeting}")
+    return (
+        f"two units connected after {took_s:.0f} s, both in a meeting {joined_s:.0f} s after it was announced"
+    )
+
+
+def comes_back(one: Coordinator, evidence: Evidence) -> str:
+    """Backup, plug pulled, another bare machine at the same address, with the backup and the key only."""
+    lost = one.server
+    before, own = one.bound(), one.identities()
+    made = one.diemcau("backup now")
+    backup = one.fleet.folder / "backup.age"
+    backup.write_bytes(lost.read(made["path"]))
+    began = time.monotonic()
+    lost.kill()
+    lost.stop()
+    one.node = one.fleet.start("n2", address=lost.address)
+    bare_s = time.monotonic() - began
+    variables = {"restore_backup": str(backup), "restore_key": str(one.key)}
+    played = one.play(evidence.path("log"), variables)
+    if played.code != 0:
+        raise NotShown(played.failure())
+    healthy_s = time.monotonic() - began
+    one.until(one.connected, "the units do not come back")
+    back_s = time.monotonic() - began
+    evidence.json("healthz", one.health())
+    if one.bound() != before or one.identities() != own:
+        raise NotShown(f"not as it was: {before} became {one.bound()}")
+    if any(process.exits or not process.running for process in one.units.values()):
+        raise NotShown("a unit was started anew")
+    if left := one.server.run(
+        "ls -d /run/diemcau-restore /root/*.age /root/*.key 2>/dev/null || true"
+    ).strip():
+        raise NotShown(f"backup or key were left behind: {left}")
+    generation = [change for change in json.loads(one.server.run("diemcau audit list --json"))][:1]
+    evidence.json("newest-change", generation)
+    again = one.play(evidence.path("again.log"), {})
+    if (again.code, again.count("changed")) != (0, 0):
+        raise NotShown(
+            f"a second run, without any setting, changes {again.count('changed')}: {again.failure()}"
+        )
+    return (
+        f"plug pulled; a bare server stood there after {bare_s:.0f} s, was the coordinator after "
+        f"{healthy_s:.0f} s, and both units were back after {back_s:.0f} s, with the same identity, binding "
+        "and process; a second run changed=0"
+    )
