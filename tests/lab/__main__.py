@@ -1,11 +1,12 @@
 """The lab: `python -m tests.lab [PART …] [--again]`; without a part all of them, one verdict at the end.
 
-`room` and `faults` share one guest.
+`room`, `faults` and `drivers` share one guest.
 
 healthy     three hundred checks of healthy halls, a third of them hard: no false alarm (no guest)
 clean-root  the README's commands in a clean Debian root (see clean_root.sh; SUITE=trixie for another Debian)
 room        the agent as shipped services on real drivers in a guest, in a real meeting (root, QEMU)
 faults      every fault brought about below the driver, named by the hall's own check (root, QEMU)
+drivers     the contract suites of camera, television and keypad on the kernel's drivers (root, QEMU)
 fleet       the playbooks on bare Debian nodes with a systemd of their own (root, systemd-nspawn; fleet/)
 
 What was shown, with its evidence, is in .lab/results/PART; rows shown by this same tree are not shown again.
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from tests.lab.report import ROOT, Evidence, NotShown, Report
 
-PARTS = ("healthy", "clean-root", "room", "faults", "fleet")
+PARTS = ("healthy", "clean-root", "room", "faults", "drivers", "fleet")
 _PYTHON = str(ROOT / ".venv/bin/python")
 
 
@@ -42,7 +43,7 @@ def main() -> int:
     if "clean-root" in parts:
         print("── clean-root", flush=True)
         passed["clean-root"] = clean_root(again=again)
-    if in_guest := [part for part in parts if part in ("room", "faults")]:
+    if in_guest := [part for part in parts if part in ("room", "faults", "drivers")]:
         passed |= guest(in_guest, again=again)
     if "fleet" in parts:  # it enters its namespace itself, for its packages come from outside
         command = [_PYTHON, "-m", "tests.lab.fleet", "run", *(["--again"] if again else [])]
@@ -58,9 +59,10 @@ def guest(parts: list[str], *, again: bool) -> dict[str, bool]:
         if built.returncode != 0:
             return dict.fromkeys(parts, False)
         return {" and ".join(parts): inside("tests.lab", *parts, again=again)}
-    from tests.lab.vm import faults, held, room
+    from tests.lab.vm import drivers, faults, held, room
     from tests.lab.vm.real_hall import real_hall
 
+    shown = {"room": room, "faults": faults, "drivers": drivers}
     passed, folder = {}, Path(tempfile.mkdtemp(prefix="diemcau-lab-"))
     try:
         with ExitStack() as stack:
@@ -69,9 +71,9 @@ def guest(parts: list[str], *, again: bool) -> dict[str, bool]:
                 print(f"── {part}", flush=True)
                 report = Report(part, again=again)
                 try:
-                    {"room": room, "faults": faults}[part].run(report, hall)
+                    shown[part].run(report, hall)
                 finally:
-                    passed[part] = report.verdict({"room": room, "faults": faults}[part].ROWS)
+                    passed[part] = report.verdict(shown[part].ROWS)
             if held.HOLD.exists():
                 held.hold(hall())
     finally:

@@ -10,15 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .guest import FOLDER, PYTHON, Guest, GuestFailed
+from .guest import FOLDER, IN_REPO, Guest, GuestFailed
 
 PORT = 2222
-# the checkout is read-only in the guest, and always what it is outside at this moment
-_ENVIRONMENT = (
-    "cd /repo && export PYTHONPATH=/repo/wire:/repo/agent:/repo/controller "
-    "PYTHONPYCACHEPREFIX=/var/cache/pyc "
-    f"PATH={PYTHON.parent}:$PATH && "
-)
 
 
 def main() -> int:
@@ -31,9 +25,9 @@ def main() -> int:
             guest.start()
         case "run":
             command = more[0] if len(more) == 1 else shlex.join(more)
-            return subprocess.run([*guest.ssh(), _ENVIRONMENT + command], check=False).returncode
+            return subprocess.run([*guest.ssh(), IN_REPO + command], check=False).returncode
         case "shell":
-            return subprocess.run([*guest.ssh("-t"), _ENVIRONMENT + "exec bash"], check=False).returncode
+            return subprocess.run([*guest.ssh("-t"), IN_REPO + "exec bash"], check=False).returncode
         case "screen":
             print(guest.screendump(Path(more[0])))
         case "stop":

@@ -20,6 +20,12 @@ from typing import Any
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / ".lab/vm"
 PYTHON = Path("/opt/diemcau/bin/python")
+# the checkout is read-only in the guest, and always what it is outside at this moment
+IN_REPO = (
+    "cd /repo && export PYTHONPATH=/repo/wire:/repo/agent:/repo/controller "
+    "PYTHONPYCACHEPREFIX=/var/cache/pyc "
+    f"PATH={PYTHON.parent}:$PATH && "
+)
 BOOT_LIMIT_S = 400
 SCREEN = (960, 540)  # what its display says it likes: half the work of the usual size
 _SSH = (

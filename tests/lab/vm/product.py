@@ -22,6 +22,7 @@ _WHERE = {
 _NAMED = {
     "diemcau.sysusers": "usr/lib/sysusers.d/diemcau.conf",
     "diemcau.tmpfiles": "usr/lib/tmpfiles.d/diemcau.conf",
+    "sshd_config": "etc/diemcau/sshd_config",
     "weston.ini": "etc/diemcau/weston.ini",
     "sound.pa": "etc/diemcau/sound.pa",
     "sound.conf": "etc/diemcau/sound.conf",
