@@ -1,12 +1,14 @@
 """`diemcau ca`: sentences for people, JSON for programs, and what is refused."""
 
 import json
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from diemcau_controller.actions.certificates import record_certificate, revoke_certificates
+from diemcau_controller.adapters import age
 from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.cli import app
 from diemcau_controller.config import StateDir
@@ -28,8 +30,9 @@ class Desk:
         self.drawer.mkdir()
         self.authority = Authority(self.state.authority)
 
-    def run(self, *words: str | Path) -> str:
-        done = CliRunner().invoke(app, ["ca", *map(str, words), "--state-dir", str(self.state.root)])
+    def run(self, *words: str | Path, typed: str = "") -> str:
+        said = ["ca", *map(str, words), "--state-dir", str(self.state.root)]
+        done = CliRunner().invoke(app, said, input=typed)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         assert done.exit_code == 0, done.output
@@ -38,9 +41,9 @@ class Desk:
     def json(self, *words: str | Path) -> Any:
         return json.loads(self.run(*words, "--json"))
 
-    def refused(self, *words: str | Path) -> str:
+    def refused(self, *words: str | Path, typed: str = "") -> str:
         with pytest.raises(Exception) as refusal:
-            self.run(*words)
+            self.run(*words, typed=typed)
         assert type(refusal.value).__name__ == "Failed", refusal.value
         return str(refusal.value)
 
@@ -66,8 +69,10 @@ def test_a_life_of_roots_in_sentences(desk: Desk) -> None:
     said = desk.run("status")
     assert "root-1" in said and "asleep" in said
     assert "The keys of root-1, root-2 still lie on this machine" in said and "take-offline" in said
-    assert f"are in {desk.drawer} now, and no longer on this machine" in desk.run("take-offline", desk.drawer)
-    assert "nothing to move" in desk.run("take-offline", desk.drawer)
+    assert f"are in {desk.drawer} now, and no longer on this machine" in desk.run(
+        "take-offline", desk.drawer, "--unlocked"
+    )
+    assert "nothing to move" in desk.run("take-offline", desk.drawer, "--unlocked")
     assert "not on this machine, as it should be" in desk.run("status")
     assert "signed by root-1" in desk.run("new-intermediate", "--roots", desk.drawer)
     assert "root-2 is active now, root-3 sleeps" in desk.run("rotate-root", "--roots", desk.drawer)
@@ -86,7 +91,7 @@ def test_the_same_as_json(desk: Desk) -> None:
         ("root-2", "asleep"),
     ]
     assert status["root_keys_here"] == ["root-1", "root-2"] and status["not_renewed"] == []
-    assert desk.json("take-offline", desk.drawer)["moved"] == ["root-1", "root-2"]
+    assert desk.json("take-offline", desk.drawer, "--unlocked")["moved"] == ["root-1", "root-2"]
     assert desk.json("new-intermediate", "--roots", desk.drawer)["signed_by"] == "root-1"
     assert desk.json("rotate-root", "--roots", desk.drawer) == {
         "active": "root-2",
@@ -123,14 +128,63 @@ def test_an_old_root_is_not_forgotten_while_units_know_no_other(desk: Desk) -> N
 
 def test_what_cannot_be_is_said_in_a_sentence(desk: Desk, tmp_path: Path) -> None:
     assert "serve" in desk.refused("status")
-    assert "serve" in desk.refused("take-offline", desk.drawer)
+    assert "serve" in desk.refused("take-offline", desk.drawer, "--unlocked")
     desk.authority.ensure()
     assert "in the state folder itself" in desk.refused("take-offline", desk.state.generated)
     assert "mounted" in desk.refused("take-offline", tmp_path / "nothing")
-    desk.run("take-offline", desk.drawer)
+    desk.run("take-offline", desk.drawer, "--unlocked")
     assert "--roots" in desk.refused("new-intermediate")
     assert "--roots" in desk.refused("rotate-root", "--roots", tmp_path)
     before = {path: path.read_bytes() for path in desk.state.authority.rglob("*") if path.is_file()}
     (desk.drawer / "root-2.key").write_bytes(b"half a k")
     assert "damaged" in desk.refused("rotate-root", "--roots", desk.drawer)
     assert {path: path.read_bytes() for path in desk.state.authority.rglob("*") if path.is_file()} == before
+
+
+def test_keys_locked_with_a_pass_phrase(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(age, "lock", quickly_locked)
+    monkeypatch.setattr(age, "unlock", quickly_unlocked)
+    desk.authority.ensure()
+    phrase, other, short = (tmp_path / name for name in ("phrase", "other", "short"))
+    phrase.write_text("\ufefftrâu ăn cỏ đồng xa\r\n", encoding="utf-8")
+    other.write_text("trâu ăn cỏ đồng gần")
+    short.write_text("trâu")
+    away = ("take-offline", desk.drawer)
+    assert "at least 12" in desk.refused(*away, "--passphrase-file", short)
+    assert "cannot be read" in desk.refused(*away, "--passphrase-file", tmp_path / "none")
+    assert "nobody to ask" in desk.refused(*away)
+    assert not list(desk.drawer.iterdir())
+    twice = f"{unicodedata.normalize('NFD', 'trâu ăn cỏ đồng xa')}\n" * 2
+    assert "locked with the pass phrase" in desk.run(*away, typed=twice)
+    assert age.is_age((desk.drawer / "root-1.key").read_bytes())
+    there = ("--roots", desk.drawer)
+    for command in ("new-intermediate", "rotate-root"):
+        assert "another pass phrase" in desk.refused(command, *there, "--passphrase-file", other)
+        assert "nobody to ask" in desk.refused(command, *there)
+    assert "signed by root-1" in desk.run("new-intermediate", *there, typed="trâu ăn cỏ đồng xa\n")
+    assert "root-3 sleeps" in desk.run("rotate-root", *there, "--passphrase-file", phrase)
+    assert age.is_age((desk.drawer / "root-3.key").read_bytes()), "the new one is locked, too"
+    (desk.drawer / "root-2.key").write_bytes((desk.drawer / "root-2.key").read_bytes()[:-9])
+    assert "damaged" in desk.refused("new-intermediate", *there, "--passphrase-file", phrase)
+
+
+def quickly_locked(data: bytes, phrase: str) -> bytes:
+    """As age would, without its two seconds."""
+    return b"age-encryption.org/v1\n" + phrase.encode() + b"\n" + data[::-1] + b"END"
+
+
+def quickly_unlocked(locked: bytes, phrase: str) -> bytes:
+    _, said, data = locked.split(b"\n", 2)
+    if said != phrase.encode() or not locked.endswith(b"END"):
+        raise age.DecryptFailed(wrong_key=said != phrase.encode())
+    return data.removesuffix(b"END")[::-1]
+
+
+def test_what_is_locked_opens_with_its_phrase_only() -> None:
+    locked = age.lock(b"a key", "trâu ăn cỏ đồng xa")
+    assert age.is_age(locked) and b"a key" not in locked
+    assert age.unlock(locked, "trâu ăn cỏ đồng xa") == b"a key"
+    for data, phrase, wrong in ((locked, "trâu", True), (locked[:60], "trâu ăn cỏ đồng xa", False)):
+        with pytest.raises(age.DecryptFailed) as failed:
+            age.unlock(data, phrase)
+        assert failed.value.wrong_key is wrong

@@ -1,4 +1,5 @@
-"""Encryption with age (age-encryption.org): for whom a backup is, and the key that opens it.
+"""Encryption with age (age-encryption.org): for whom a backup is, and the key that opens it; and of a small
+file by a pass phrase.
 
 Files made here are opened by the program `age`, too, and the other way round.
 """
@@ -12,6 +13,7 @@ from typing import Protocol
 import pyrage
 
 _MOST_KEY_BYTES = 64 * 1024
+_MAGIC = b"age-encryption.org/v1\n"
 
 
 class KeyUnusable(ValueError):
@@ -84,6 +86,24 @@ def decrypt(source: Readable, target: Writable, key: Path) -> None:
         if noted.error is not None:
             raise noted.error from None
         raise DecryptFailed("No matching keys" in str(error)) from None
+
+
+def is_age(data: bytes) -> bool:
+    """Is it encrypted with age?"""
+    return data.startswith(_MAGIC)
+
+
+def lock(data: bytes, phrase: str) -> bytes:
+    """Encrypt with a pass phrase. Takes about two seconds and up to 512 MB: so does each guess (scrypt)."""
+    return bytes(pyrage.passphrase.encrypt(data, phrase))
+
+
+def unlock(data: bytes, phrase: str) -> bytes:
+    """What :func:`lock` was given. Raises :class:`DecryptFailed`, with `wrong_key` for another phrase."""
+    try:
+        return bytes(pyrage.passphrase.decrypt(data, phrase))
+    except pyrage.DecryptError as error:
+        raise DecryptFailed(str(error) == "Decryption failed") from None
 
 
 class _Noting:

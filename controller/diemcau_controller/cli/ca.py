@@ -6,6 +6,7 @@ minute, without losing a connection.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -27,6 +28,15 @@ RootsOption = Annotated[
     Path | None,
     typer.Option("--roots", help="Folder with the roots' keys; without it, where they were made."),
 ]
+
+
+PhraseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file", help="File with the pass phrase of the roots' keys; without it, asked."
+    ),
+]
+SHORTEST_PHRASE = 12
 
 
 @ca.command("status")
@@ -88,17 +98,24 @@ def status(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = 
 @ca.command("take-offline")
 def take_offline(
     folder: Annotated[Path, typer.Argument(help="An existing folder on a medium you can lock away.")],
+    passphrase_file: PhraseOption = None,
+    unlocked: Annotated[
+        bool, typer.Option("--unlocked", help="No pass phrase: whoever finds the medium has the keys.")
+    ] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """Move the roots' keys to a medium: copied, read back, then removed here."""
+    """Move the roots' keys to a medium, locked with a pass phrase: copied, read back, then removed here."""
+    from ..adapters.authority.roots import keys_here
     from ..adapters.authority.roots import take_offline as move
 
     state = StateDir(state_dir)
     if folder.resolve().is_relative_to(state.root.resolve()):
         raise Failed(f"{folder} is in the state folder itself: name a folder on another medium")
     with _authority(state_dir) as authority:
-        moved = move(authority, folder)
+        authority.trust()
+        locked = bool(keys_here(authority)) and folder.is_dir() and not unlocked
+        moved = move(authority, folder, _new_phrase(passphrase_file) if locked else None)
         same_disk = folder.stat().st_dev == state.root.stat().st_dev
     if as_json:
         print_json({"moved": moved, "folder": str(folder), "same_disk": same_disk})
@@ -109,20 +126,27 @@ def take_offline(
     typer.echo(f"The keys of {_listed(moved)} are in {folder} now, and no longer on this machine.")
     if same_disk:
         typer.echo("That folder is on the same disk: copy it to a medium, then remove it here.")
+    if locked:
+        typer.echo("They are locked with the pass phrase: without it they are of no use to anybody, you too.")
     typer.echo(
-        "Copy them to a second medium and lock both away in different places: nobody can make them anew."
+        "Copy them to a second medium and lock both away in different places"
+        + (", the pass phrase in a third" if locked else "")
+        + ": nobody can make them anew."
     )
 
 
 @ca.command("new-intermediate")
 def new_intermediate(
-    roots: RootsOption = None, state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = False
+    roots: RootsOption = None,
+    passphrase_file: PhraseOption = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    as_json: JsonOption = False,
 ) -> None:
     """Make the online authority anew, signed by the active root; what the former one signed stays good."""
     from ..adapters.authority.roots import new_intermediate as make
 
     with _authority(state_dir) as authority:
-        made = make(authority, roots)
+        made = make(authority, roots, _phrase(authority, roots, passphrase_file))
         signed_by = authority.trust().name_of_active
     if as_json:
         print_json({"signed_by": signed_by, "not_after": made.not_valid_after_utc.isoformat()})
@@ -135,13 +159,16 @@ def new_intermediate(
 
 @ca.command("rotate-root")
 def rotate_root(
-    roots: RootsOption = None, state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = False
+    roots: RootsOption = None,
+    passphrase_file: PhraseOption = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    as_json: JsonOption = False,
 ) -> None:
     """Let the root asleep take over, and make a new one that sleeps; its key goes to --roots."""
     from ..adapters.authority.roots import authority_now, rotate
 
     with _authority(state_dir) as authority:
-        rotate(authority, roots)
+        rotate(authority, roots, _phrase(authority, roots, passphrase_file))
         _publish(authority, StateDir(state_dir))
         now = authority_now(authority)
     if as_json:
@@ -200,6 +227,53 @@ def _authority(state_dir: Path) -> Iterator[Authority]:
         raise Failed(f"{error.filename} cannot be used: run this as the user of the controller") from None
     except OSError as error:
         raise Failed(f"{error.filename or state.authority}: {error.strerror}") from None
+
+
+def _phrase(authority: Authority, roots: Path | None, file: Path | None) -> str | None:
+    """The pass phrase of the keys in `roots`; None when they need none."""
+    from ..adapters.authority.roots import is_locked
+
+    if not is_locked(authority, roots):
+        return None
+    return _read_phrase(file) if file is not None else _asked("Pass phrase of the roots' keys", again=False)
+
+
+def _new_phrase(file: Path | None) -> str:
+    phrase = _read_phrase(file) if file is not None else _asked("New pass phrase for the keys", again=True)
+    if len(phrase) < SHORTEST_PHRASE:
+        raise Failed(
+            f"a pass phrase has at least {SHORTEST_PHRASE} letters: take four words that nobody would guess"
+        )
+    return phrase
+
+
+def _asked(what: str, *, again: bool) -> str:
+    try:
+        given = typer.prompt(what, hide_input=True, confirmation_prompt=again, err=True)
+    except typer.Abort:
+        raise Failed(
+            "there is nobody to ask for the pass phrase: name a file with --passphrase-file"
+        ) from None
+    return _normal(str(given))
+
+
+def _read_phrase(file: Path) -> str:
+    """The first line of a file."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Failed(f"the pass phrase cannot be read from {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Failed(f"{file} is not UTF-8: write the pass phrase as its first line") from None
+    phrase = _normal(text.lstrip("\ufeff").partition("\n")[0].rstrip("\r"))
+    if not phrase:
+        raise Failed(f"{file} is empty: write the pass phrase as its first line")
+    return phrase
+
+
+def _normal(phrase: str) -> str:
+    """One spelling, however the keyboard writes accents."""
+    return unicodedata.normalize("NFC", phrase)
 
 
 def _publish(authority: Authority, state: StateDir) -> None:

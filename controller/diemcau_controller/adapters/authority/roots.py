@@ -2,6 +2,9 @@
 
 Everything here changes one thing at a time in such an order that whoever is cut short anywhere finds an
 authority that works, and goes on by giving the same command again.
+
+Keys in the drawer may be locked with a pass phrase (age); `phrase` is then needed wherever one is read, and
+what is written there is locked with it.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from pathlib import Path
 from cryptography import x509
 
 from ...rules.authority_state import AuthorityState, Need
+from .. import age
 from ..whole_file import keep_names, write_secret, write_whole
 from . import certificates as made
 from .authority import Authority
@@ -73,8 +77,9 @@ def keys_here(authority: Authority) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in authority.offline.glob("root-*.key")))
 
 
-def take_offline(authority: Authority, destination: Path) -> list[str]:
-    """Move the roots' keys to `destination`: copied, read back from there, and only then removed here.
+def take_offline(authority: Authority, destination: Path, phrase: str | None = None) -> list[str]:
+    """Move the roots' keys to `destination`: copied, read back from there, and only then removed here. With a
+    `phrase` they are locked with it.
 
     Gives the names of what was moved. Raises :class:`AuthorityError`; whatever failed, each key is at least
     in one of the two places.
@@ -90,7 +95,7 @@ def take_offline(authority: Authority, destination: Path) -> list[str]:
         try:
             for name in names:
                 key = _key_of(trust, authority.offline, name)
-                _put(destination, name, key)
+                _put(destination, name, key, phrase)
             write_whole(destination / "roots.crt", trust.bundle())
         except OSError as error:
             raise AuthorityError(
@@ -104,18 +109,30 @@ def take_offline(authority: Authority, destination: Path) -> list[str]:
     return list(names)
 
 
-def new_intermediate(authority: Authority, roots: Path | None = None) -> x509.Certificate:
+def is_locked(authority: Authority, roots: Path | None = None) -> bool:
+    """Is the pass phrase needed for the keys in `roots`?"""
+    for path in sorted((roots or authority.offline).glob("root-*.key")):
+        try:
+            return age.is_age(path.read_bytes())
+        except OSError:
+            continue
+    return False
+
+
+def new_intermediate(
+    authority: Authority, roots: Path | None = None, phrase: str | None = None
+) -> x509.Certificate:
     """Make the online authority anew, signed by the active root, whose key is in `roots`.
 
     What the former one signed goes on counting: it carries that one's certificate along.
     """
     with authority.locked():
         trust = authority.trust()
-        key = _key_of(trust, roots or authority.offline, root_name(trust.active))
+        key = _key_of(trust, roots or authority.offline, root_name(trust.active), phrase)
         return authority.write_intermediate(trust.active, key)
 
 
-def rotate(authority: Authority, roots: Path | None = None) -> Trust:
+def rotate(authority: Authority, roots: Path | None = None, phrase: str | None = None) -> Trust:
     """Make the root asleep the active one, and a new root that sleeps; its key is put into `roots`.
 
     A unit that knows the roots of before accepts what the new active one signs, and is told the new bundle
@@ -129,10 +146,10 @@ def rotate(authority: Authority, roots: Path | None = None) -> Trust:
                 f"{root_name(trust.former[0])} is still trusted: a unit that sleeps through two changes of "
                 "roots accepts nobody; when every unit has renewed, run `diemcau ca forget-old` first"
             )
-        key = _key_of(trust, folder, root_name(trust.asleep))
+        key = _key_of(trust, folder, root_name(trust.asleep), phrase)
         number = trust.next_number()
         try:
-            fresh = _next_key(folder / f"root-{number}.key")
+            fresh = _next_key(folder / f"root-{number}.key", phrase)
             asleep = made.root(fresh, common_name_of_root(number), authority.now())
             turned = Trust(trust.asleep, asleep, (trust.active,))
             write_whole(folder / "roots.crt", turned.bundle())
@@ -161,12 +178,12 @@ def forget_former(authority: Authority) -> list[str]:
     return [root_name(root) for root in trust.former]
 
 
-def _key_of(trust: Trust, folder: Path, name: str) -> made.Key:
+def _key_of(trust: Trust, folder: Path, name: str, phrase: str | None = None) -> made.Key:
     """The key of a root from a folder; refused unless it is that root's."""
     path = folder / f"{name}.key"
     certificate = next(root for root in trust.all if root_name(root) == name)
     try:
-        key = made.read_key(path.read_bytes())
+        key = _opened(path, path.read_bytes(), phrase)
     except FileNotFoundError:
         raise AuthorityError(
             f"{path} is not there: name the folder with the roots' keys by --roots (is the medium mounted?)"
@@ -180,26 +197,59 @@ def _key_of(trust: Trust, folder: Path, name: str) -> made.Key:
     return key
 
 
-def _put(destination: Path, name: str, key: made.Key) -> None:
-    """Write a key there and read it back; what is there already must be the same."""
+def _opened(path: Path, data: bytes, phrase: str | None) -> made.Key:
+    """A key as it lies in a drawer. Raises ValueError for what is none, :class:`AuthorityError` for one that
+    the phrase does not open."""
+    if not age.is_age(data):
+        return made.read_key(data)
+    if phrase is None:
+        raise AuthorityError(
+            f"{path} is locked: give its pass phrase, or a file with it by --passphrase-file"
+        )
+    try:
+        return made.read_key(age.unlock(data, phrase))
+    except age.DecryptFailed as error:
+        if not error.wrong_key:
+            raise ValueError("damaged") from None
+        raise AuthorityError(
+            f"{path} is locked with another pass phrase: give that one (capitals, blanks and accents count)"
+        ) from None
+
+
+def _closed(key: made.Key, phrase: str | None) -> bytes:
+    """A key as it is to lie in a drawer."""
+    return made.key_pem(key) if phrase is None else age.lock(made.key_pem(key), phrase)
+
+
+def _put(destination: Path, name: str, key: made.Key, phrase: str | None) -> None:
+    """Write a key there and read it back; what is there already must be the same key."""
     path = destination / f"{name}.key"
     try:
         there: bytes | None = path.read_bytes()
     except FileNotFoundError:
         there = None
-    if there is None:
-        write_secret(path, made.key_pem(key))
-    elif there != made.key_pem(key):
+    if there is not None and not _is_same(path, there, key, phrase):
         raise AuthorityError(f"{path} is another key, and is left as it is: take an empty folder")
-    if path.read_bytes() != made.key_pem(key):
+    if there is not None and age.is_age(there) == (phrase is not None):
+        return
+    written = _closed(key, phrase)
+    write_secret(path, written)
+    if path.read_bytes() != written:
         raise AuthorityError(f"{path} does not read as it was written: take another medium")
 
 
-def _next_key(path: Path) -> made.Key:
+def _is_same(path: Path, there: bytes, key: made.Key, phrase: str | None) -> bool:
+    try:
+        return made.key_pem(_opened(path, there, phrase)) == made.key_pem(key)
+    except ValueError:
+        return False
+
+
+def _next_key(path: Path, phrase: str | None) -> made.Key:
     """The key of the next root; one that an earlier try left there is taken."""
     if not path.exists():
-        write_secret(path, made.key_pem(made.new_key()))
+        write_secret(path, _closed(made.new_key(), phrase))
     try:
-        return made.read_key(path.read_bytes())
+        return _opened(path, path.read_bytes(), phrase)
     except ValueError:
         raise AuthorityError(f"{path} is damaged: remove it, then give the command again") from None
