@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cryptography import x509
 from diemcau_wire import Channel, Refused, decode_as
-from diemcau_wire.enrolment import IdentityAnswer
+from diemcau_wire.enrolment import IdentityAnswer, Reach
 from diemcau_wire.messages import DesiredConfig
 
 from diemcau_agent.unit.state_folder import StateFolder, remove, write_atomically
@@ -31,11 +31,21 @@ def install(folder: StateFolder, keys: Keys, answer: IdentityAnswer, *, arriving
     write_roots(folder, answer.roots)
     if answer.ssh_host_certificate is not None:
         write_atomically(folder.ssh_certificate, answer.ssh_host_certificate.encode() + b"\n")
+    if answer.reach is not None:
+        _write_reach(folder, answer, answer.reach)
     if arriving:
         write_atomically(folder.arriving, (answer.site_name or "").encode())
     write_atomically(folder.unit_certificate, answer.certificate.encode())
     write_coordinator(folder, answer)
     remove(folder.enrolment)
+
+
+def _write_reach(folder: StateFolder, answer: IdentityAnswer, reach: Reach) -> None:
+    """How the unit dials when it is to be worked on, and who may log in then."""
+    names = ",".join(name for name in (answer.unit, answer.site) if name)
+    users = f'restrict,pty,cert-authority,principals="{names}" {reach.user_ca}\n'
+    write_atomically(folder.ssh_users, users.encode())
+    write_atomically(folder.reach, reach.model_dump_json().encode() + b"\n")
 
 
 def write_roots(folder: StateFolder, roots: list[str]) -> None:

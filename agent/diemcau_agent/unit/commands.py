@@ -100,6 +100,8 @@ TEXTS = {
     "no_meeting": "There is no media process outside a meeting.",
     "no_upload": "The configuration does not say where pictures go.",
     "picture_failed": "The picture could not be made or sent.",
+    "no_tunnel": "This unit cannot dial in: no tunnel service, or no certificate for it yet.",
+    "wrong_time": "A line is wanted for at least a second and at most an hour.",
     "internal": "The unit failed at it; its log says why.",
 }
 """What each stable word means, for people."""

@@ -20,6 +20,7 @@ from .commands import TEXTS, Admission, UnknownVerb
 from .daemon_thread import in_daemon_thread
 from .desired import Desired
 from .devices import Devices
+from .dialling import CannotDial, ask_to_dial
 from .hall import Hall
 from .link import Link
 from .picture import UploadError, put
@@ -82,6 +83,7 @@ class Orders:
             Verb.ROOM_PICTURE: self._room_picture,
             Verb.POSTPONE_CHECK: self._postpone_check,
             Verb.FIND_DEVICES: self._find_devices,
+            Verb.REACH: self._reach,
         }
 
     def take(self, command: Command | UnknownVerb) -> None:
@@ -222,6 +224,13 @@ class Orders:
 
     async def _find_devices(self, command: Command) -> Result:
         return {"found": len(await self._devices.look(asked=True))}
+
+    async def _reach(self, command: Command) -> Result:
+        try:
+            ask_to_dial(self._folder, command.args.get("for_s"))
+        except CannotDial as error:
+            raise NotDone(str(error)) from None
+        return {}
 
     def _answer(
         self, id: str, *, ok: bool, error: str | None = None, text: str = "", result: Result | None = None

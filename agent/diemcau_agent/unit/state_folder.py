@@ -88,6 +88,11 @@ class StateFolder:
         return self.root / "update_told"
 
     @property
+    def dialling(self) -> Path | None:
+        """Where we say until when the coordinator is to be dialled; None when nobody would."""
+        return self.services / "reach/asked" if self.services else None
+
+    @property
     def janus_line(self) -> Path:
         """The socket through which the media process reaches Janus."""
         return (self.services / "janus" if self.services else self.run) / "janus.sock"
@@ -124,6 +129,16 @@ class StateFolder:
     @property
     def ssh_certificate(self) -> Path:
         return self.identity / "ssh_host_ed25519_key-cert.pub"
+
+    @property
+    def reach(self) -> Path:
+        """How the coordinator is dialled by SSH (:class:`diemcau_wire.enrolment.Reach`)."""
+        return self.identity / "reach.json"
+
+    @property
+    def ssh_users(self) -> Path:
+        """Who may log in here, for sshd: whoever the coordinator certified for this unit or its site."""
+        return self.identity / "ssh_users"
 
     @property
     def enrolment(self) -> Path:

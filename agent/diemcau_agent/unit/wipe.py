@@ -62,7 +62,14 @@ def _secrets(folder: StateFolder) -> Iterator[Path]:
     yield folder.unit_key
     for pattern in ("unit.*", "ssh_host_*", "*.new", "*.corrupt"):
         yield from sorted(folder.identity.glob(pattern))
-    yield from (folder.enrolment, folder.coordinator, folder.arriving, folder.joins)
+    yield from (
+        folder.reach,
+        folder.ssh_users,
+        folder.enrolment,
+        folder.coordinator,
+        folder.arriving,
+        folder.joins,
+    )
     for place, pattern in (
         (folder.desired, "*"),
         (folder.shared, "*"),
