@@ -1,0 +1,169 @@
+"""The coordinator's side of the fleet: services in the lab's network, a signed release, sites for nodes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from diemcau_controller.config import StateDir
+from diemcau_controller.demo.halls import halls
+from diemcau_controller.demo.network import Network
+from diemcau_controller.demo.stage import Stage
+from diemcau_wire.release import order, read_release
+
+from tests.lab.report import ROOT, Evidence, NotShown
+
+from .nodes import FOLDER, GATEWAY, Fleet, Node, NodeFailed
+from .playbook import Played, play
+
+NODES = ("n1", "n2", "n3")
+VIDEO = {"width": 320, "height": 180, "fps": 5, "bitrate_bps": 200_000}
+_BIN = Path(sys.executable).parent
+
+
+class Office:
+    """The coordinator's side in the lab's own network, and the machines on the bridge."""
+
+    def __init__(self, fleet: Fleet, stage: Stage) -> None:
+        self.fleet, self.stage = fleet, stage
+        self.nodes = [fleet.nodes[name] for name in NODES]
+        self.version = current(stage.root)
+        self.exposure = ""  # what systemd said of the services while they were in a meeting
+
+    def variables(self, **more: object) -> dict[str, object]:
+        """What provision.yml is given."""
+        trusted = StateDir(self.stage.root).ca_certificate.read_bytes()
+        roots = [root.fingerprint(hashes.SHA256()).hex() for root in x509.load_pem_x509_certificates(trusted)]
+        return {
+            "expected_hosts": len(self.nodes),
+            "releases_folder": str(StateDir(self.stage.root).releases),
+            "release_version": self.version,
+            "coordinator_address": f"https://{GATEWAY}:{self.stage._web}",
+            "coordinator_roots": roots,
+            "time_servers": [GATEWAY],
+            **more,
+        }
+
+    def play(
+        self, playbook: str, evidence: Evidence, nodes: list[Node] | None = None, **more: object
+    ) -> Played:
+        """Run a playbook on the machines. Raises :class:`NotShown` where it fails."""
+        played = self.try_to(playbook, evidence, nodes, **more)
+        if played.code != 0:
+            raise NotShown(f"{playbook} failed: {played.failure()}")
+        return played
+
+    def try_to(
+        self, playbook: str, evidence: Evidence, nodes: list[Node] | None = None, **more: object
+    ) -> Played:
+        """The same, however it goes."""
+        log = evidence.path(f"{playbook}.log")
+        return play(self.fleet, playbook, {"units": nodes or self.nodes}, self.variables(**more), log)
+
+    def until(self, reached: Callable[[], Any], seconds: float, failure: str) -> Any:
+        """Wait until `reached` gives something true, and give that."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.stage.tend()
+            try:
+                if found := reached():
+                    return found
+            except (NodeFailed, ValueError, KeyError) as error:
+                failure = f"{failure.partition(' (')[0]} ({error})"
+            if time.monotonic() > deadline:
+                raise NotShown(failure)
+            time.sleep(1)
+
+
+def site_of(node: Node) -> str:
+    return f"xa-{node.name}"
+
+
+def status(node: Node) -> dict[str, Any]:
+    """What the unit, or the box, says of itself."""
+    return dict(json.loads(node.run("diemcau-agent status --json", limit_s=20)))
+
+
+# ── before the nodes: what needs a way out ───────────────────────────────────────────────────────
+
+
+def prepare() -> Path:
+    """The coordinator's state folder with a signed release in it; wheels are kept for the next time."""
+    folder, kept = FOLDER / "office", FOLDER / "wheels"
+    shutil.rmtree(folder, ignore_errors=True)
+    releases = StateDir(folder).releases
+    if kept.exists():
+        shutil.copytree(kept, releases / "targets/wheels", copy_function=os.link)
+    _diemcau(folder, "release", "keys", str(FOLDER / "office-keys"), fresh=FOLDER / "office-keys")
+    make_release(folder, ROOT)
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(releases / "targets/wheels", kept, copy_function=os.link)
+    return folder
+
+
+def make_release(folder: Path, source: Path) -> str:
+    """Build and sign the release of this source tree; gives its version."""
+    _diemcau(folder, "release", "build", "--source", str(source))
+    version = current(folder)
+    _diemcau(folder, "release", "sign", version, "--keys", str(FOLDER / "office-keys"))
+    return version
+
+
+def current(folder: Path) -> str:
+    """The newest release in the repository."""
+    found = [
+        read_release(file.read_bytes()).version
+        for file in StateDir(folder).releases.glob("targets/releases/*/release.json")
+    ]
+    return max(found, key=order)
+
+
+def _diemcau(folder: Path, *words: str, fresh: Path | None = None) -> None:
+    if fresh is not None:
+        shutil.rmtree(fresh, ignore_errors=True)
+    done = subprocess.run(
+        [_BIN / "diemcau", *words, "--state-dir", folder], capture_output=True, text=True, timeout=900
+    )
+    if done.returncode != 0:
+        raise NodeFailed(f"`diemcau {' '.join(words)}` failed: {done.stderr.strip()[-600:]}")
+
+
+@contextmanager
+def office(fleet: Fleet, folder: Path) -> Iterator[Office]:
+    """Broker, Janus, controller and the main hall, with a site for each machine."""
+    page = socket.create_server(("127.0.0.1", 0))
+    (main,) = halls({}, {})[:1]
+    for name in ("units", "screens"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    with page, Stage(folder, [main], Network(GATEWAY, page), (), video=VIDEO) as stage:
+        stage.start_services(time.monotonic() + 120)
+        stage.add_sites()
+        for number, name in enumerate(NODES, 1):
+            stage.api.post(
+                "/api/v1/sites",
+                {
+                    "id": f"xa-{name}",
+                    "name": f"Hội trường xã số {number}",
+                    "camera": "synthetic",
+                    "microphone": f"tone:{500 + 90 * number}",
+                    "sound": "none",
+                    "television": "none",
+                    "buttons": "none",
+                    "morning_at": None,
+                    "video": VIDEO,
+                    "screen": {"width": 640, "height": 360},
+                },
+            )
+        stage.start_units(time.monotonic() + 120)
+        yield Office(fleet, stage)

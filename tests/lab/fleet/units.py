@@ -1,0 +1,260 @@
+"""Rows of part `fleet`: bare machines become units of halls, meet, are updated, and leave service."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests.lab.report import Evidence, NotShown, Report
+
+from .nodes import Fleet, Node, build
+from .office import NODES, Office, office, prepare, site_of, status
+from .playbook import differences, state
+
+ROWS = [
+    "three bare machines become boxes that ask to be units",
+    "the second run changes nothing",
+    "a run that reaches more machines than were meant is refused",
+    "approved by the digits on their screens they are units",
+    "the units meet",
+    "running services leave little open",
+    "what tells why comes home",
+    "a retired machine is blank",
+]
+# What a machine has not got that has no television: the compositor draws into memory, the screen nowhere.
+_NO_TELEVISION = {
+    "diemcau-weston": """
+        PAMName=
+        TTYPath=
+        TTYReset=no
+        TTYVHangup=no
+        TTYVTDisallocate=no
+        StandardInput=null
+        ExecStartPre=
+        ExecStart=
+        ExecStart=/usr/bin/env XDG_RUNTIME_DIR=/run/diemcau-screen /usr/bin/weston \\
+            --config=/etc/diemcau/weston.ini --socket=wayland-0 --backend=headless-backend.so
+        """,
+    "diemcau-screen": "Environment=SDL_VIDEODRIVER=dummy",
+    "diemcau-unit": "Environment=DIEMCAU_CODE_CAMERA=none",
+}
+_EXPOSURE = """
+for unit in $(systemctl list-units --plain --no-legend --state=active 'diemcau-*.service' | cut -d' ' -f1); do
+    name=${unit#diemcau-}
+    said=$(systemd-analyze security --no-pager $unit | tail -1)
+    said=${said#*: }
+    echo "${name%.service} ${said%% *}"
+done
+"""
+
+
+# ── the rows ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def run(report: Report, fleet: Fleet, folder: Path) -> list[str]:
+    """Show every row; gives their names. `folder` is what :func:`prepare` gave."""
+    if report.done(*ROWS):
+        return ROWS
+    fleet.start(*NODES)
+    for name in NODES:
+        for service, text in _NO_TELEVISION.items():
+            drop_in = f"/etc/systemd/system/{service}.service.d/lab.conf"
+            fleet.nodes[name].write(drop_in, f"[Service]\n{text}\n")
+    with office(fleet, folder) as there:
+        rows: list[Callable[[Office, Evidence], str]] = [
+            provision,
+            second_run,
+            too_wide,
+            approve,
+            meet,
+            exposure,
+            diagnose,
+            retire,
+        ]
+        for name, show in zip(ROWS, rows, strict=True):
+            if not report.show(name, partial(show, there)) and name == ROWS[0]:
+                break  # there are no boxes to go on with
+    return ROWS
+
+
+def provision(there: Office, evidence: Evidence) -> str:
+    played = there.play("provision.yml", evidence)
+    digits = []
+    for node in there.nodes:
+        code = there.until(partial(digits_of, node), 120, f"{node.name} shows no digits")
+        digits.append(len(code))
+    if digits != [9, 9, 9]:
+        raise NotShown(f"digits: {digits}")
+    evidence.json("recap", played.recap)
+    each = played.took_s / len(there.nodes)
+    return f"three at once in {played.took_s:.0f} s ({each:.0f} s a machine); each shows nine digits"
+
+
+def digits_of(node: Node) -> str:
+    return str(status(node).get("enrolment", {}).get("code") or "")
+
+
+def second_run(there: Office, evidence: Evidence) -> str:
+    before = {node.name: state(node) for node in there.nodes}
+    played = there.play("provision.yml", evidence)
+    evidence.json("state", before)
+    for node in there.nodes:
+        if odd := differences(before[node.name], state(node)):
+            raise NotShown(f"{node.name}: not as before: {', '.join(odd[:6])}")
+    if played.count("changed"):
+        raise NotShown(f"changed: {played.recap}")
+    started = sum(name.startswith("started:") for name in before[NODES[0]])
+    rest = len(before[NODES[0]]) - started
+    return (
+        f"changed=0 in {played.took_s:.0f} s; {rest} hashes, modes and links on each and the start times "
+        f"of {started} services are the same"
+    )
+
+
+def too_wide(there: Office, evidence: Evidence) -> str:
+    for meant in (2, 0):
+        played = there.try_to("provision.yml", evidence, expected_hosts=meant)
+        if played.code == 0 or "nothing was done" not in played.said or played.count("changed"):
+            raise NotShown(f"{meant} meant, three reached: {played.recap}")
+    return f"three reached, two meant, or none named: {played.failure()}"
+
+
+def approve(there: Office, evidence: Evidence) -> str:
+    began = time.monotonic()
+    for node in there.nodes:
+        code = status(node)["enrolment"]["code"]
+        there.stage.api.post(
+            "/api/v1/enrolments/approve", {"code": code, "site": site_of(node), "what": "install"}
+        )
+
+    def settled() -> bool:
+        sites = {site["id"]: site["unit"] for site in there.stage.api.get("/api/v1/sites")}
+        evidence.json("units", {site_of(node): sites[site_of(node)] for node in there.nodes})
+        return all(
+            (unit := sites[site_of(node)])
+            and unit["status"] == "online"
+            and unit["config"]["reported"] == unit["config"]["desired"] is not None
+            for node in there.nodes
+        )
+
+    there.until(settled, 120, "not every unit runs its configuration")
+    took = time.monotonic() - began
+    return f"three units run their hall's configuration {took:.0f} s after the first approval"
+
+
+def meet(there: Office, evidence: Evidence) -> str:
+    stage = there.stage
+    meeting = stage.api.post(
+        "/api/v1/meetings",
+        {
+            "title": "Giao ban thử",
+            "starts_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 20)),
+            "duration_s": 900,
+            "opens_before_s": 60,
+            "main_site": stage.halls[0].id,
+            "sites": [stage.halls[0].id, *(site_of(node) for node in there.nodes)],
+        },
+    )["occurrences"][0]["id"]
+    began = time.monotonic()
+    try:
+        for node in there.nodes:
+            there.until(partial(session_is, node, "in_meeting"), 120, f"{node.name} stays out")
+        joined = time.monotonic() - began
+
+        def sees() -> dict[str, int]:
+            shown = {node.name: seen(status(node)) for node in there.nodes}
+            evidence.json("seen", shown)
+            return shown if all(shown.values()) else {}
+
+        shown = there.until(sees, 120, "not every unit shows the main hall")
+        there.exposure = "".join(node.run(_EXPOSURE, limit_s=60) for node in there.nodes)
+    finally:
+        stage.api.post(f"/api/v1/meetings/{meeting}/close")
+    there.until(
+        lambda: all(status(node)["session"]["state"] == "idle" for node in there.nodes),
+        120,
+        "they do not leave",
+    )
+    return f"all three in the meeting after {joined:.0f} s, frames of the main hall shown: {shown}"
+
+
+def session_is(node: Node, wanted: str) -> bool:
+    return bool(status(node)["session"]["state"] == wanted)
+
+
+def seen(said: dict[str, Any]) -> int:
+    return max((slot["frames_shown"] for slot in said["session"]["slots"] if slot["site"]), default=0)
+
+
+def exposure(there: Office, evidence: Evidence) -> str:
+    """As systemd counts it of the running services, asked while they were in the meeting."""
+    evidence.text("exposure", there.exposure)
+    found: dict[str, float] = {}
+    for line in there.exposure.splitlines():
+        service, _, exposed = line.rpartition(" ")
+        kind = service.partition("@")[0]
+        found[kind] = max(found.get(kind, 0.0), float(exposed))
+    if not found.keys() >= {"unit", "media", "screen", "sound"}:
+        raise NotShown(f"only these ran in the meeting: {found}")
+    if found["unit"] > 1.5 or found["media"] > 2.5:
+        raise NotShown(f"{found}")
+    return ", ".join(f"{kind} {exposed}" for kind, exposed in found.items())
+
+
+def diagnose(there: Office, evidence: Evidence) -> str:
+    folder = evidence.path("folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    there.play("diagnose.yml", evidence, diagnosis_folder=str(folder))
+    sizes = {}
+    for node in there.nodes:
+        files = {file.name: file.stat().st_size for file in (folder / node.name).iterdir()}
+        sizes[node.name] = sum(files.values())
+        log = (folder / node.name / "log.txt").read_text()
+        if "diemcau" not in log or not json.loads((folder / node.name / "status.json").read_text()):
+            raise NotShown(f"{node.name}: {files}")
+        secrets = [
+            file.name
+            for file in (folder / node.name).iterdir()
+            if "PRIVATE KEY" in file.read_text(errors="replace")
+        ]
+        if secrets:
+            raise NotShown(f"{node.name}: a key in {secrets}")
+    evidence.json("sizes", sizes)
+    shutil.rmtree(folder)
+    return f"{len(files)} files of each unit, {max(sizes.values()) // 1024} KB at most"
+
+
+def retire(there: Office, evidence: Evidence) -> str:
+    node = there.nodes[-1]
+    there.play("retire.yml", evidence, nodes=[node], expected_hosts=1, retire=node.name)
+
+    def left() -> list[str]:
+        gone = "/opt/diemcau /var/lib/diemcau-* /etc/diemcau /etc/systemd/system/diemcau-* /boot/diemcau.toml"
+        return node.run(f"ls -d {gone} 2>/dev/null || true").split()
+
+    lab = {f"/etc/systemd/system/{service}.service.d" for service in _NO_TELEVISION}
+    there.until(lambda: not set(left()) - lab, 60, f"something is left: {left()}")
+    running = node.run("systemctl list-units --no-legend --plain --state=active 'diemcau-*' || true").strip()
+    if running:
+        raise NotShown(f"still running: {running}")
+    return "no identity, no release, no service of the unit is left"
+
+
+def main() -> int:
+    """Only these rows: `python -m tests.lab.fleet.units [--again]`."""
+    build()
+    folder = prepare()
+    report = Report("fleet-units", again="--again" in sys.argv)
+    with Fleet() as fleet:
+        rows = run(report, fleet, folder)
+    return 0 if report.verdict(rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
