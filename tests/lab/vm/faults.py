@@ -135,7 +135,6 @@ _ROUNDS: tuple[tuple[Fault, ...], ...] = (
         Fault("microphone dead: nothing but zeros", ("microphone_silent",), air(gain=0, noise=0), air()),
     ),
     (
-        Fault("display says garbage (EDID)", ("edid_missing",), acts.GARBLE_EDID, acts.CLEAR_EDID),
         Fault(
             "loudspeaker turned down to nothing",
             ("sound_muted",),
@@ -153,6 +152,8 @@ _ROUNDS: tuple[tuple[Fault, ...], ...] = (
             picture(osd_text_mode=0),
             mends=True,
         ),
+        # last: another display is a device plugged in, and brings a check of its own some seconds later
+        Fault("display says garbage (EDID)", ("edid_missing",), acts.GARBLE_EDID, acts.CLEAR_EDID),
     ),
     (
         Fault(
