@@ -14,7 +14,7 @@ from tests.lab.report import Report
 
 from .nodes import Fleet, NodeFailed, build
 
-PARTS = ("coordinator",)
+PARTS = ("coordinator", "units")
 LOOKED_AT = ("agent", "wire", "controller", "playbooks", "tools", "tests/lab/fleet")
 
 
@@ -29,10 +29,12 @@ def main() -> int:
     report, rows = Report("fleet", again="--again" in sys.argv, looked_at=LOOKED_AT), []
     try:
         build()
+        modules = [importlib.import_module(f"tests.lab.fleet.{part}") for part in parts]
+        folders = [module.prepare() for module in modules]  # what is fetched, while there is a way out
         with Fleet() as fleet:
-            for part in parts:
-                print(f"── fleet: {part}", flush=True)
-                rows += importlib.import_module(f"tests.lab.fleet.{part}").run(report, fleet)
+            for module, folder in zip(modules, folders, strict=True):
+                print(f"── {module.__name__}", flush=True)
+                rows += module.run(report, fleet, folder)
     except NodeFailed as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
