@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from diemcau_wire.messages import Verb
@@ -33,8 +35,9 @@ _CHECK_S = 20.0
 
 log = logging.getLogger(__name__)
 
-Reach = Callable[[str], Awaitable[Mapping[str, Any]]]
-"""Opens the way to a unit, and gives Ansible's variables for it. Raises :class:`Refusal` or OSError."""
+Reach = Callable[[str, Path], Awaitable[Mapping[str, Any]]]
+"""Opens the way to a unit, with files in a folder, and gives Ansible's variables for it. Raises
+:class:`Refusal` or OSError."""
 
 
 class RolloutEngine:
@@ -118,8 +121,9 @@ class RolloutEngine:
         writing = asyncio.create_task(self._keep_writing(rollout_id, run_id, events), name=f"rows {run_id}")
         outcome = "failed"
         try:
-            run = await self._prepared(rollout_id, run_id, events.append)
-            outcome = await self._hands.carry_out(run, events.append) if run.targets else "ran"
+            with TemporaryDirectory(prefix="diemcau-run-") as folder:
+                run = await self._prepared(rollout_id, run_id, Path(folder), events.append)
+                outcome = await self._hands.carry_out(run, events.append) if run.targets else "ran"
         except asyncio.CancelledError:
             outcome = "cancelled"
         except OSError as error:
@@ -132,7 +136,9 @@ class RolloutEngine:
             await self._controller.write(lambda session: end_run(session, run_id, outcome, now))
             self._controller.news.tell("rollout", rollout=rollout_id)
 
-    async def _prepared(self, rollout_id: str, run_id: str, hear: Callable[[HostEvent], None]) -> Run:
+    async def _prepared(
+        self, rollout_id: str, run_id: str, folder: Path, hear: Callable[[HostEvent], None]
+    ) -> Run:
         """The run with the ways to its units; a unit without one is told of as unreachable."""
 
         def read() -> tuple[str, str, dict[str, dict[str, Any]]]:
@@ -146,8 +152,10 @@ class RolloutEngine:
 
         async def way(unit: str) -> Target | None:
             async with gate:
+                own = folder / "ways" / unit
+                own.mkdir(parents=True, mode=0o700)
                 try:
-                    return Target(unit, {**known[unit], **await self._reach(unit)})
+                    return Target(unit, {**known[unit], **await self._reach(unit, own)})
                 except (Refusal, OSError) as error:
                     tail = (str(error)[:300],)
                     at = self._controller.now()
@@ -155,7 +163,7 @@ class RolloutEngine:
                     return None
 
         found = await asyncio.gather(*(way(unit) for unit in known))
-        return Run(run_id, kind, version, tuple(target for target in found if target is not None))
+        return Run(run_id, kind, version, tuple(one for one in found if one is not None), folder)
 
     async def _keep_writing(self, rollout_id: str, run_id: str, events: list[HostEvent]) -> None:
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from ...rules.update_words import Word
@@ -22,12 +23,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`kind`: `stage`, `apply`, `back`. `extra` are variables for the playbook beside those every run has."""
+    """`kind`: `stage`, `apply`, `back`. `folder` is its own and empty but for what the ways to units need; it
+    is removed afterwards. `extra` are variables for the playbook beside those every run has."""
 
     id: str
     kind: str
     version: str
     targets: tuple[Target, ...]
+    folder: Path
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

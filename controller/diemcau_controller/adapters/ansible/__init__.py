@@ -1,0 +1,1 @@
+"""Ansible: carries out runs on units."""

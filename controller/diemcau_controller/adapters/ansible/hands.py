@@ -1,0 +1,118 @@
+"""Carries out runs by ansible-runner: a child process does the work, its events say how it goes.
+
+A run has a folder of its own, which whoever starts it makes and removes: inventory, playbooks, keys, sockets.
+Nothing is kept of it but what was told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ...actions.rollouts.hands import MOST_LINES, HostEvent, Run, last_lines
+from ...rules.rollout import LONGEST_RUN
+from .events import read_event
+
+log = logging.getLogger(__name__)
+
+PLAYBOOK = "update.yml"
+_LOOK_S = 1  # how often a run is asked whether it shall end
+_KILLED_WITHIN_S = 30.0
+
+Unpack = Callable[[str, Path], Path]
+"""Puts the playbooks of a version into a folder and gives where they lie there. Raises OSError."""
+
+
+class AnsibleHands:
+    """`forks` is how many units one run works on at once; `unpack` gives the playbooks."""
+
+    def __init__(self, unpack: Unpack, forks: int) -> None:
+        self._unpack, self._forks = unpack, forks
+
+    async def carry_out(self, run: Run, hear: Callable[[HostEvent], None]) -> str:
+        """See :class:`...actions.rollouts.hands.Hands`."""
+        loop, ending = asyncio.get_running_loop(), threading.Event()
+
+        def told(event: HostEvent) -> None:
+            loop.call_soon_threadsafe(hear, event)
+
+        working = loop.run_in_executor(None, self._run, run, told, ending)
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            ending.set()
+            await asyncio.wait([working], timeout=_KILLED_WITHIN_S)
+            raise
+
+    def _run(self, run: Run, told: Callable[[HostEvent], None], ending: threading.Event) -> str:
+        import ansible_runner  # only who runs a rollout pays for it
+
+        playbooks = self._unpack(run.version, run.folder / "project")
+        heard: set[str] = set()
+        said: deque[str] = deque(maxlen=4 * MOST_LINES)
+
+        def on_event(event: dict[str, Any]) -> bool:
+            one = read_event(event)
+            if one is not None:
+                heard.add(one.unit)
+                told(one)
+            said.append(str(event.get("stdout") or ""))
+            return False  # nothing of it is kept in files
+
+        result = ansible_runner.run(
+            private_data_dir=str(run.folder),
+            playbook=str(playbooks / PLAYBOOK),
+            project_dir=str(playbooks),
+            inventory=_inventory(run),
+            extravars={
+                "diemcau_step": run.kind,
+                "diemcau_version": run.version,
+                "expected_hosts": len(run.targets),
+                **run.extra,
+            },
+            envvars=_environment(run.folder, playbooks),
+            forks=min(self._forks, len(run.targets)),
+            settings={"pexpect_timeout": _LOOK_S},
+            timeout=int(LONGEST_RUN.total_seconds()),
+            event_handler=on_event,
+            cancel_callback=ending.is_set,
+            quiet=True,
+        )
+        if result.status != "successful" and not ending.is_set():
+            self._tell_unheard(run, heard, "\n".join(said), told)
+        log.info("a run is over", extra={"run": run.id, "kind": run.kind, "status": result.status})
+        return "ran" if result.status == "successful" else "failed"
+
+    def _tell_unheard(self, run: Run, heard: set[str], said: str, told: Callable[[HostEvent], None]) -> None:
+        """A run that failed before it came to its units, by an error in a playbook for instance, failed on
+        each of them."""
+        for target in run.targets:
+            if target.unit not in heard:
+                told(HostEvent(target.unit, PLAYBOOK, "failed", datetime.now(UTC), tail=last_lines(said)))
+
+
+def _inventory(run: Run) -> dict[str, Any]:
+    hosts = {target.unit: dict(target.variables) for target in run.targets}
+    return {"all": {"children": {"units": {"hosts": hosts}}}}
+
+
+def _environment(folder: Path, playbooks: Path) -> Mapping[str, str]:
+    """Whatever Ansible writes goes into the run's folder; its programs come from where we are installed."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '/usr/bin:/bin')}",
+        "ANSIBLE_CONFIG": str(playbooks / "ansible.cfg"),
+        "ANSIBLE_HOME": str(folder / "home"),
+        "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_RETRY_FILES_ENABLED": "0",
+        "PYTHONUNBUFFERED": "1",
+    }
