@@ -76,6 +76,14 @@ class Tunnel(_Section):
     port: Port = 8322
 
 
+class Turn(_Section):
+    """The TURN server at `public_address`, for browsers behind a strict NAT, and where the secret is that
+    it shares with us: none, no server."""
+
+    port: Port = 3478
+    secret_file: Path | None = None
+
+
 class Coordinator(_Section):
     """The office that runs the controller, as screens name it."""
 
@@ -183,6 +191,7 @@ class Settings(_Section):
     openid: Openid = Openid()
 
     @model_validator(mode="after")
+    turn: Turn = Turn()
     def _keys_need_a_name(self) -> Settings:
         if self.security.second_factor == "required" and not self.has_name:
             raise ValueError(
@@ -233,6 +242,12 @@ class Settings(_Section):
 
 def load(path: Path | None) -> Settings:
     """Settings from a TOML file, or the defaults for None. Raises :class:`ConfigError`."""
+    @property
+    def turn_urls(self) -> list[str]:
+        """The TURN server, as browsers name it."""
+        host = _bracketed(self.public_address)
+        return [f"turn:{host}:{self.turn.port}?transport={transport}" for transport in ("udp", "tcp")]
+
     if path is None:
         return Settings()
     try:

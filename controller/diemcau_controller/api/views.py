@@ -5,6 +5,7 @@ Times are RFC 3339 UTC. A site's `state` and `line` are words of :mod:`..rules.b
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,10 @@ from ..rules.attendance import Attendance
 from ..rules.gate import Mode
 from ..rules.refusals import Conflict
 from ..rules.sources import masked_all
+from ..rules.turn import ice_servers
 from ..store.tables import VERDICT, Area, Attachment, Meeting, Occurrence, Unit
+
+log = logging.getLogger(__name__)
 
 View = dict[str, Any]
 
@@ -134,7 +138,20 @@ def join_info(row: Occurrence, settings: Settings, ticket: str) -> View:
         "pin": row.pin,
         "expires_at": text(row.cap_at),
         "sites": row.meeting.site_ids,
+        "ice_servers": _turn(row, settings),
     }
+
+
+def _turn(row: Occurrence, settings: Settings) -> list[View]:
+    """The TURN server, if there is one, by a name that ends with the room."""
+    if settings.turn.secret_file is None:
+        return []
+    try:
+        secret = settings.turn.secret_file.read_bytes().strip()
+    except OSError as error:
+        log.warning("no TURN server is told", extra={"error": str(error)})
+        return []
+    return ice_servers(settings.turn_urls, secret, row.id, row.cap_at)
 
 
 def site_view(now: SiteNow, who: Actor) -> View:

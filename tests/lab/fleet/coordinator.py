@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -23,7 +24,7 @@ from .playbook import Played, differences, play, state
 
 _BIN = Path(sys.executable).parent
 SITES = {"trung-tam": "Trung tâm điều hành", "xa-ea-kpam": "Hội trường xã Ea Kpam"}
-BACKUPS = "/var/backups/diemcau"
+CHECK, _, RESTORE = range(3)  # the commands of docs/server.md, by number
 SERVICES = ("mosquitto", "janus", "porter", "controller", "nginx", "tunnel")
 MOST_EXPOSED = 2.5  # of systemd's 0 (nothing can happen) to 10
 PATIENCE_S = 180.0
@@ -57,38 +58,29 @@ class Coordinator:
             self.node = self.fleet.start("n1")
         return self.node
 
-    def settings(self) -> Json:
-        return {
-            "public_address": self.server.address,
-            "health_interval_s": 2,
-            "coordinator": {"name": "Văn phòng UBND tỉnh", "phone": "0262 3 800 000"},
-            "backup": {"folder": BACKUPS, "recipients": [self.recipient]},
-        }
-
-    def play(self, log: Path, variables: Json | None = None, *options: str) -> Played:
-        """`controller.yml` on the server, by default with its settings."""
-        given = {"coordinator_settings": self.settings()} if variables is None else variables
-        common = {"coordinator_wheelhouse": str(self._wheels), "time_networks": ["203.0.113.0/24"]}
-        groups = {"coordinator": [self.server]}
-        return play(self.fleet, "controller.yml", groups, {**common, **given}, log, *options)
+    def play(self, log: Path, number: int = 1, *options: str, **variables: Any) -> Played:
+        """The documented command with that number on the server, with further options and variables."""
+        page = (ROOT / "docs/server.md").read_text()
+        for old, new in (
+            ("192.0.2.10", self.server.address),
+            ("192.0.2.0/24", "203.0.113.0/24"),
+            ("age1…", self.recipient),
+            ("/root/wheels", str(self._wheels)),
+            ("/root/", f"{self.fleet.folder}/"),
+        ):
+            page = page.replace(old, new)
+        for kind, name in (("yaml", "server.yml"), ("ini", "new-server.ini")):
+            (self.fleet.folder / name).write_text(_block(page, kind))
+        command = re.findall("^ansible-playbook .*$", page, re.MULTILINE)[number]
+        _, _, inventory, playbook, *words = shlex.split(command)
+        return play(self.fleet, playbook, Path(inventory), variables, log, *words, *options)
 
     def health(self) -> Json:
         """What the server answers over HTTPS to who trusts its authority only."""
         ca = self.fleet.folder / "ca.crt"
         ca.write_bytes(self.server.read("/var/lib/diemcau/generated/ca.crt"))
         url = f"https://{self.server.address}:8443/healthz"
-        command = [
-            "curl",
-            "--silent",
-            "--show-error",
-            "--max-time",
-            "5",
-            "--noproxy",
-            "*",
-            "--cacert",
-            ca,
-            url,
-        ]
+        command = f"curl -sS --max-time 5 --noproxy * --cacert {ca} {url}".split()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise NotShown(f"it does not answer: {done.stderr.strip()}")
@@ -156,6 +148,12 @@ def prepare() -> Path:
     return folder
 
 
+def _block(page: str, kind: str) -> str:
+    """The one block of this kind in a page of the docs."""
+    (found,) = re.findall(f"^```{kind}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
 def run(report: Report, fleet: Fleet, wheels: Path) -> list[str]:
     """Show every row; gives their names. `wheels` is what :func:`prepare` gave."""
     if report.done(*ROWS):
@@ -189,7 +187,7 @@ def refused(one: Coordinator, evidence: Evidence) -> str:
         "more machines than meant": {"coordinator_settings": one.settings(), "expected_hosts": 2},
     }
     for what, variables in wrong.items():
-        played = one.play(evidence.path("log"), variables)
+        played = one.play(evidence.path("log"), **variables)
         if played.code == 0 or played.count("changed"):
             raise NotShown(f"{what}: exit {played.code}, changed {played.count('changed')}")
         sentences.append(f"{what}: {played.failure()}")
@@ -201,7 +199,7 @@ def refused(one: Coordinator, evidence: Evidence) -> str:
 
 def foretold(one: Coordinator, evidence: Evidence) -> str:
     before = state(one.server)
-    played = one.play(evidence.path("log"), None, "--check")
+    played = one.play(evidence.path("log"), CHECK)
     if played.code != 0:
         raise NotShown(f"check mode fails: {played.failure()}")
     if changed := differences(before, state(one.server)):
@@ -259,7 +257,7 @@ def unchanged(one: Coordinator, evidence: Evidence) -> str:
     after = state(one.server)
     if played.code != 0:
         raise NotShown(played.failure())
-    foretold = one.play(evidence.path("check.log"), None, "--check")
+    foretold = one.play(evidence.path("check.log"), CHECK)
     other = differences(before, after)
     evidence.text("differences", "\n".join(other))
     evidence.json("state", after)
@@ -329,8 +327,7 @@ def comes_back(one: Coordinator, evidence: Evidence) -> str:
     lost.stop()
     one.node = one.fleet.start("n2", address=lost.address)
     bare_s = time.monotonic() - began
-    variables = {"restore_backup": str(backup), "restore_key": str(one.key)}
-    played = one.play(evidence.path("log"), variables)
+    played = one.play(evidence.path("log"), RESTORE)
     if played.code != 0:
         raise NotShown(played.failure())
     healthy_s = time.monotonic() - began
@@ -346,7 +343,7 @@ def comes_back(one: Coordinator, evidence: Evidence) -> str:
     ).strip():
         raise NotShown(f"backup or key were left behind: {left}")
     evidence.text("audit", one.server.run("diemcau audit verify"))
-    again = one.play(evidence.path("again.log"), {})
+    again = one.play(evidence.path("again.log"), RESTORE)
     if (again.code, again.count("changed")) != (0, 0):
         raise NotShown(
             f"a second run, without any setting, changes {again.count('changed')}: {again.failure()}"

@@ -43,20 +43,15 @@ class Played:
 def play(
     fleet: Fleet,
     playbook: str,
-    groups: Mapping[str, Sequence[Node]],
+    groups: Mapping[str, Sequence[Node]] | Path,
     variables: Mapping[str, Any],
     log: Path,
     *options: str,
     limit_s: float = 1500,
 ) -> Played:
-    """Run a playbook on groups of nodes; what it prints goes to `log`, too. Raises :class:`NodeFailed` only
-    when it does not end."""
-    inventory = fleet.folder / "inventory.json"
-    inventory.write_text(
-        json.dumps(
-            {group: {"hosts": {node.name: _how(node) for node in nodes}} for group, nodes in groups.items()}
-        )
-    )
+    """Run a playbook on groups of nodes, or with an inventory that names their addresses; what it prints goes
+    to `log`, too. Raises :class:`NodeFailed` only when it does not end."""
+    inventory = groups if isinstance(groups, Path) else _inventory(fleet, groups)
     given = fleet.folder / "variables.json"
     given.write_text(json.dumps(dict(variables)))
     command = [str(_BIN / "ansible-playbook"), "-i", str(inventory), "-e", f"@{given}", *options, playbook]
@@ -67,6 +62,8 @@ def play(
         "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
         "ANSIBLE_HOME": str(fleet.folder / "ansible"),
         "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PRIVATE_KEY_FILE": str(FOLDER / "key"),
+        "ANSIBLE_SSH_COMMON_ARGS": f"-o UserKnownHostsFile={fleet.folder}/known_hosts -o IdentitiesOnly=yes",
     }
     began = time.monotonic()
     with log.open("w") as file:
@@ -85,15 +82,14 @@ def play(
     return Played(code, said, _recap(said), time.monotonic() - began)
 
 
-def _how(node: Node) -> dict[str, str]:
-    """How Ansible reaches a node."""
-    options = {key: value for key, value in node.ssh_options().items() if key != "BatchMode"}
-    return {
-        "ansible_host": node.address,
-        "ansible_user": "root",
-        "ansible_ssh_private_key_file": str(FOLDER / "key"),
-        "ansible_ssh_common_args": " ".join(f"-o {key}={value}" for key, value in options.items()),
+def _inventory(fleet: Fleet, groups: Mapping[str, Sequence[Node]]) -> Path:
+    file = fleet.folder / "inventory.json"
+    how = {name: {"ansible_host": node.address, "ansible_user": "root"} for name, node in fleet.nodes.items()}
+    hosts = {
+        group: {"hosts": {node.name: how[node.name] for node in nodes}} for group, nodes in groups.items()
     }
+    file.write_text(json.dumps(hosts))
+    return file
 
 
 def _recap(said: str) -> dict[str, dict[str, int]]:
