@@ -32,6 +32,8 @@ if [ "$1" = lab ]; then
     need e2fsprogs command_ mke2fs
     need openssh-client command_ ssh
 fi
+    need systemd-container command_ systemd-nspawn
+    need curl command_ curl
 if [ "$1" != run ]; then
     need chromium command_ chromium
     need chromium-l10n test -s /usr/lib/chromium/locales/vi.pak # dates as a Vietnamese browser draws them
