@@ -8,9 +8,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,6 @@ from diemcau_controller.config import StateDir
 from diemcau_controller.demo.halls import halls
 from diemcau_controller.demo.network import Network
 from diemcau_controller.demo.stage import Stage
-from diemcau_wire.release import order, read_release
 
 from tests.lab.report import ROOT, Evidence, NotShown
 
@@ -28,8 +29,10 @@ from .nodes import FOLDER, GATEWAY, Fleet, Node, NodeFailed
 from .playbook import Played, play
 
 NODES = ("n1", "n2", "n3")
+WAITS = "is left as it is"  # what playbooks say of a unit that gives no lease
+VERSIONS = FIRST, NEXT, BROKEN = "1.0.0", "1.0.1", "1.0.2"
 VIDEO = {"width": 320, "height": 180, "fps": 5, "bitrate_bps": 200_000}
-_BIN = Path(sys.executable).parent
+BIN = Path(sys.executable).parent
 
 
 class Office:
@@ -38,7 +41,7 @@ class Office:
     def __init__(self, fleet: Fleet, stage: Stage) -> None:
         self.fleet, self.stage = fleet, stage
         self.nodes = [fleet.nodes[name] for name in NODES]
-        self.version = current(stage.root)
+        self.meeting = ""  # one that began earlier and still runs
         self.exposure = ""  # what systemd said of the services while they were in a meeting
 
     def variables(self, **more: object) -> dict[str, object]:
@@ -48,7 +51,7 @@ class Office:
         return {
             "expected_hosts": len(self.nodes),
             "releases_folder": str(StateDir(self.stage.root).releases),
-            "release_version": self.version,
+            "release_version": FIRST,
             "coordinator_address": f"https://{GATEWAY}:{self.stage._web}",
             "coordinator_roots": roots,
             "time_servers": [GATEWAY],
@@ -71,6 +74,34 @@ class Office:
         log = evidence.path(f"{playbook}.log")
         return play(self.fleet, playbook, {"units": nodes or self.nodes}, self.variables(**more), log)
 
+    def meet(self, nodes: list[Node], title: str) -> str:
+        """A meeting of these halls with the main one, which begins at once; gives its occurrence."""
+        main = self.stage.halls[0].id
+        meeting = self.stage.api.post(
+            "/api/v1/meetings",
+            {
+                "title": title,
+                "starts_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 15)),
+                "duration_s": 1800,
+                "opens_before_s": 60,
+                "main_site": main,
+                "sites": [main, *(site_of(node) for node in nodes)],
+            },
+        )["occurrences"][0]["id"]
+        for node in nodes:
+            self.until(partial(session_is, node, "in_meeting"), 120, f"{node.name} stays out")
+        return str(meeting)
+
+    def close(self, meeting: str, nodes: list[Node]) -> None:
+        """The chair ends it, and everybody leaves."""
+        self.stage.api.post(f"/api/v1/meetings/{meeting}/close")
+        for node in nodes:
+            self.until(partial(session_is, node, "idle"), 120, f"{node.name} does not leave")
+
+    def rest(self, seconds: float) -> None:
+        """Let time pass."""
+        self.stage.pause(seconds, time.monotonic() + seconds)
+
     def until(self, reached: Callable[[], Any], seconds: float, failure: str) -> Any:
         """Wait until `reached` gives something true, and give that."""
         deadline = time.monotonic() + seconds
@@ -90,6 +121,16 @@ def site_of(node: Node) -> str:
     return f"xa-{node.name}"
 
 
+def session_is(node: Node, wanted: str) -> bool:
+    return bool(status(node)["session"]["state"] == wanted)
+
+
+def update_of(node: Node) -> dict[str, Any]:
+    """How the node's updater stands."""
+    said = node.run("runuser -u diemcau-update -- diemcau-agent update status --json", limit_s=20)
+    return dict(json.loads(said))
+
+
 def status(node: Node) -> dict[str, Any]:
     """What the unit, or the box, says of itself."""
     return dict(json.loads(node.run("diemcau-agent status --json", limit_s=20)))
@@ -99,41 +140,38 @@ def status(node: Node) -> dict[str, Any]:
 
 
 def prepare() -> Path:
-    """The coordinator's state folder with a signed release in it; wheels are kept for the next time."""
+    """The coordinator's state folder with three signed releases: this tree's, the next one with nothing but a
+    higher number, and one after that whose camera pipeline is broken. Wheels are kept for the next time."""
     folder, kept = FOLDER / "office", FOLDER / "wheels"
     shutil.rmtree(folder, ignore_errors=True)
     releases = StateDir(folder).releases
     if kept.exists():
         shutil.copytree(kept, releases / "targets/wheels", copy_function=os.link)
     _diemcau(folder, "release", "keys", str(FOLDER / "office-keys"), fresh=FOLDER / "office-keys")
-    make_release(folder, ROOT)
+    with tempfile.TemporaryDirectory(prefix="diemcau-source-") as scratch:
+        for version in VERSIONS:
+            source = Path(scratch, version)
+            shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv", ".lab", ".*_cache"))
+            (source / "version.py").write_text(f'"""The version."""\n\n__version__ = "{version}"\n')
+            if version == BROKEN:
+                camera = source / "agent/diemcau_agent/drivers/synthetic.py"
+                opens = "        self._site = site.id\n"
+                assert opens in camera.read_text()
+                camera.write_text(
+                    camera.read_text().replace(opens, f"        raise RuntimeError\n{opens}", 1)
+                )
+            _diemcau(folder, "release", "build", "--source", str(source))
+            _diemcau(folder, "release", "sign", version, "--keys", str(FOLDER / "office-keys"))
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(releases / "targets/wheels", kept, copy_function=os.link)
     return folder
-
-
-def make_release(folder: Path, source: Path) -> str:
-    """Build and sign the release of this source tree; gives its version."""
-    _diemcau(folder, "release", "build", "--source", str(source))
-    version = current(folder)
-    _diemcau(folder, "release", "sign", version, "--keys", str(FOLDER / "office-keys"))
-    return version
-
-
-def current(folder: Path) -> str:
-    """The newest release in the repository."""
-    found = [
-        read_release(file.read_bytes()).version
-        for file in StateDir(folder).releases.glob("targets/releases/*/release.json")
-    ]
-    return max(found, key=order)
 
 
 def _diemcau(folder: Path, *words: str, fresh: Path | None = None) -> None:
     if fresh is not None:
         shutil.rmtree(fresh, ignore_errors=True)
     done = subprocess.run(
-        [_BIN / "diemcau", *words, "--state-dir", folder], capture_output=True, text=True, timeout=900
+        [BIN / "diemcau", *words, "--state-dir", folder], capture_output=True, text=True, timeout=900
     )
     if done.returncode != 0:
         raise NodeFailed(f"`diemcau {' '.join(words)}` failed: {done.stderr.strip()[-600:]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -13,18 +14,22 @@ from typing import Any
 
 from tests.lab.report import Evidence, NotShown, Report
 
+from . import updates
 from .nodes import Fleet, Node, build
-from .office import NODES, Office, office, prepare, site_of, status
-from .playbook import differences, state
+from .office import BIN, NODES, WAITS, Office, office, prepare, site_of, status
+from .playbook import differences, play, state
 
 ROWS = [
     "three bare machines become boxes that ask to be units",
     "the second run changes nothing",
     "a run that reaches more machines than were meant is refused",
     "approved by the digits on their screens they are units",
+    "reached through the tunnel alone",
+    *updates.DURING,
     "the units meet",
     "running services leave little open",
     "what tells why comes home",
+    *updates.AFTER,
     "a retired machine is blank",
 ]
 # What a machine has not got that has no television: the compositor draws into memory, the screen nowhere.
@@ -72,9 +77,13 @@ def run(report: Report, fleet: Fleet, folder: Path) -> list[str]:
             second_run,
             too_wide,
             approve,
+            tunnel,
+            updates.deferred,
+            updates.broken,
             meet,
             exposure,
             diagnose,
+            updates.afterwards,
             retire,
         ]
         for name, show in zip(ROWS, rows, strict=True):
@@ -149,23 +158,12 @@ def approve(there: Office, evidence: Evidence) -> str:
 
 
 def meet(there: Office, evidence: Evidence) -> str:
-    stage = there.stage
-    meeting = stage.api.post(
-        "/api/v1/meetings",
-        {
-            "title": "Giao ban thử",
-            "starts_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 20)),
-            "duration_s": 900,
-            "opens_before_s": 60,
-            "main_site": stage.halls[0].id,
-            "sites": [stage.halls[0].id, *(site_of(node) for node in there.nodes)],
-        },
-    )["occurrences"][0]["id"]
+    if there.meeting:
+        there.close(there.meeting, there.nodes[:1])
     began = time.monotonic()
+    meeting = there.meet(there.nodes, "Giao ban thử")
+    joined = time.monotonic() - began
     try:
-        for node in there.nodes:
-            there.until(partial(session_is, node, "in_meeting"), 120, f"{node.name} stays out")
-        joined = time.monotonic() - began
 
         def sees() -> dict[str, int]:
             shown = {node.name: seen(status(node)) for node in there.nodes}
@@ -175,17 +173,8 @@ def meet(there: Office, evidence: Evidence) -> str:
         shown = there.until(sees, 120, "not every unit shows the main hall")
         there.exposure = "".join(node.run(_EXPOSURE, limit_s=60) for node in there.nodes)
     finally:
-        stage.api.post(f"/api/v1/meetings/{meeting}/close")
-    there.until(
-        lambda: all(status(node)["session"]["state"] == "idle" for node in there.nodes),
-        120,
-        "they do not leave",
-    )
+        there.close(meeting, there.nodes)
     return f"all three in the meeting after {joined:.0f} s, frames of the main hall shown: {shown}"
-
-
-def session_is(node: Node, wanted: str) -> bool:
-    return bool(status(node)["session"]["state"] == wanted)
 
 
 def seen(said: dict[str, Any]) -> int:
@@ -205,6 +194,53 @@ def exposure(there: Office, evidence: Evidence) -> str:
     if found["unit"] > 1.5 or found["media"] > 2.5:
         raise NotShown(f"{found}")
     return ", ".join(f"{kind} {exposed}" for kind, exposed in found.items())
+
+
+def tunnel(there: Office, evidence: Evidence) -> str:
+    """The same playbook as before, where Debian's SSH listens no more: by the line the unit dials itself."""
+    nodes = there.nodes[1:]
+    sites = {site["id"]: site["unit"]["id"] for site in there.stage.api.get("/api/v1/sites") if site["unit"]}
+    lines, hosts = [], {}
+    began = time.monotonic()
+    try:
+        for node in nodes:
+            listening = node.run(
+                "systemctl stop ssh.socket ssh.service; sleep 1; ss -Hltun | awk '{print $1, $5}'"
+            )
+            evidence.text(f"{node.name}-listens", listening)
+            reach = [
+                BIN / "diemcau",
+                "reach",
+                sites[site_of(node)],
+                "--config",
+                "--state-dir",
+                there.stage.root,
+            ]
+            lines.append(subprocess.Popen(reach, stdout=subprocess.PIPE, text=True))
+            config = lines[-1].stdout.readline().strip()  # type: ignore[union-attr]
+            hosts[sites[site_of(node)]] = {"ansible_ssh_common_args": f"-F {config}"}
+            if open_ports := [line for line in listening.splitlines() if "127.0.0" not in line]:
+                raise NotShown(f"{node.name} listens: {open_ports}")
+        dialled = time.monotonic() - began
+        inventory = evidence.path("inventory.json")
+        inventory.write_text(json.dumps({"units": {"hosts": hosts}}))
+        log = evidence.path("log")
+        played = play(
+            there.fleet, "provision.yml", {}, there.variables(expected_hosts=2), log, "-i", str(inventory)
+        )
+        if played.code != 0 or played.count("changed") or WAITS in played.said:
+            raise NotShown(f"{played.failure()} {played.recap}")
+        for unit, how in hosts.items():
+            ssh = ["ssh", *how["ansible_ssh_common_args"].split(), unit, "sudo systemctl start ssh.service"]
+            subprocess.run(ssh, check=True, timeout=60)
+    finally:
+        for line in lines:
+            line.terminate()
+            line.wait(20)
+    return (
+        f"nothing listens on two units; both dialled in within {dialled:.0f} s, and provision.yml went through "
+        f"their lines in {played.took_s:.0f} s with changed=0"
+    )
 
 
 def diagnose(there: Office, evidence: Evidence) -> str:
@@ -232,7 +268,8 @@ def diagnose(there: Office, evidence: Evidence) -> str:
 
 def retire(there: Office, evidence: Evidence) -> str:
     node = there.nodes[-1]
-    there.play("retire.yml", evidence, nodes=[node], expected_hosts=1, retire=node.name)
+    while WAITS in there.play("retire.yml", evidence, [node], expected_hosts=1, retire=node.name).said:
+        there.rest(60)
 
     def left() -> list[str]:
         gone = "/opt/diemcau /var/lib/diemcau-* /etc/diemcau /etc/systemd/system/diemcau-* /boot/diemcau.toml"
