@@ -238,8 +238,8 @@ def tunnel(there: Office, evidence: Evidence) -> str:
             line.terminate()
             line.wait(20)
     return (
-        f"nothing listens on two units; both dialled in within {dialled:.0f} s, and provision.yml went through "
-        f"their lines in {played.took_s:.0f} s with changed=0"
+        f"nothing listens on two units; both dialled in within {dialled:.0f} s, and provision.yml went "
+        f"through their lines in {played.took_s:.0f} s with changed=0"
     )
 
 
