@@ -132,6 +132,13 @@ class Backup(_Section):
         return self
 
 
+class Releases(_Section):
+    """How units fetch their software: so many at once, each so fast, that a meeting keeps its line."""
+
+    at_once: Annotated[int, Field(ge=1, le=1000)] = 20
+    kbit_s: Annotated[int, Field(ge=16, le=1_000_000)] = 1000
+
+
 class Security(_Section):
     """What approving, replacing and revoking a unit, and whatever lets somebody in, takes besides the log-in:
     with `required` a security key (WebAuthn)."""
@@ -170,6 +177,12 @@ class Openid(_Section):
         return self
 
 
+class Fleet(_Section):
+    """How many units a rollout works on at once, by Ansible: each takes up to 60 MB of this machine."""
+
+    forks: Annotated[int, Field(ge=1, le=100)] = 10
+
+
 class Settings(_Section):
     """All settings. Units of measure are in the names."""
 
@@ -184,14 +197,16 @@ class Settings(_Section):
     mqtt: Mqtt = Mqtt()
     janus: Janus = Janus()
     tunnel: Tunnel = Tunnel()
+    turn: Turn = Turn()
     coordinator: Coordinator = Coordinator()
     notify: Notify = Notify()
     backup: Backup = Backup()
+    releases: Releases = Releases()
     security: Security = Security()
     openid: Openid = Openid()
+    fleet: Fleet = Fleet()
 
     @model_validator(mode="after")
-    turn: Turn = Turn()
     def _keys_need_a_name(self) -> Settings:
         if self.security.second_factor == "required" and not self.has_name:
             raise ValueError(
@@ -235,6 +250,12 @@ class Settings(_Section):
         return f"wss://{_bracketed(self.public_address)}:{self.web.port}/janus"
 
     @property
+    def turn_urls(self) -> list[str]:
+        """The TURN server, as browsers name it."""
+        host = _bracketed(self.public_address)
+        return [f"turn:{host}:{self.turn.port}?transport={transport}" for transport in ("udp", "tcp")]
+
+    @property
     def guest_url(self) -> str:
         """Janus's secure WebSocket, for who has no certificate: it wants a ticket."""
         return f"wss://{_bracketed(self.public_address)}:{self.janus.port}/janus"
@@ -242,12 +263,6 @@ class Settings(_Section):
 
 def load(path: Path | None) -> Settings:
     """Settings from a TOML file, or the defaults for None. Raises :class:`ConfigError`."""
-    @property
-    def turn_urls(self) -> list[str]:
-        """The TURN server, as browsers name it."""
-        host = _bracketed(self.public_address)
-        return [f"turn:{host}:{self.turn.port}?transport={transport}" for transport in ("udp", "tcp")]
-
     if path is None:
         return Settings()
     try:

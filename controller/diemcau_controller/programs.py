@@ -142,6 +142,9 @@ def _nginx(settings: Settings, state: StateDir) -> Program:
             trust=authority.ca_path.resolve(),
             controller=_short_enough(state.web_socket),
             porter=_short_enough(state.porter_socket),
+            releases=state.releases.absolute(),
+            releases_at_once=settings.releases.at_once,
+            releases_kbit_s=settings.releases.kbit_s,
         ),
     )
     argv = (binary, "-e", "stderr", "-p", str(folder), "-c", str(config))

@@ -214,6 +214,7 @@ GET /api/v1/enrolments
 POST /api/v1/enrolments/{enrolment}/refuse
 GET /api/v1/clones
 POST /api/v1/clones/{number}/decide
+GET /api/v1/releases
 GET /api/v1/vouchers
 POST /api/v1/vouchers
 DELETE /api/v1/vouchers/{voucher}
@@ -276,6 +277,8 @@ POST /api/v1/users/{name}/token
 POST /api/v1/users/{name}/link
 DELETE /api/v1/users/{name}/sessions
 DELETE /api/v1/users/{name}/keys
+POST /api/v1/releases/{version}/offer
+POST /api/v1/releases/{version}/withdraw
 GET /api/v1/audit
 GET /users
 GET /users/new

@@ -47,7 +47,12 @@ def test_without_a_token_there_is_nothing(office: Office) -> None:
     assert wrong.status_code == 401 and "diemcau user token" in wrong.json()["detail"]
     health = office.nobody.get("/healthz").json()
     assert health.items() >= {"status": "ok", "mqtt": True, "janus": False, "refused": {}}.items()
-    assert set(health) - {"status", "mqtt", "janus", "refused"} == {"authority", "backup", "audit"}
+    assert set(health) - {"status", "mqtt", "janus", "refused"} == {
+        "authority",
+        "releases",
+        "backup",
+        "audit",
+    }
 
 
 def test_roles(office: Office) -> None:

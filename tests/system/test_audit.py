@@ -8,12 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
+from diemcau_controller.config import StateDir
 from diemcau_controller.store.tables import AuditRow, LaterBinding
 from diemcau_controller.web.audit_words import change_line, did, names_of
 from diemcau_controller.web.words import LANGUAGES, Words
 from diemcau_wire.messages import Presence, State
 from sqlalchemy import func, select
 
+from tests.release_for_tests import signed_release
 from tests.system.asking_unit import AskingUnit
 from tests.system.office import UNIT, Office, furnished, meeting
 
@@ -193,6 +195,9 @@ def units(use: Story) -> None:
     (clone,) = use.office.get("clones")
     use("POST /clones/{}/decide", str(clone["number"]), verdict="mistaken")
     use("POST /units/{}/revoke", unit.unit, reason="bị mất cắp")
+    signed_release(StateDir(use.office.controller.state.root), "1.0.0")
+    use("POST /releases/{}/offer", "1.0.0")
+    use("POST /releases/{}/withdraw", "1.0.0", reason="mất tiếng")
 
 
 def meetings_to_come(use: Story) -> str:

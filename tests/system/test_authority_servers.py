@@ -118,6 +118,7 @@ class Servers:
                 trust=self.authority.ca_path,
                 controller=nowhere,
                 porter=nowhere,
+                releases=folder / "releases",
             ),
         )
         self._broker = ["mosquitto", "-c", str(broker)]

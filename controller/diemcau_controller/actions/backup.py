@@ -200,7 +200,8 @@ def _files(state: StateDir) -> Iterator[tuple[str, Path]]:
             yield from _below(entry, state.root)
     if named is not None:
         yield state.kept_openid_secret.relative_to(state.root).as_posix(), named
-    for folder in (state.reports, state.incidents, state.attachments):
+    signatures = state.releases / "metadata"  # what they are about is built again
+    for folder in (state.reports, state.incidents, state.attachments, signatures):
         yield from _below(folder, state.root)
 
 

@@ -17,6 +17,7 @@ from ..config import Settings, StateDir
 from ..rules.audit_chain import Verdict
 from ..rules.authority_state import AuthorityState
 from ..rules.backups import BackupState
+from ..rules.releases import ReleasesState
 from ..store.database import Database
 from ..store.writer import Writer
 from .doorkeeper import Doorkeeper
@@ -65,8 +66,8 @@ class Controller:
     `fleet` is every site as it stands, in memory. `acks` holds who waits for the answer to which command;
     `refused` counts, by reason, messages that passed the border and changed nothing. `schedules_until` is the
     day up to which every unit has its schedule (None: not known yet). `backup` is how it stands with backups,
-    `chain` what is known of the list of changes (None: not looked through yet), `authority` what a person
-    should do about the certificate authority.
+    `chain` what is known of the list of changes (None: not looked through yet), `authority` and `releases`
+    what a person should do about the certificate authority and the units' software.
     """
 
     settings: Settings
@@ -85,6 +86,7 @@ class Controller:
     backup: BackupState = field(default_factory=BackupState)
     chain: ChainSeen | None = None
     authority: AuthorityState = field(default_factory=AuthorityState)
+    releases: ReleasesState = field(default_factory=ReleasesState)
     fleet: FleetView = field(init=False)
 
     def __post_init__(self) -> None:

@@ -31,7 +31,10 @@ _LATER = """<!doctype html><html lang=vi><meta charset=utf-8><meta http-equiv=re
 @dataclass(frozen=True, slots=True)
 class FrontDoor:
     """Where nginx listens (`host`:`port` as it writes them; for `guests` at an address of their own), with
-    which certificate, whose clients it knows (`trust`: our roots), and the sockets behind it."""
+    which certificate, whose clients it knows (`trust`: our roots), and the sockets behind it.
+
+    `releases` is the folder of the units' software; so many units fetch at once, each so fast, that a meeting
+    has its share of the line."""
 
     listen: tuple[str, ...]
     guests: str
@@ -40,6 +43,9 @@ class FrontDoor:
     trust: Path
     controller: Path
     porter: Path
+    releases: Path
+    releases_at_once: int = 20
+    releases_kbit_s: int = 1000
 
 
 def write_nginx_config(folder: Path, door: FrontDoor) -> Path:
@@ -79,6 +85,8 @@ http {{
 	client_body_timeout 60s;
 	keepalive_timeout 60s;
 	reset_timedout_connection on;
+	limit_conn_zone $server_name zone=releases:32k;
+	limit_conn_status 429;
 
 	upstream controller {{
 		server {_quoted(f"unix:{door.controller}")};
@@ -122,6 +130,7 @@ http {{
 			proxy_pass http://controller;
 		}}
 {streams}
+{_releases(door)}
 		location = /janus {{
 			proxy_pass http://porter;
 {_headers_of_a_tunnel()}
@@ -165,6 +174,28 @@ def _stream(path: str) -> str:
 			proxy_pass http://controller;
 			proxy_buffering off;
 			proxy_read_timeout 1h;
+		}}"""
+
+
+def _releases(door: FrontDoor) -> str:
+    """What is signed, and what the signatures are about: files, public, resumed by Range. What they are is
+    in their names or their signatures, so there is no tag of this machine's own."""
+    rate = max(1, door.releases_kbit_s // 8)
+    return f"""		location ^~ /releases/ {{
+			return 404;
+		}}
+		location ^~ /releases/metadata/ {{
+			alias {_quoted(f"{door.releases / 'metadata'}/")};
+			etag off;
+			limit_rate {rate}k;
+			add_header Cache-Control no-cache;
+		}}
+		location ^~ /releases/targets/ {{
+			alias {_quoted(f"{door.releases / 'targets'}/")};
+			etag off;
+			sendfile on;
+			limit_rate {rate}k;
+			limit_conn releases {door.releases_at_once};
 		}}"""
 
 

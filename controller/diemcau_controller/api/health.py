@@ -18,9 +18,9 @@ def healthz(core: Core) -> JSONResponse:
     """200 while the database answers; `status` is `ok`, or says why nothing can be stored.
 
     `mqtt` and `janus` say whether these are reached; `refused` counts the messages of units that were not
-    taken since the controller started, by reason. `authority`, `backup` and `audit` say in words what is to
-    be done about the certificate authority, and how it stands with backups and the list of changes; they
-    change nothing of `status`.
+    taken since the controller started, by reason. `authority`, `releases`, `backup` and `audit` say in words what
+    is to be done about the certificate authority and the units' software, and how it stands with backups and
+    the list of changes; they change nothing of `status`.
     """
     with core.database.read() as session:
         session.scalar(select(Site.id).limit(1))
@@ -31,6 +31,7 @@ def healthz(core: Core) -> JSONResponse:
             "janus": core.janus_reached(),
             "refused": core.refusals(),
             "authority": core.authority.sentence(),
+            "releases": core.releases.sentence(),
             "backup": core.backup.sentence(),
             "audit": "not looked through yet" if core.chain is None else verdict_line(core.chain.verdict),
         }
