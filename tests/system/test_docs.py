@@ -35,12 +35,13 @@ class Story:
         self._folder = folder
         self._running: list[subprocess.Popen[bytes]] = []
         self._meeting = "ID"
-        web, mqtt, janus = free_ports(namespace.ADDRESS, 3)
+        web, mqtt, janus, tunnel = free_ports(namespace.ADDRESS, 4)
         (folder / "etc").mkdir()
         (folder / "root").mkdir()
+        (folder / "root/pass-phrase").write_text("bốn từ không ai đoán ra\n")
         (folder / "etc/diemcau.toml").write_text(
             f'public_address = "{namespace.ADDRESS}"\nweb.port = {web}\nmqtt.port = {mqtt}\n'
-            f'mqtt.host = "{namespace.ADDRESS}"\njanus.port = {janus}\n'
+            f'mqtt.host = "{namespace.ADDRESS}"\njanus.port = {janus}\ntunnel.port = {tunnel}\n'
         )
 
     def run(self, line: str) -> None:
