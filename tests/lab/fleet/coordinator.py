@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
 from diemcau_controller.demo.processes import Process, end_all
 
 from tests.lab.report import Evidence, NotShown, Report
@@ -36,6 +37,7 @@ ROWS = [
     "every program in a sandbox of its own",
     "a second run changes nothing",
     "two units meet through it",
+    "what is new waits for the meeting to end",
     "a lost server comes back from its backup alone",
 ]
 
@@ -166,7 +168,8 @@ def run(report: Report, fleet: Fleet, wheels: Path) -> list[str]:
             report.show(ROWS[3], lambda evidence: sandboxed(one, evidence))
             report.show(ROWS[4], lambda evidence: unchanged(one, evidence))
             if report.show(ROWS[5], lambda evidence: meets(one, evidence)):
-                report.show(ROWS[6], lambda evidence: comes_back(one, evidence))
+                report.show(ROWS[6], lambda evidence: waits(one, evidence))
+                report.show(ROWS[7], lambda evidence: comes_back(one, evidence))
     finally:
         one.end()
     return ROWS
@@ -309,11 +312,35 @@ def meets(one: Coordinator, evidence: Evidence) -> str:
         return all((unit.get("session") or {}).get("state") == "in_meeting" for unit in told.values())
 
     joined_s = one.until(in_meeting, "the units do not join")
-    (meeting,) = [one["id"] for one in one.diemcau("status")["meetings"]]
-    time.sleep(5)
-    one.server.run(f"diemcau meeting close {meeting}")
     return (
         f"two units connected after {took_s:.0f} s, both in a meeting {joined_s:.0f} s after it was announced"
+    )
+
+
+def waits(one: Coordinator, evidence: Evidence) -> str:
+    """Another setting while the two meet: installed and not switched to; afterwards it is."""
+    before = state(one.server)
+    settings = yaml.safe_load((one.fleet.folder / "server.yml").read_text())["coordinator"]["vars"]
+    other = {**settings["coordinator_settings"], "health_interval_s": 3}
+    refused = one.play(evidence.path("during.log"), coordinator_settings=other)
+    sentence = refused.failure()
+    if refused.code == 0 or "A meeting runs" not in sentence:
+        raise NotShown(f"it does not wait: exit {refused.code}, {sentence}")
+    if anew := [name for name in differences(before, state(one.server)) if name.startswith("started:")]:
+        raise NotShown(f"started anew beside a meeting: {anew}")
+    if not all((one.agent(site).get("session") or {}).get("state") == "in_meeting" for site in SITES):
+        raise NotShown("the meeting did not go on")
+    for meeting in one.diemcau("status")["meetings"]:
+        one.server.run(f"diemcau meeting close {meeting['id']}")
+    played = one.play(evidence.path("after.log"), coordinator_settings=other)
+    if played.code != 0:
+        raise NotShown(played.failure())
+    anew = [name for name in differences(before, state(one.server)) if name.startswith("started:diemcau@")]
+    if len(anew) != len(SERVICES):
+        raise NotShown(f"started anew after the meeting: only {anew}")
+    one.until(one.connected, "the units do not come back")
+    return (
+        f"“{sentence[:90]}…”; after the meeting all {len(anew)} services started anew, a backup made before"
     )
 
 
