@@ -7,6 +7,7 @@ process that `run` starts stays in memory for months.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import signal
 import socket
@@ -18,6 +19,7 @@ from typing import Any
 
 from diemcau_wire.unix_socket import connect
 
+from diemcau_agent import update_commands
 from diemcau_agent.ipc import MAX_LINE, Garbage, Line, decode_line, encode_line
 from diemcau_agent.unit.state_folder import StateFolder, StateFolderError
 
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         return int(given.command(given, StateFolder(given.state_dir)))
-    except (Failed, StateFolderError) as error:
+    except (Failed, StateFolderError, update_commands.Refused) as error:
         print(f"diemcau-agent: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except ModuleNotFoundError as error:
@@ -56,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="diemcau-agent", description="The agent on a commune hall's unit.")
+    parser.add_argument("--version", action="version", version=importlib.metadata.version("diemcau-agent"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, does: Any, text: str) -> argparse.ArgumentParser:
@@ -98,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     command("devices", _devices, "List what is plugged into this unit, by the names a configuration uses.")
     snapshot = command("snapshot", _snapshot, "Write what the hall's screen shows to a PNG file.")
     snapshot.add_argument("file", type=Path, metavar="FILE")
+    update_commands.add_commands(commands)
     return parser
 
 

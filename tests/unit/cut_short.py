@@ -18,21 +18,26 @@ def cut_short(prepare: Callable[[int], Path], act: Callable[[Path], object]) -> 
     """
     for n in range(1, 1000):
         path = prepare(n)
-        child = os.fork()
-        if child == 0:
-            code = _FAILED
-            _die_before(n, path)
-            try:
-                act(path)
-                code = 0
-            finally:
-                os._exit(code)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert code in (0, _CUT), f"without being cut it failed at {n}: exit {code}"
-        if code == 0:
+        if not cut_before(n, path, act):
             return
         yield n, path
     raise AssertionError("it never ends")
+
+
+def cut_before(n: int, path: Path, act: Callable[[Path], object]) -> bool:
+    """Let a child process `act` on `path`, killed before its n-th write; False when it came to its end."""
+    child = os.fork()
+    if child == 0:
+        code = _FAILED
+        _die_before(n, path)
+        try:
+            act(path)
+            code = 0
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, _CUT), f"without being cut it failed at {n}: exit {code}"
+    return code == _CUT
 
 
 def _die_before(n: int, path: Path) -> None:

@@ -65,9 +65,11 @@ class Why(StrEnum):
     SILENT = "silent"
     BOOTS = "boots"
     ORDERED = "ordered"
+    BUSY = "busy"
 
 
 AGAIN = frozenset({Why.UNREACHABLE, Why.EXPIRED, Why.CLOCK})
+GOING_BACK = frozenset({Why.FAULT, Why.SILENT, Why.BOOTS})
 
 
 class Cue(Enum):
@@ -113,7 +115,8 @@ TRANSITIONS: dict[tuple[Step, Cue], Step] = {
 
 class Order(Part):
     """`order.json`: what shall be done. `apply`: not only staged; `back`: `version` is the former release,
-    wanted by a person; `rate_bps`: at most so many bits a second, None: as many as there are."""
+    wanted by a person; `holder`: who took the lease under which this is done; `rate_bps`: at most so many
+    bits a second, None: as many as there are."""
 
     v: Literal[1] = 1
     id: Token
@@ -121,19 +124,21 @@ class Order(Part):
     apply: bool = False
     back: bool = False
     cancelled: bool = False
+    holder: Token | None = None
     rate_bps: Annotated[int, Field(ge=8_000, le=10**10)] | None = None
 
 
 class State(Part):
-    """`state.json`: how far `order` is. `former` is the release to go back to, `before` what was found broken
-    in the room before the flip (None: it was not checked), `boots` how often the machine started while the
-    gate was open. `seq` counts what others should hear of."""
+    """`state.json`: how far `order` is. `former` is the release to go back to; `back`: that is what is done;
+    `before` is what was found broken in the room before the flip (None: it was not checked), `boots` how
+    often the machine started while the gate was open. `seq` counts what others should hear of."""
 
     v: Literal[1] = 1
     step: Step = Step.IDLE
     order: Token = "none"
     version: Annotated[str, Field(max_length=64)] = ""
     former: Annotated[str, Field(max_length=64)] = ""
+    back: bool = False
     why: Annotated[str, Field(max_length=40)] = ""
     text: Text = ""
     meeting: Token | None = None
@@ -145,6 +150,11 @@ class State(Part):
     needed_bytes: Annotated[int, Field(ge=0)] = 0
     seq: Annotated[int, Field(ge=0)] = 0
     at: Utc
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether it can still be called off."""
+        return self.step in _AHEAD
 
 
 class Work(Enum):
@@ -182,7 +192,9 @@ def moved(state: State, cue: Cue, now: datetime, why: str = "", text: str = "") 
 
 def begun(state: State, given: Order, running: str, now: datetime) -> State:
     """The state at the beginning of an order, on a unit where release `running` runs."""
-    fresh = State(order=given.id, version=given.version, former=running, seq=state.seq, at=now)
+    fresh = State(
+        order=given.id, version=given.version, former=running, back=given.back, seq=state.seq, at=now
+    )
     return moved(fresh, Cue.ORDERED, now)
 
 
@@ -225,7 +237,11 @@ def taken(state: State, held: Order | None, offered: Order) -> Order | None:
         return offered
     if (held.version, held.back) != (offered.version, offered.back):
         return None
-    merged = {"apply": held.apply or offered.apply, "rate_bps": offered.rate_bps or held.rate_bps}
+    merged = {
+        "apply": held.apply or offered.apply,
+        "holder": offered.holder or held.holder,
+        "rate_bps": offered.rate_bps or held.rate_bps,
+    }
     return held.model_copy(update=merged)
 
 
@@ -235,6 +251,16 @@ def is_older(version: str, running: str) -> bool:
         return order(version) < order(running)
     except ValueError:
         return False
+
+
+def settled(state: State, given: Order | None) -> bool:
+    """Whether whoever gave the order need not wait on: it came to an end, is staged as wanted, or waits."""
+    if given is None:
+        return True
+    if state.order != given.id:
+        return False
+    staged = state.step is Step.STAGED and not given.apply
+    return staged or state.step in ENDS or (state.step is Step.WAITING and state.why != "")
 
 
 def started(state: State, boot: str) -> State:
@@ -247,7 +273,7 @@ def started(state: State, boot: str) -> State:
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What a gate makes of a check: `broken` what the new release broke, `complete` whether the check came to
-    its end."""
+    its end, or did not before either."""
 
     broken: tuple[str, ...]
     complete: bool
@@ -271,7 +297,8 @@ def judge(before: Collection[str] | None, found: Collection[str]) -> Judged:
         and what in FAULTS
         and FAULTS[what].weight is Weight.NOT_READY
     ]
-    return Judged(tuple(broken), "check_incomplete" not in found)
+    complete = "check_incomplete" not in found or "check_incomplete" in (before or ())
+    return Judged(tuple(broken), complete)
 
 
 class Check(Part):

@@ -1,0 +1,1 @@
+"""The updater: fetches, verifies, installs, flips and judges releases. A process and a user of its own."""

@@ -1,0 +1,377 @@
+"""Carries out what the rules say (`rules/updating.py`): one order from where it stands to where it waits or
+ends. What is written comes before what is done, so that it goes on after a power cut at any point."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import platform
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from diemcau_wire import Refused
+from diemcau_wire.release import Arch, Release, Wheel, read_release, write_release
+
+from diemcau_agent.rules.lease import Agenda, Wait
+from diemcau_agent.rules.updating import (
+    AGAIN,
+    BOOTS,
+    ENDS,
+    GATE_S,
+    GOING_BACK,
+    IN_MEETING_BPS,
+    WORK_S,
+    Cue,
+    Order,
+    State,
+    Step,
+    Why,
+    Work,
+    begun,
+    is_older,
+    judge,
+    moved,
+    next_work,
+    started,
+    waits,
+)
+from diemcau_agent.unit.state_folder import write_atomically
+
+from . import leases, orders, records, releases
+from .asking import Asking
+from .download import Download, Store, check_room
+from .install import install, interpreter
+from .line import Line, coordinator
+from .places import Places
+from .trouble import Trouble
+
+log = logging.getLogger(__name__)
+
+CHECK_S = 120.0
+RECENT = timedelta(minutes=10)  # a check so young tells how the room was before the flip
+LOOK_S = 2.0
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_MACHINES = {"x86_64": Arch.AMD64, "aarch64": Arch.ARM64}
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+Pause = Callable[[float], None]
+Chance = Callable[[], float]
+
+
+def _find(places: Places, line: Line, version: str, pause: Pause, chance: Chance) -> Release:
+    from .metadata import find  # loads cryptography: who only waits for a lease needs none
+
+    return find(places, line, version, pause, chance)
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What an update is done with. `seconds` is a clock that nobody sets, `boot` names this start of the
+    machine."""
+
+    line: Callable[[Places], Line] = coordinator
+    find: Callable[[Places, Line, str, Pause, Chance], Release] = _find
+    install: Callable[[Places, Release, Sequence[Wheel], Store], None] = install
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    seconds: Callable[[], float] = time.monotonic
+    pause: Pause = time.sleep
+    chance: Chance = random.random
+    boot: Callable[[], str] = lambda: _BOOT.read_text().strip()
+    machine: Callable[[], str] = platform.machine
+
+
+class Updater:
+    """One unit's updates. Only one at a time: whoever makes it holds the lock."""
+
+    def __init__(self, places: Places, hands: Hands | None = None) -> None:
+        self._places, self._hands = places, hands or Hands()
+        self._store = Store(places.wheels)
+        self._asking = Asking(places, pause=self._hands.pause, seconds=self._hands.seconds)
+        self._state = records.read(State, places.state) or State(at=self._hands.now())
+
+    def go(self) -> bool:
+        """Work until nothing is left to do (True), or it has to wait (False). Raises OSError."""
+        if self._state.step is Step.GATING:
+            self._keep(started(self._state, self._hands.boot()))
+        while True:
+            order = records.read(Order, self._places.order)
+            work = next_work(self._state, order)
+            if work is Work.NOTHING:
+                self._tidy(order)
+                return True
+            if not self._do(work, order):
+                return False
+
+    def _do(self, work: Work, order: Order | None) -> bool:
+        """Do one thing; False when it has to wait."""
+        log.info("update", extra={"work": work.name.lower(), "version": self._state.version})
+        try:
+            if work is Work.GATE:
+                return self._gate()
+            if work is Work.FLIP:
+                self._resume_flip()
+                return True
+            assert order is not None
+            match work:
+                case Work.BEGIN:
+                    running = releases.running(self._places) or ""
+                    self._keep(begun(self._state, order, running, self._hands.now()))
+                case Work.CANCEL:
+                    self._move(Cue.CANCELLED)
+                case Work.FETCH:
+                    self._fetch(order)
+                case Work.INSTALL:
+                    self._install()
+                case Work.APPLY:
+                    self._move(Cue.APPLY)
+                case Work.LEASE:
+                    return self._lease(order)
+            return True
+        except Trouble as trouble:
+            return self._fail(trouble.why, str(trouble))
+        except OSError as error:
+            if error.errno not in _FULL or not self._state.cancellable:
+                raise
+            return self._fail(Why.DISK_FULL, str(error))
+
+    def _fail(self, why: Why, text: str) -> bool:
+        """It goes no further, or not now."""
+        log.warning("update", extra={"why": why, "text": text})
+        if why in AGAIN:
+            self._keep(waits(self._state, why, self._hands.now(), text=text))
+            return False
+        self._move(Cue.REFUSED, why, text)
+        return True
+
+    # ── beside the release that runs ─────────────────────────────────────────────────────────────
+
+    def _fetch(self, order: Order) -> None:
+        places, version = self._places, order.version
+        running = releases.running(places)
+        if running is None or releases.proven(places) is None:
+            raise Trouble(Why.LAYOUT, f"{places.current} shows to no release; provision this unit again")
+        there = releases.manifest(places, version) is not None
+        if order.back and not there:
+            raise Trouble(Why.NO_KEPT, f"release {version} is not on this unit any more")
+        if version == running:
+            self._move(Cue.RUNS)
+            return
+        if not order.back and is_older(version, running):
+            raise Trouble(Why.OLDER, f"{version} is older than {running}, which runs")
+        if there:
+            self._move(Cue.THERE)
+            return
+        release, wheels = self._found(order)
+        left = self._store.bytes_left(wheels)
+        self._make_room(left, wheels)
+        self._keep(self._state.model_copy(update={"needed_bytes": self._state.fetched_bytes + left}))
+        download = Download(
+            self._hands.line(places),
+            self._store,
+            pause=self._hands.pause,
+            chance=self._hands.chance,
+            rate_bps=lambda: self._rate_bps(order),
+            came=self._came,
+        )
+        for wheel in self._store.missing(wheels):
+            download.fetch(wheel)
+            self._keep(self._state)
+            if self._called_off(order):
+                return
+        write_atomically(places.verified, write_release(release))
+        self._move(Cue.FETCHED)
+
+    def _make_room(self, left: int, wheels: Sequence[Wheel]) -> None:
+        """Where there is too little, the release that is kept from before goes."""
+        folders = [self._places.folder, self._places.opt]
+        try:
+            check_room(folders, left, wheels)
+        except Trouble:
+            releases.prune(self._places, self._in_use(), wheels)
+            check_room(folders, left, wheels)
+
+    def _install(self) -> None:
+        try:
+            release = read_release(self._places.verified.read_bytes())
+        except (FileNotFoundError, Refused) as error:
+            raise Trouble(Why.DAMAGED, f"what was verified is gone: {error}") from None
+        wheels = self._wheels(release)
+        if self._store.missing(wheels):
+            raise Trouble(Why.DAMAGED, "wheels that were fetched are gone")
+        self._hands.install(self._places, release, wheels, self._store)
+        self._move(Cue.INSTALLED)
+
+    def _found(self, order: Order) -> tuple[Release, Sequence[Wheel]]:
+        """The release that is ordered, verified, and its wheels for this machine."""
+        hands, line = self._hands, self._hands.line(self._places)
+        try:
+            release = hands.find(self._places, line, order.version, hands.pause, hands.chance)
+        except Trouble as trouble:
+            agenda = self._agenda()
+            if trouble.why is Why.EXPIRED and agenda is not None and not agenda.clock_ok:
+                raise Trouble(Why.CLOCK, f"this clock is wrong: {trouble}") from None
+            raise
+        interpreter(release)
+        return release, self._wheels(release)
+
+    def _wheels(self, release: Release) -> Sequence[Wheel]:
+        machine = self._hands.machine()
+        arch = _MACHINES.get(machine)
+        wheels = release.parts_for(arch) if arch is not None else ()
+        if not any(wheel.name == "diemcau-agent" for wheel in wheels):
+            raise Trouble(Why.NO_WHEELS, f"the release has none for this machine ({machine})")
+        return wheels
+
+    def _came(self, count: int) -> None:
+        """So many bytes came; written down with the wheel they belong to."""
+        self._state = self._state.model_copy(
+            update={"fetched_bytes": self._state.fetched_bytes + count, "why": "", "text": ""}
+        )
+
+    def _rate_bps(self, order: Order) -> float | None:
+        """A meeting that runs has the line; what is left of it is enough for us."""
+        agenda = self._agenda()
+        rates = [order.rate_bps, IN_MEETING_BPS if agenda is not None and agenda.in_meeting else None]
+        return min((rate for rate in rates if rate is not None), default=None)
+
+    # ── the flip ─────────────────────────────────────────────────────────────────────────────────
+
+    def _lease(self, order: Order) -> bool:
+        """Ask whether work may begin, look how the room is, ask again, and flip."""
+        answer = self._take_lease(order, CHECK_S)
+        if answer is None:
+            before = self._before(self._state.former)
+            answer = self._take_lease(order, 0)
+            if answer is None:
+                if self._called_off(order):
+                    return True
+                state = moved(self._state, Cue.LEASED, self._hands.now())
+                self._keep(
+                    state.model_copy(update={"before": before, "boot": self._hands.boot(), "boots": 0})
+                )
+                self._flip()
+                return True
+        now = self._hands.now()
+        told = {"meeting": answer.meeting, "again_at": answer.again_at}
+        self._keep(waits(self._state, answer.why, now, **told))  # type: ignore[arg-type]
+        return False
+
+    def _take_lease(self, order: Order, more_s: float) -> Wait | None:
+        """None: go, and nobody else works meanwhile."""
+        needs_s = WORK_S + more_s
+        answer = leases.take(self._places, order.holder or order.id, needs_s, self._hands.now())
+        return answer if isinstance(answer, Wait) else None
+
+    def _before(self, running: str) -> tuple[str, ...] | None:
+        """What is wrong with the room before the flip; None when nobody can say."""
+        last = self._asking.last_check()
+        if last is None or last.version != running or last.busy or abs(self._hands.now() - last.at) > RECENT:
+            last = self._asking.check(f"before-{self._state.order}-{orders.new_id()}", running, CHECK_S)
+        return None if last is None or last.busy else last.found
+
+    def _resume_flip(self) -> None:
+        """The power failed between the word that it is flipped and what came of it."""
+        if releases.running(self._places) == self._state.version:
+            self._flip()
+        else:
+            self._move(Cue.CUT)
+
+    def _flip(self) -> None:
+        places, version = self._places, self._state.version
+        releases.show(places, places.current, version)
+        if self._state.back:
+            releases.show(places, places.proven, version)
+        self._asking.restart()
+        if self._state.back:
+            self._move(Cue.LINKED_BACK, Why.ORDERED)
+        else:
+            self._move(Cue.LINKED)
+
+    # ── the gate ─────────────────────────────────────────────────────────────────────────────────
+
+    def _gate(self) -> bool:
+        """Does the room work with it? Judged by the unit's own check; the line has no say in it."""
+        state, hands = self._state, self._hands
+        if state.why in GOING_BACK:  # the way back was cut short
+            self._back(Why(state.why), state.text)
+            return True
+        if state.boots > BOOTS:
+            self._back(Why.BOOTS, f"{state.boots} starts without an answer")
+            return True
+        until, number = hands.seconds() + GATE_S, 0
+        while (left := until - hands.seconds()) > 0:
+            number += 1
+            question = f"gate-{state.order}-{state.boots}-{number}-{orders.new_id()}"
+            answer = self._asking.check(question, state.version, left)
+            if answer is None:
+                break
+            if answer.busy:  # it is in a meeting, with this release; that is judged afterwards
+                self._keep(waits(state, Why.BUSY, hands.now(), text=answer.busy))
+                return False
+            judged = judge(state.before, answer.found)
+            if judged.passed:
+                self._passed()
+                return True
+            if judged.broken:
+                self._back(Why.FAULT, " ".join(judged.broken))
+                return True
+            hands.pause(LOOK_S)
+        self._back(Why.SILENT, f"no check of the room within {GATE_S:.0f} s")
+        return True
+
+    def _passed(self) -> None:
+        releases.show(self._places, self._places.proven, self._state.version)
+        self._move(Cue.PASSED)
+
+    def _back(self, why: Why, text: str) -> None:
+        """The former release runs again."""
+        places, former = self._places, self._state.former
+        self._keep(waits(self._state, why, self._hands.now(), text=text))
+        releases.show(places, places.current, former)
+        releases.show(places, places.proven, former)
+        self._asking.restart()
+        self._move(Cue.FAILED, why, text)
+
+    # ── small things ─────────────────────────────────────────────────────────────────────────────
+
+    def _tidy(self, order: Order | None) -> None:
+        """What came to its end leaves no order, no lease, and nothing that no release needs."""
+        if order is None or not (order.cancelled or self._state.step in ENDS):
+            return
+        self._prune()
+        leases.release(self._places, order.id)
+        orders.done(self._places, order)
+
+    def _prune(self) -> None:
+        """The release before the one that runs is kept; older ones, and one that did not work, are not."""
+        places, state = self._places, self._state
+        keep = set(releases.complete(places))
+        if state.step is Step.KEPT and state.former != state.version:
+            keep = {*self._in_use(), state.former}
+        elif state.step is Step.BACK and not state.back:
+            keep.discard(state.version)
+        if state.step is not Step.IDLE:
+            releases.prune(places, keep)
+
+    def _in_use(self) -> set[str]:
+        return {v for v in (releases.running(self._places), releases.proven(self._places)) if v is not None}
+
+    def _called_off(self, order: Order) -> bool:
+        held = records.read(Order, self._places.order)
+        return held is None or held.id != order.id or held.cancelled
+
+    def _agenda(self) -> Agenda | None:
+        return records.read(Agenda, self._places.agenda)
+
+    def _move(self, cue: Cue, why: str = "", text: str = "") -> None:
+        self._keep(moved(self._state, cue, self._hands.now(), why, text))
+
+    def _keep(self, state: State) -> None:
+        if (state.step, state.why) != (self._state.step, self._state.why):
+            log.info("update is", extra={"step": state.step, "version": state.version, "why": state.why})
+        self._state = state
+        records.write(self._places.state, state)
