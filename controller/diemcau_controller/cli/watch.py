@@ -25,6 +25,7 @@ def status(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = 
     typer.echo(f"controller {api.contact['url']}: {health['status']}")
     typer.echo(f"broker {reached[health['mqtt']]}, Janus {reached[health['janus']]}")
     typer.echo(f"certificate authority: {health['authority']}")
+    typer.echo(f"releases: {health['releases']}")
     typer.echo(f"backup: {health['backup']}")
     for one in upcoming[:1]:
         typer.echo(f"next or running: {one['title']}, {api.local(one['starts_at'])} ({one['id']})")
