@@ -5,16 +5,37 @@ from __future__ import annotations
 import http.client
 import re
 import threading
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from diemcau_agent.updating.line import Line
+
+
+class Folder(Mapping[str, bytes]):
+    """The files below `root`, as they are when somebody asks, by their path after `prefix`."""
+
+    def __init__(self, root: Path, prefix: str) -> None:
+        self._root, self._prefix = root, prefix
+
+    def __getitem__(self, path: str) -> bytes:
+        try:
+            return (self._root / path.removeprefix(self._prefix)).read_bytes()
+        except OSError:
+            raise KeyError(path) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._prefix + str(path.relative_to(self._root)) for path in self._root.rglob("*"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class ReleaseServer:
     """Serves `files` (path to content). `cuts` are byte counts after which the next answers break off;
     `asked` are the paths that were asked for, with the byte each began at."""
 
-    def __init__(self, files: dict[str, bytes]) -> None:
+    def __init__(self, files: Mapping[str, bytes]) -> None:
         self.files, self.cuts = files, list[int]()
         self.asked: list[tuple[str, int]] = []
         self.body_bytes = 0

@@ -41,23 +41,29 @@ class Scene:
     unit: UpdatedUnit
     server: ReleaseServer
     release: Release
+    files: dict[str, bytes]
 
     def find(self, *_: object) -> Release:
         return self.release
 
 
 @pytest.fixture
-def server() -> Iterator[ReleaseServer]:
-    files = {SECOND: AGENT, NUMPY: NUMPY_CONTENT}
-    made = ReleaseServer({TARGETS_PATH + wheel_path(one): content for one, content in files.items()})
+def files() -> dict[str, bytes]:
+    """What the server has."""
+    return {TARGETS_PATH + wheel_path(one): data for one, data in ((SECOND, AGENT), (NUMPY, NUMPY_CONTENT))}
+
+
+@pytest.fixture
+def server(files: dict[str, bytes]) -> Iterator[ReleaseServer]:
+    made = ReleaseServer(files)
     yield made
     made.close()
 
 
 @pytest.fixture
-def scene(tmp_path: Path, server: ReleaseServer) -> Scene:
+def scene(tmp_path: Path, server: ReleaseServer, files: dict[str, bytes]) -> Scene:
     made = Scene.__new__(Scene)
-    made.server, made.release = server, release_of(NEW, [SECOND, NUMPY])
+    made.server, made.files, made.release = server, files, release_of(NEW, [SECOND, NUMPY])
     made.unit = UpdatedUnit.laid(
         tmp_path / "unit", release_of(OLD, [FIRST, NUMPY]), find=made.find, line=server.line
     )
@@ -272,16 +278,16 @@ def test_beside_a_meeting_it_is_slower(scene: Scene) -> None:
 
 def damaged_wheel(scene: Scene) -> None:
     path = TARGETS_PATH + wheel_path(SECOND)
-    scene.server.files[path] = bytes(reversed(scene.server.files[path]))
+    scene.files[path] = bytes(reversed(scene.files[path]))
 
 
 def truncated_wheel(scene: Scene) -> None:
     path = TARGETS_PATH + wheel_path(SECOND)
-    scene.server.files[path] = scene.server.files[path][:-100]
+    scene.files[path] = scene.files[path][:-100]
 
 
 def missing_wheel(scene: Scene) -> None:
-    del scene.server.files[TARGETS_PATH + wheel_path(SECOND)]
+    del scene.files[TARGETS_PATH + wheel_path(SECOND)]
 
 
 def other_python(scene: Scene) -> None:

@@ -136,6 +136,7 @@ class Updater:
         except OSError as error:
             if error.errno not in _FULL or not self._state.cancellable:
                 raise
+            releases.prune(self._places, releases.complete(self._places))  # so that this can be written down
             return self._fail(Why.DISK_FULL, str(error))
 
     def _fail(self, why: Why, text: str) -> bool:
