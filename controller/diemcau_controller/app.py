@@ -39,10 +39,13 @@ from .actions.login_link import invite_first_administrator
 from .actions.news import News
 from .actions.refresh_horizon import refresh_horizon
 from .actions.remove_site import retire_removed_sites
+from .actions.rollouts.way import open_way
 from .actions.sweep import drop_old_history, finish_meetings, sweep_presence
 from .actions.sweep_enrolments import sweep_enrolments
 from .actions.tell_faults import plan_and_send
 from .actions.write_report import write_due_reports
+from .adapters.ansible.hands import AnsibleHands
+from .adapters.ansible.playbooks import unpack_playbooks
 from .adapters.authority import Authority, AuthorityError
 from .adapters.dynamic_security import CONTROLLER_CN
 from .adapters.janus import VideoRooms
@@ -68,6 +71,7 @@ from .api import (
     refused,
     releases,
     reports,
+    rollouts,
     sites,
     units,
     urgent,
@@ -95,6 +99,7 @@ from .services.keypad_hands import KeypadHands
 from .services.pictures import LOOK_S, Pictures
 from .services.release_keeper import LOOK_S as RELEASES_LOOK_S
 from .services.release_keeper import ReleaseKeeper
+from .services.rollout import RolloutEngine
 from .services.rooms import Rooms
 from .services.supervise import every, supervise
 from .store.database import Database
@@ -171,6 +176,8 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
     authority_keeper = AuthorityKeeper(controller)
     release_keeper = ReleaseKeeper(controller)
     nightly = NightlyBackup(controller)
+    hands = AnsibleHands(partial(unpack_playbooks, state.releases / "targets"), settings.fleet.forks)
+    rollout = RolloutEngine(controller, hands, partial(open_way, controller))
     controller.janus_reached = lambda: rooms.reached
     ingest.link = rights.link = controller.post = link
 
@@ -199,6 +206,7 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
         "release keeper": lambda: every(RELEASES_LOOK_S, release_keeper.look),
         "authority keeper": lambda: every(AUTHORITY_LOOK_S, authority_keeper.look),
         "backup": lambda: every(BACKUP_LOOK_S, nightly.look),
+        "rollout": rollout.run,
         "list of changes": lambda: every(CHAIN_EVERY_S, lambda: check_chain(controller)),
     }
     if worth_announcing(settings):
@@ -251,6 +259,7 @@ def create_app(controller: Controller) -> FastAPI:
         enrolments,
         later_bindings,
         vouchers,
+        rollouts,
     ):
         app.include_router(part.router, prefix="/api/v1", responses=answers(422))
     app.include_router(enrol.router)

@@ -21,6 +21,7 @@ from tests.browser.page_checks import HEIGHTS, Watched, chromium, window
 from tests.contract.test_routes import walk
 from tests.system.checked_room import checked_room
 from tests.system.report_history import History, history
+from tests.system.rollout_underway import rollout_underway
 from tests.system.served_office import ServedOffice, served_office
 
 AXE_ALL = "DIEMCAU_AXE_ALL" in os.environ
@@ -56,6 +57,9 @@ PAGES = {
     "/meetings/{meeting}/report/{site}": ["/meetings/{held}/report/{site}"],
     "/reports": ["/reports"],
     "/reports/sites": ["/reports/sites"],
+    "/rollouts": ["/rollouts"],
+    "/rollouts/{rollout}": ["/rollouts/{rollout}"],
+    "/rollouts/{rollout}/units/{unit}": ["/rollouts/{rollout}/units/{unit}"],
     "/schedule": ["/schedule"],
     "/schedule/list": ["/schedule/list", "/schedule/list?q=khong+co"],
     "/schedule/{meeting}": ["/schedule/{series}"],
@@ -90,6 +94,7 @@ NO_PAGES = {
     *("/meetings/{meeting}/halls", "/meetings/{meeting}/now", "/meetings/{meeting}/report.csv"),
     *("/reports/sites.csv", "/reports/{meeting}", "/schedule/week", "/sites/{site}/part"),
     *("/schedule/{meeting}/documents/{attachment}", "/sites/area-names", "/sites/export", "/sites/template"),
+    *("/rollouts/{rollout}/part",),
     *("/faults/table.csv", "/sites/{site}/devices/part", "/sites/{site}/notice.png", "/urgent/{meeting}/now"),
 }
 NAME = "Hội trường Trung tâm học tập cộng đồng liên xã Ea Kiết – Ea Kuêh – Cư Dliê M'nông"  # 81 letters
@@ -111,6 +116,7 @@ class Prepared:
         at["unit"] = office.get(f"sites/{at['site']}")["unit"]["id"]
         at["user"] = office.add("users", name="h-lan", role="secretary", display_name=SCRIPT)["name"]
         at["enter"] = path(office.add("users/h-lan/link"))
+        at["rollout"] = rollout_underway(office)
         sites = [*office.sites[:3], at["long"]]
         self._meetings(told, sites)
         with window(browser, office.url, office.token, 1366) as opened:

@@ -201,6 +201,16 @@ POST /incidents/new
 """
 
 OPERATOR = """
+GET /api/v1/rollouts
+GET /api/v1/rollouts/{rollout}
+GET /api/v1/rollouts/{rollout}/units
+GET /api/v1/rollouts/{rollout}/units/{unit}/tasks
+GET /api/v1/freezes
+GET /api/v1/inventory
+GET /rollouts
+GET /rollouts/{rollout}
+GET /rollouts/{rollout}/part
+GET /rollouts/{rollout}/units/{unit}
 POST /api/v1/sites
 PATCH /api/v1/sites/{site}
 DELETE /api/v1/sites/{site}
@@ -259,6 +269,18 @@ POST /sites/groups/{group}/remove
 """
 
 ADMINISTRATOR = """
+POST /api/v1/rollouts
+POST /api/v1/rollouts/{rollout}/steer
+POST /api/v1/rollouts/{rollout}/units/{unit}/retry
+POST /api/v1/freezes
+DELETE /api/v1/freezes/{number}
+PUT /api/v1/sites/{site}/ring
+POST /rollouts
+POST /rollouts/freezes
+POST /rollouts/freezes/{number}/remove
+POST /rollouts/rings
+POST /rollouts/{rollout}/steer
+POST /rollouts/{rollout}/units/{unit}/retry
 POST /enrolments/alarms/{number}/lift
 POST /schedule/{meeting}/gate
 POST /api/v1/sites/import

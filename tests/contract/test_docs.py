@@ -40,6 +40,7 @@ from diemcau_controller.web import (
     announce,
     announcement,
     openid,
+    rollouts,
     second_factor,
     unit_page,
     work_orders,
@@ -132,6 +133,7 @@ def routes() -> Iterator[str]:
         (unit_page, ""),
         (second_factor, ""),
         (openid, ""),
+        (rollouts, ""),
     ):
         for route in part.router.routes:
             for method in sorted(route.methods - {"HEAD"}):

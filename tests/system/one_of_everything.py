@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.system.asking_unit import AskingUnit
 from tests.system.office import Office
+from tests.system.rollout_underway import rollout_underway
 
 Values = dict[str, list[Any]]
 
@@ -55,6 +56,7 @@ def furnish(office: Office, number: int) -> Values:
     request = box.answer.request if box.answer is not None else ""
     voucher = office.add("vouchers", site=spare)
     order = office.add("work-orders", site=site, what="replace", technician=technician)
+    rollout = rollout_underway(office)
     gone = f"cu-{number}"
     office.add("sites", id=gone, name="Điểm cũ")
     office.http.delete(f"/api/v1/sites/{gone}")
@@ -88,6 +90,7 @@ def furnish(office: Office, number: int) -> Values:
         "request_id": [request],
         "voucher": [voucher["id"]],
         "order": [order["id"]],
+        "rollout": [rollout],
         # and what only bodies and queries say
         "name": [f"lan-{number}"],
         "id": [unbound],

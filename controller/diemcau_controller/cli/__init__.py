@@ -22,6 +22,7 @@ from . import (
     papers,
     reach,
     release,
+    rollout,
     run,
     sites,
     urgent,
@@ -61,6 +62,9 @@ app.add_typer(meetings.meetings, name="meeting")
 app.add_typer(urgent.urgent, name="urgent")
 app.add_typer(incidents.incidents, name="incident")
 app.add_typer(release.releases, name="release")
+app.add_typer(rollout.rollouts, name="rollout")
+app.add_typer(rollout.freezes, name="freeze")
+app.command("inventory")(rollout.inventory)
 app.add_typer(users.users, name="user")
 app.add_typer(ca.ca, name="ca")
 app.add_typer(wire.wire, name="wire")

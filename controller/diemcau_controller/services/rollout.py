@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -63,7 +64,7 @@ class RolloutEngine:
     async def look(self) -> None:
         """One step of each rollout that is not at rest."""
         for rollout_id in await asyncio.to_thread(self._at_work):
-            changed = await self._controller.write(lambda session, one=rollout_id: self._hear(session, one))
+            changed = await self._controller.write(partial(self._hear, rollout_id))
             outside = await advance(self._controller, rollout_id)
             await self._act(rollout_id, outside)
             if changed or outside.moved:
@@ -88,7 +89,7 @@ class RolloutEngine:
             found.append(newest.id)
         return found
 
-    def _hear(self, session: Session, rollout_id: str) -> bool:
+    def _hear(self, rollout_id: str, session: Session) -> bool:
         now, rollout = self._controller.now(), session.get_one(Rollout, rollout_id)
         heard = take_events(session, rollout_id, now)
         takes_late = rollout.state in (State.RUNNING, State.PAUSED, State.DONE)
@@ -102,11 +103,14 @@ class RolloutEngine:
         for run_id in outside.runs:
             task = asyncio.create_task(self._carry_out(rollout_id, run_id), name=f"run {run_id}")
             self._runs[run_id] = task
-            task.add_done_callback(lambda _, one=run_id: self._runs.pop(one, None))
+            task.add_done_callback(partial(self._ended, run_id))
         for unit in outside.ask:
             asking = asyncio.create_task(self._ask_check(unit), name=f"check {unit}")
             self._asking.add(asking)
             asking.add_done_callback(self._asking.discard)
+
+    def _ended(self, run_id: str, _: asyncio.Task[None]) -> None:
+        self._runs.pop(run_id, None)
 
     def _open_runs(self, rollout_id: str, kind: str) -> list[str]:
         with self._controller.database.read() as session:

@@ -2,7 +2,8 @@
 
 An event's name is a topic, its data says nothing: what is true is read by whoever hears it. Topics:
 
-    board  schedule  incidents  enrolments  site:<site>  meeting:<occurrence>  hall:<occurrence>:<site>
+    board  schedule  incidents  enrolments  rollouts
+    site:<site>  meeting:<occurrence>  hall:<occurrence>:<site>
 
 A topic is said at once, then at most once a second, and at the latest after a minute, so that relative times
 stay true; `alive` is said every 15 s. What changed in the 10 s before somebody listens is said, too: the page
@@ -46,6 +47,7 @@ _TOUCHED_BY = {
     "schedule": {"schedule", "site"},
     "incidents": {"incident", "site"},
     "enrolments": {"enrolment", "clone", "site"},
+    "rollouts": {"rollout", "unit", "schedule"},
     "site": {"site", "unit", "session", "event", "devices", "enrolment", "clone"},
     "meeting": {
         "session",
@@ -61,7 +63,16 @@ _TOUCHED_BY = {
     },
     "hall": {"session", "schedule", "floor", "event", "hand", "attendees", "unit", "incident"},
 }
-_PARTS = {"board": 1, "schedule": 1, "incidents": 1, "enrolments": 1, "site": 2, "meeting": 2, "hall": 3}
+_PARTS = {
+    "board": 1,
+    "schedule": 1,
+    "incidents": 1,
+    "enrolments": 1,
+    "rollouts": 1,
+    "site": 2,
+    "meeting": 2,
+    "hall": 3,
+}
 
 _AT_MOST_EVERY_S = 1.0
 _AT_LEAST_EVERY_S = 60.0

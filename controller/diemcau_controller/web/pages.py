@@ -23,6 +23,7 @@ from . import (
     meeting,
     openid,
     report,
+    rollouts,
     schedule,
     second_factor,
     sites,
@@ -61,6 +62,7 @@ def install(app: FastAPI) -> None:
         enrolments.router,
         work_orders.router,
         vouchers.router,
+        rollouts.router,
         unit_page.router,
         *sites.ROUTERS,
     ):

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ...rules.actor import Actor
+from ...rules.refusals import NotFound
 from ...rules.rings import RINGS
 from ...rules.rollout import HEAPS, NO_WINDOW, At, UnitNow, reason, tally
 from ...store.tables import Freeze, Rollout, RolloutTask, RolloutUnit
@@ -94,8 +95,11 @@ def counts_of(session: Session, rollout_ids: Sequence[str]) -> dict[str, dict[st
     return counts
 
 
-def tasks_of(session: Session, rollout_id: str, unit_id: str) -> list[RolloutTask]:
+def tasks_of(session: Session, who: Actor, rollout_id: str, unit_id: str) -> list[RolloutTask]:
     """What the newest run did on a unit, in order."""
+    row = session.get(RolloutUnit, (rollout_id, unit_id))
+    if row is None or not who.sees(row.site_id):
+        raise NotFound(f"unit {unit_id[:80]} is not in this rollout", code="rollouts.unit_unknown")
     rows = select(RolloutTask).where(RolloutTask.rollout_id == rollout_id, RolloutTask.unit_id == unit_id)
     return list(session.scalars(rows.order_by(RolloutTask.number)))
 

@@ -24,6 +24,7 @@ from ..controller import Controller
 from ..scope import area_and_below, need_area, site_for
 from .advance import open_ring, turn
 from .hear import heard_from
+from .steer import need_whole_fleet
 
 
 class RolloutSpec(BaseModel):
@@ -43,6 +44,7 @@ class RolloutSpec(BaseModel):
 async def start_rollout(controller: Controller, who: Actor, spec: RolloutSpec) -> str:
     """Start one, and give its id. Raises :class:`Conflict` while another runs, :class:`Invalid` for a version
     that is not offered or would be a step back."""
+    need_whole_fleet(who)
     rollout = await controller.write(lambda session: _start(session, who, spec, controller.now()))
     controller.news.tell("rollout", rollout=rollout)
     return rollout

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from ...rules.actor import Actor
-from ...rules.refusals import Conflict, Invalid, NotFound
+from ...rules.refusals import Conflict, Forbidden, Invalid, NotFound
 from ...rules.rings import RINGS
 from ...rules.rollout import LIVE, TRANSITIONS, At, State
 from ...store.tables import Freeze, Rollout, RolloutUnit, SiteRing, Unit
@@ -52,8 +52,17 @@ class FreezeSpec(BaseModel):
     reason: Annotated[str, Field(min_length=1, max_length=200), Nfc]
 
 
+def need_whole_fleet(who: Actor) -> None:
+    """Refuse what concerns every unit to somebody who is bound to some sites."""
+    if who.sites is not None:
+        raise Forbidden(
+            "you are bound to an area: ask an administrator of the whole fleet", code="rollouts.beyond_scope"
+        )
+
+
 async def steer(controller: Controller, who: Actor, rollout_id: str, verb: Verb) -> None:
     """Do that with a rollout. Raises :class:`Conflict` where it cannot be."""
+    need_whole_fleet(who)
     now = controller.now()
 
     def change(session: Session) -> None:
@@ -116,6 +125,7 @@ async def try_again(controller: Controller, who: Actor, rollout_id: str, unit_id
 
 async def freeze(controller: Controller, who: Actor, spec: FreezeSpec) -> int:
     """Freeze some days, and give the number of the freeze."""
+    need_whole_fleet(who)
     today = controller.now().astimezone(controller.settings.zone).date()
     if spec.last < spec.first or spec.last < today or (spec.last - spec.first).days > _LONGEST_FREEZE_DAYS:
         raise Invalid(
@@ -145,6 +155,7 @@ async def freeze(controller: Controller, who: Actor, spec: FreezeSpec) -> int:
 
 async def thaw(controller: Controller, who: Actor, number: int) -> None:
     """Take a freeze away."""
+    need_whole_fleet(who)
 
     def change(session: Session) -> None:
         row = session.get(Freeze, number)
