@@ -35,7 +35,7 @@ class ReleaseServer:
     """Serves `files` (path to content). `cuts` are byte counts after which the next answers break off;
     `asked` are the paths that were asked for, with the byte each began at."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(self, files: Mapping[str, bytes], address: str = "127.0.0.1") -> None:
         self.files, self.cuts = files, list[int]()
         self.asked: list[tuple[str, int]] = []
         self.body_bytes = 0
@@ -49,7 +49,7 @@ class ReleaseServer:
             def log_message(self, *_: object) -> None:
                 """Quiet."""
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http = ThreadingHTTPServer((address, 0), Handler)
         self.port = self._http.server_address[1]
         threading.Thread(target=self._http.serve_forever, args=(0.02,), name="releases", daemon=True).start()
 

@@ -92,6 +92,7 @@ class Updater:
         self._store = Store(places.wheels)
         self._asking = Asking(places, pause=self._hands.pause, seconds=self._hands.seconds)
         self._state = records.read(State, places.state) or State(at=self._hands.now())
+        self._looked_at, self._meeting_runs = float("-inf"), False
 
     def go(self) -> bool:
         """Work until nothing is left to do (True), or it has to wait (False). Raises OSError."""
@@ -235,8 +236,11 @@ class Updater:
 
     def _rate_bps(self, order: Order) -> float | None:
         """A meeting that runs has the line; what is left of it is enough for us."""
-        agenda = self._agenda()
-        rates = [order.rate_bps, IN_MEETING_BPS if agenda is not None and agenda.in_meeting else None]
+        now = self._hands.seconds()
+        if now - self._looked_at >= LOOK_S:
+            agenda, self._looked_at = self._agenda(), now
+            self._meeting_runs = agenda is not None and agenda.in_meeting is not None
+        rates = [order.rate_bps, IN_MEETING_BPS if self._meeting_runs else None]
         return min((rate for rate in rates if rate is not None), default=None)
 
     # ── the flip ─────────────────────────────────────────────────────────────────────────────────
@@ -256,9 +260,9 @@ class Updater:
                 )
                 self._flip()
                 return True
-        now = self._hands.now()
-        told = {"meeting": answer.meeting, "again_at": answer.again_at}
-        self._keep(waits(self._state, answer.why, now, **told))  # type: ignore[arg-type]
+        leases.release(self._places, order.id)
+        now, meeting, again_at = self._hands.now(), answer.meeting, answer.again_at
+        self._keep(waits(self._state, answer.why, now, meeting=meeting, again_at=again_at))
         return False
 
     def _take_lease(self, order: Order, more_s: float) -> Wait | None:

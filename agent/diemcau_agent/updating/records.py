@@ -43,8 +43,7 @@ def write(path: Path, document: Part) -> None:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock `path` for a moment: of those who read, change and write the same document."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = _open(path)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -54,11 +53,18 @@ def locked(path: Path) -> Iterator[None]:
 
 def lock_alone(path: Path) -> int | None:
     """Hold the lock `path` for as long as the descriptor is open; None when another process holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = _open(path)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
         return None
+    return lock
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o660)
+    with contextlib.suppress(PermissionError):  # not ours: then it is so already
+        os.fchmod(lock, 0o660)  # also made by root it is a lock for the updater
     return lock
