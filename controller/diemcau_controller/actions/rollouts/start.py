@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from ...rules.actor import Actor
 from ...rules.board import connected
 from ...rules.refusals import Conflict, Invalid
-from ...rules.rings import CANARY, Candidate, choose_rings
+from ...rules.rings import ALL, CANARY, Candidate, choose_rings
 from ...rules.rollout import LIVE, At, State, Turn
 from ...store.tables import OfferedRelease, Rollout, RolloutUnit, Site, SiteRing, Unit
 from ..audit import record
@@ -166,33 +166,27 @@ def _targets(session: Session, who: Actor, spec: RolloutSpec) -> list[Unit]:
 
 
 def _put_in(session: Session, rollout: Rollout, units: Iterable[Unit], now: datetime) -> None:
-    units = [unit for unit in units if unit.site_id is not None]
+    serving = [(unit.site_id, unit) for unit in units if unit.site_id is not None]
     chosen = {site: ring for site, ring in session.execute(select(SiteRing.site_id, SiteRing.ring))}
-    present = dict(
-        session.execute(
-            select(RolloutUnit.site_id, RolloutUnit.ring).where(RolloutUnit.rollout_id == rollout.id)
-        ).all()
-    )
-    rings = (
-        {unit.site_id: present.get(unit.site_id, chosen.get(unit.site_id or "", "all")) for unit in units}
-        if present
-        else choose_rings(
-            Candidate(unit.site_id or "", chosen.get(unit.site_id or ""), connected(unit.status))
-            for unit in units
+    members = select(RolloutUnit.site_id, RolloutUnit.ring).where(RolloutUnit.rollout_id == rollout.id)
+    had = {site: ring for site, ring in session.execute(members)}
+    if had:  # who comes later is no canary by chance
+        rings = {site: had.get(site, chosen.get(site, ALL)) for site, _ in serving}
+    else:
+        rings = choose_rings(
+            Candidate(site, chosen.get(site), connected(unit.status)) for site, unit in serving
         )
-    )
-    for unit in units:
+    for site, unit in serving:
         has_it = unit.version == rollout.version
         session.add(
             RolloutUnit(
                 rollout_id=rollout.id,
                 unit_id=unit.id,
-                site_id=unit.site_id,
-                ring=rings[unit.site_id or ""],
+                site_id=site,
+                ring=rings[site],
                 state=At.DONE.value if has_it else At.WAITING.value,
                 why="had_it" if has_it else "",
                 since=now,
-                window_since=None,
                 from_version=unit.version or "",
                 faults=[],
                 tail=[],

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from typing import Any
 from ...actions.rollouts.hands import MOST_LINES, HostEvent, Run, last_lines
 from ...rules.rollout import LONGEST_RUN
 from .events import read_event
+from .processes import kill, processes_of
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,16 @@ class AnsibleHands:
             said.append(str(event.get("stdout") or ""))
             return False  # nothing of it is kept in files
 
+        left: list[int] = []
+        until = time.monotonic() + LONGEST_RUN.total_seconds()
+
+        def shall_end() -> bool:
+            if not ending.is_set() and time.monotonic() < until:
+                return False
+            if not left:
+                left.extend(processes_of(run.folder))  # before it is killed: then they have lost their parent
+            return True
+
         result = ansible_runner.run(
             private_data_dir=str(run.folder),
             playbook=str(playbooks / PLAYBOOK),
@@ -81,11 +93,11 @@ class AnsibleHands:
             envvars=_environment(run.folder, playbooks),
             forks=min(self._forks, len(run.targets)),
             settings={"pexpect_timeout": _LOOK_S},
-            timeout=int(LONGEST_RUN.total_seconds()),
             event_handler=on_event,
-            cancel_callback=ending.is_set,
+            cancel_callback=shall_end,
             quiet=True,
         )
+        kill(left)
         if result.status != "successful" and not ending.is_set():
             self._tell_unheard(run, heard, "\n".join(said), told)
         log.info("a run is over", extra={"run": run.id, "kind": run.kind, "status": result.status})
