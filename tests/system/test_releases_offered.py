@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from diemcau_controller.actions.backup import _files
 from diemcau_controller.actions.releases import find_offered, offered
+from diemcau_controller.adapters import age
 from diemcau_controller.adapters.releases.contents import remove_files
 from diemcau_controller.adapters.releases.repository import Repository
 from diemcau_controller.cli import app, release
@@ -19,11 +20,25 @@ from typer.testing import CliRunner
 from tests.release_for_tests import put_release, signed_release
 from tests.system.office import Office, furnished, on_the_command_line
 
+MAGIC = b"age-encryption.org/v1\n"
+
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     with furnished(tmp_path_factory.mktemp("releases") / "state") as made:
         yield made
+
+
+def quick_lock(data: bytes, phrase: str) -> bytes:
+    """Instead of age's, which takes two seconds on purpose."""
+    return MAGIC + phrase.encode() + b"\n" + data[::-1]
+
+
+def quick_unlock(data: bytes, phrase: str) -> bytes:
+    its, _, body = data.removeprefix(MAGIC).partition(b"\n")
+    if its != phrase.encode():
+        raise age.DecryptFailed(True)
+    return body[::-1]
 
 
 def said(office: Office, *words: str) -> str:
@@ -90,7 +105,11 @@ def test_what_is_offered_and_gone_is_said(office: Office) -> None:
     assert "a unit refuses" in office.refused(409, "releases/1.2.0/offer")
 
 
-def test_the_files_are_worked_on_without_a_controller(tmp_path: Path) -> None:
+def test_the_files_are_worked_on_without_a_controller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(age, "lock", quick_lock)
+    monkeypatch.setattr(age, "unlock", quick_unlock)
     state, one, two = tmp_path / "state", tmp_path / "one", tmp_path / "two"
     state.mkdir()
 
@@ -100,15 +119,23 @@ def test_the_files_are_worked_on_without_a_controller(tmp_path: Path) -> None:
         return ended.output if code == 0 else str(ended.exception)
 
     assert "no keys for releases" in run("sign", "1.0.0", "--keys", str(one), code=1)
-    run("keys", str(one), str(two), "--threshold", "2")
+    phrase, wrong = tmp_path / "phrase", tmp_path / "wrong"
+    phrase.write_text("con mèo đen trên mái\n")
+    wrong.write_text("con mèo trắng trên mái\n")
+    assert "not there: is the medium" in run("keys", str(tmp_path / "no/stick"), "--unlocked", code=1)
+    assert "nobody to ask" in run("keys", str(one), code=1)
+    run("keys", str(one), str(two), "--threshold", "2", "--passphrase-file", str(phrase))
+    assert b"PRIVATE" not in (one / "targets.key").read_bytes()
+    assert "another pass phrase" in run("sign", "--keys", str(one), "--passphrase-file", str(wrong), code=1)
+    opened = ("--passphrase-file", str(phrase))
     assert "not the source" in run("build", "--source", str(tmp_path), code=1)
     assert "is not a folder" in run("build", "--wheels", str(tmp_path / "none"), code=1)
-    assert "was not built" in run("sign", "1.0.0", "--keys", str(one), code=1)
+    assert "was not built" in run("sign", "1.0.0", "--keys", str(one), *opened, code=1)
     assert "--keys" in run("sign", "1.0.0", code=1)
-    assert "1 must still sign" in run("sign", "--keys", str(one))
+    assert "1 must still sign" in run("sign", "--keys", str(one), *opened)
     assert "Nothing waits" in run("sign", "--drop")
-    run("sign", "--keys", str(one))
-    assert json.loads(run("sign", "--keys", str(two), "--json")) == {"missing": 0, "served": True}
+    run("sign", "--keys", str(one), *opened)
+    assert json.loads(run("sign", "--keys", str(two), "--json", *opened)) == {"missing": 0, "served": True}
     assert "is not signed" in run("verify", "1.0.0", code=1)
     assert "cannot be read" in run("verify", "1.0.0", "--root", str(tmp_path / "none"), code=1)
     assert "there is no folder" in str(

@@ -6,7 +6,6 @@ minute, without losing a connection.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,6 +16,7 @@ import typer
 
 from ..config import StateDir
 from .client import DEFAULT_STATE_DIR, Failed, JsonOption, StateDirOption
+from .phrase import PhraseOption, UnlockedOption, known_phrase, new_phrase
 from .show import print_json, print_table
 
 if TYPE_CHECKING:
@@ -28,15 +28,6 @@ RootsOption = Annotated[
     Path | None,
     typer.Option("--roots", help="Folder with the roots' keys; without it, where they were made."),
 ]
-
-
-PhraseOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--passphrase-file", help="File with the pass phrase of the roots' keys; without it, asked."
-    ),
-]
-SHORTEST_PHRASE = 12
 
 
 @ca.command("status")
@@ -99,9 +90,7 @@ def status(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = 
 def take_offline(
     folder: Annotated[Path, typer.Argument(help="An existing folder on a medium you can lock away.")],
     passphrase_file: PhraseOption = None,
-    unlocked: Annotated[
-        bool, typer.Option("--unlocked", help="No pass phrase: whoever finds the medium has the keys.")
-    ] = False,
+    unlocked: UnlockedOption = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -115,7 +104,9 @@ def take_offline(
     with _authority(state_dir) as authority:
         authority.trust()
         locked = bool(keys_here(authority)) and folder.is_dir() and not unlocked
-        moved = move(authority, folder, _new_phrase(passphrase_file) if locked else None)
+        moved = move(
+            authority, folder, new_phrase(passphrase_file, "New pass phrase for the keys") if locked else None
+        )
         same_disk = folder.stat().st_dev == state.root.stat().st_dev
     if as_json:
         print_json({"moved": moved, "folder": str(folder), "same_disk": same_disk})
@@ -235,45 +226,7 @@ def _phrase(authority: Authority, roots: Path | None, file: Path | None) -> str 
 
     if not is_locked(authority, roots):
         return None
-    return _read_phrase(file) if file is not None else _asked("Pass phrase of the roots' keys", again=False)
-
-
-def _new_phrase(file: Path | None) -> str:
-    phrase = _read_phrase(file) if file is not None else _asked("New pass phrase for the keys", again=True)
-    if len(phrase) < SHORTEST_PHRASE:
-        raise Failed(
-            f"a pass phrase has at least {SHORTEST_PHRASE} letters: take four words that nobody would guess"
-        )
-    return phrase
-
-
-def _asked(what: str, *, again: bool) -> str:
-    try:
-        given = typer.prompt(what, hide_input=True, confirmation_prompt=again, err=True)
-    except typer.Abort:
-        raise Failed(
-            "there is nobody to ask for the pass phrase: name a file with --passphrase-file"
-        ) from None
-    return _normal(str(given))
-
-
-def _read_phrase(file: Path) -> str:
-    """The first line of a file."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise Failed(f"the pass phrase cannot be read from {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Failed(f"{file} is not UTF-8: write the pass phrase as its first line") from None
-    phrase = _normal(text.lstrip("\ufeff").partition("\n")[0].rstrip("\r"))
-    if not phrase:
-        raise Failed(f"{file} is empty: write the pass phrase as its first line")
-    return phrase
-
-
-def _normal(phrase: str) -> str:
-    """One spelling, however the keyboard writes accents."""
-    return unicodedata.normalize("NFC", phrase)
+    return known_phrase(file, "Pass phrase of the roots' keys")
 
 
 def _publish(authority: Authority, state: StateDir) -> None:

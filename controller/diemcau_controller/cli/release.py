@@ -16,6 +16,7 @@ import typer
 
 from ..config import StateDir
 from .client import DEFAULT_STATE_DIR, Failed, JsonOption, StateDirOption, controller
+from .phrase import PhraseOption, UnlockedOption, known_phrase, new_phrase
 from .show import print_json, print_table
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def keys(
         list[Path], typer.Argument(metavar="DIR...", help="A folder for each holder, on a medium.")
     ],
     threshold: ThresholdOption = 1,
+    passphrase_file: PhraseOption = None,
+    unlocked: UnlockedOption = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,14 +44,20 @@ def keys(
     from ..adapters.releases.ceremony import set_up
 
     with _repository(state_dir) as repository:
-        set_up(repository, folders, threshold, datetime.now(UTC))
+        set_up(repository, folders, threshold, datetime.now(UTC), _Phrases(passphrase_file, unlocked))
         root = repository.folder / "root.json"
     if as_json:
         print_json({"folders": [str(one) for one in folders], "threshold": threshold, "root": str(root)})
         return
     typer.echo(f"{threshold} of {len(folders)} must sign. The keys are in {_listed(folders)}.")
+    if not unlocked:
+        typer.echo("They are locked with the pass phrase: without it they are of no use to anybody, you too.")
+    if any(folder.stat().st_dev == root.stat().st_dev for folder in folders):
+        typer.echo(
+            "A folder is on the same disk as the controller: copy it to a medium, then remove it here."
+        )
     typer.echo(
-        "Copy each folder to a second medium, lock them away in different places, and leave none here."
+        "Copy each to a second medium and lock them away in different places: nobody can make them anew."
     )
     typer.echo(f"Units are given {root} when they are provisioned.")
 
@@ -112,6 +121,7 @@ def sign(
     drop: Annotated[
         bool, typer.Option("--drop", help="Forget what waits for more signatures; nothing is signed.")
     ] = False,
+    passphrase_file: PhraseOption = None,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -126,7 +136,8 @@ def sign(
     if keys is None:
         raise Failed("name the folder of the keys with --keys", 2)
     with _repository(state_dir) as repository:
-        signed = add(repository, keys, version, without or [], datetime.now(UTC))
+        phrases = _Phrases(passphrase_file)
+        signed = add(repository, keys, version, without or [], datetime.now(UTC), phrases)
     again = f"diemcau release sign {version} --keys DIR" if version else "the same command"
     _told(signed, again, as_json)
 
@@ -138,6 +149,8 @@ def rotate(
         list[Path] | None, typer.Option("--new", help="Folder of a holder from now on; its keys are kept.")
     ] = None,
     threshold: ThresholdOption = 1,
+    passphrase_file: PhraseOption = None,
+    unlocked: UnlockedOption = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -145,7 +158,8 @@ def rotate(
     from ..adapters.releases.ceremony import rotate as change
 
     with _repository(state_dir) as repository:
-        signed = change(repository, keys, new or [], threshold, datetime.now(UTC))
+        phrases = _Phrases(passphrase_file, unlocked)
+        signed = change(repository, keys, new or [], threshold, datetime.now(UTC), phrases)
     _told(signed, "diemcau release rotate --keys DIR", as_json)
 
 
@@ -216,6 +230,26 @@ def list_releases(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOp
         ]
         columns = ("version", "state", "Python", "built", "size", "offered", "withdrawn because")
         print_table(columns, rows, "there are none: `diemcau release build`")
+
+
+class _Phrases:
+    """Asks once for each folder."""
+
+    def __init__(self, file: Path | None, unlocked: bool = False) -> None:
+        self._file, self._unlocked = file, unlocked
+        self._asked: dict[Path, str] = {}
+
+    def known(self, folder: Path) -> str | None:
+        if folder not in self._asked:
+            self._asked[folder] = known_phrase(self._file, f"Pass phrase of the keys in {folder}")
+        return self._asked[folder]
+
+    def new(self, folder: Path) -> str | None:
+        if self._unlocked:
+            return None
+        if folder not in self._asked:
+            self._asked[folder] = new_phrase(self._file, f"New pass phrase for the keys in {folder}")
+        return self._asked[folder]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ the next; it is served when the last has signed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 from ...rules import releases as rules
 from .contents import check_contents, remove_files
 from .errors import ReleaseError, disk_told
-from .keys import ROOT_KEY, TARGETS_KEY, kept_or_new, key_id, read_key
+from .keys import NOBODY, ROOT_KEY, TARGETS_KEY, Phrases, kept_or_new, key_id, read_key
 from .repository import Published, Repository, Waiting, sign_with, whole
 
 
@@ -30,13 +30,19 @@ class Signed:
     missing: int
 
 
-def set_up(repository: Repository, folders: Sequence[Path], threshold: int, now: datetime) -> None:
+def set_up(
+    repository: Repository,
+    folders: Sequence[Path],
+    threshold: int,
+    now: datetime,
+    phrases: Phrases = NOBODY,
+) -> None:
     """Make the keys of these holders, and a repository without releases. Cut short, it is begun again."""
     if repository.is_there:
         raise ReleaseError("there are keys for releases already: `diemcau release rotate` changes them")
     _check_holders(repository, folders, threshold)
     with repository.locked():
-        root_keys, targets_keys = _keys_of(folders)
+        root_keys, targets_keys = _keys_of(folders, phrases)
         online = kept_or_new(repository.online_key)
         root = Metadata(Root(version=1, expires=whole(now + rules.ROOT_LIFE), consistent_snapshot=True))
         _name_keys(root.signed, root_keys, targets_keys, online, threshold)
@@ -52,12 +58,17 @@ def set_up(repository: Repository, folders: Sequence[Path], threshold: int, now:
 
 
 def sign(
-    repository: Repository, folder: Path, add: str | None, without: Sequence[str], now: datetime
+    repository: Repository,
+    folder: Path,
+    add: str | None,
+    without: Sequence[str],
+    now: datetime,
+    phrases: Phrases = NOBODY,
 ) -> Signed:
     """One holder signs: `add` is a version that was built, `without` those that shall no longer be signed;
     with neither, what is signed is signed anew. Once enough have, it is served."""
     repository.must_be_there()
-    signer = read_key(folder / TARGETS_KEY)
+    signer = read_key(folder / TARGETS_KEY, phrases)
     with repository.locked():
         published = repository.finish(now)
         if published is Published.TARGETS and add is None:
@@ -100,13 +111,18 @@ def sign(
 
 
 def rotate(
-    repository: Repository, folders: Sequence[Path], fresh: Sequence[Path], threshold: int, now: datetime
+    repository: Repository,
+    folders: Sequence[Path],
+    fresh: Sequence[Path],
+    threshold: int,
+    now: datetime,
+    phrases: Phrases = NOBODY,
 ) -> Signed:
     """Change whose keys count; the one that stays here is always made anew. `folders` are of present holders,
     `fresh` of those from now on, of whom `threshold` must sign; one of these that has keys keeps them. A
     present holder who comes later names none. Units learn the new root by the signatures of the former."""
     repository.must_be_there()
-    old_roots = [read_key(folder / ROOT_KEY) for folder in folders]
+    old_roots = [read_key(folder / ROOT_KEY, phrases) for folder in folders]
     with repository.locked():
         if repository.finish(now) is Published.ROOT:
             return Signed("the root is changed", 0)
@@ -123,7 +139,7 @@ def rotate(
             if not fresh:
                 raise ReleaseError("name the folders of the next keys with --new")
             _check_holders(repository, fresh, threshold)
-            waiting = _next(repository, root.signed, fresh, threshold, now)
+            waiting = _next(repository, root.signed, _keys_of(fresh, phrases), threshold, now)
         elif fresh:
             raise ReleaseError(
                 "the next keys are made already: name only folders of former keys, or begin anew after "
@@ -134,7 +150,7 @@ def rotate(
             sign_with(waiting.root, signer)
         for folder in folders:  # so that who has not heard of the new root yet accepts them, too
             if (folder / TARGETS_KEY).exists():
-                sign_with(waiting.targets, read_key(folder / TARGETS_KEY))
+                sign_with(waiting.targets, read_key(folder / TARGETS_KEY, phrases))
         repository.put_waiting(waiting)
         missing = repository.missing(waiting)
         repository.finish(now)
@@ -142,9 +158,13 @@ def rotate(
 
 
 def _next(
-    repository: Repository, root: Root, fresh: Sequence[Path], threshold: int, now: datetime
+    repository: Repository,
+    root: Root,
+    fresh: tuple[list[CryptoSigner], list[CryptoSigner]],
+    threshold: int,
+    now: datetime,
 ) -> Waiting:
-    root_keys, targets_keys = _keys_of(fresh)
+    root_keys, targets_keys = fresh
     online = kept_or_new(repository.next_online_key)
     turned = Metadata(
         Root(version=root.version + 1, expires=whole(now + rules.ROOT_LIFE), consistent_snapshot=True)
@@ -196,11 +216,11 @@ def _versions(targets: Targets) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 
-def _keys_of(folders: Iterable[Path]) -> tuple[list[CryptoSigner], list[CryptoSigner]]:
-    holders = list(folders)
+def _keys_of(folders: Sequence[Path], phrases: Phrases) -> tuple[list[CryptoSigner], list[CryptoSigner]]:
+    """Root and targets keys of holders, made where there are none."""
     return (
-        [kept_or_new(folder / ROOT_KEY) for folder in holders],
-        [kept_or_new(folder / TARGETS_KEY) for folder in holders],
+        [kept_or_new(folder / ROOT_KEY, phrases) for folder in folders],
+        [kept_or_new(folder / TARGETS_KEY, phrases) for folder in folders],
     )
 
 
@@ -233,3 +253,5 @@ def _check_holders(repository: Repository, folders: Sequence[Path], threshold: i
     for folder in folders:
         if folder.resolve().is_relative_to(repository.folder.parent.resolve()):
             raise ReleaseError(f"{folder} is in the state folder itself: name a folder on another medium")
+        if not folder.parent.is_dir():
+            raise ReleaseError(f"{folder.parent} is not there: is the medium plugged in and mounted?")
