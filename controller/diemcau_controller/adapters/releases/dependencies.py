@@ -99,8 +99,10 @@ class Wheelhouse:
             place = said.place(target)
             if (said.name, said.version) != (pin.name, pin.version) or place is None:
                 continue
-            if sha256_of(path) not in pin.sha256:
-                path.unlink()
+            sha256 = sha256_of(path)
+            if sha256 not in pin.sha256:
+                if self._fetched in path.parents or path.parent.name != sha256:
+                    path.unlink()
             elif best is None or (place, path.name) < best:
                 best, chosen = (place, path.name), path
         return chosen
