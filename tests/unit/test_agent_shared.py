@@ -15,7 +15,7 @@ import pytest
 from diemcau_agent.checks import Finding
 from diemcau_agent.rules.lease import Agenda, Go, Wait, may
 from diemcau_agent.rules.updating import Check, State, Step
-from diemcau_agent.rules.verdict import Readiness
+from diemcau_agent.rules.verdict import Readiness, Verdict
 from diemcau_agent.unit.desired import Desired
 from diemcau_agent.unit.shared import Shared
 from diemcau_agent.unit.state_folder import Identity, StateFolder, write_atomically
@@ -59,6 +59,9 @@ class Hall:
         self.clock_ok = True
         self.busy: str | None = None
         self.told: list[dict[str, object]] = []
+        self.readiness = Readiness(Verdict.READY)
+        found = (Finding("hot"), Finding("camera_frozen", mended=True))
+        self.comes_to: Readiness | None = Readiness(Verdict.REMARK, "hot", found)
         self.start()
 
     def start(self) -> None:
@@ -79,11 +82,13 @@ class Hall:
             self.shared,
             ask_check=lambda: self.busy,
             check_done=self.checked,
+            readiness=lambda: self.readiness,
             record=lambda kind, _, data: self.told.append({"kind": kind, **data}),
         )
 
     async def checked(self) -> Readiness:
-        return Readiness(findings=(Finding("hot"), Finding("camera_frozen", mended=True)))
+        self.readiness = self.comes_to or self.readiness
+        return self.readiness
 
     def schedule(self, *meetings: Occurrence) -> None:
         self.desired.schedule = DesiredSchedule(
@@ -198,6 +203,14 @@ def test_the_updater_asks_for_a_check_and_is_answered_once(hall: Hall) -> None:
     write_atomically(question, b"\xff not a question \n")
     hall.turn(hall.updates.run)
     assert answer.stat().st_ino == before
+
+
+@pytest.mark.parametrize("came", [None, Readiness(Verdict.UNKNOWN)])
+def test_a_check_that_somebody_ends_proves_nothing(hall: Hall, came: Readiness | None) -> None:
+    hall.comes_to = came
+    write_atomically(hall.folder.update_requests / "check", b"gate-1")
+    hall.turn(hall.updates.run)
+    assert take(Check, (hall.folder.shared / "check.json").read_bytes()).found == ("check_incomplete",)
 
 
 def test_each_step_is_told_to_the_coordinator_once(hall: Hall) -> None:

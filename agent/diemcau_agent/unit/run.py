@@ -215,6 +215,7 @@ class Unit:
             self._shared,
             ask_check=lambda: self._hall.ask_check(AskedBy.UPDATE),
             check_done=lambda: self._hall.check_done(),
+            readiness=lambda: self._hall.readiness,
             record=self._record,
         )
         answers = HallAnswers(self.status, self._hall, self._screen, controls, self._devices)

@@ -18,7 +18,7 @@ from diemcau_wire.enrolment import take
 from diemcau_wire.messages import EventKind
 
 from diemcau_agent.rules.updating import Check, State
-from diemcau_agent.rules.verdict import Readiness
+from diemcau_agent.rules.verdict import Readiness, Verdict
 
 from .shared import Shared
 from .state_folder import StateFolder, write_atomically
@@ -31,7 +31,7 @@ _MAX_BYTES = 64 * 1024
 
 class Updates:
     """Looks what the updater wants and says. `ask_check` has the room checked and says why not, as a stable
-    word; `check_done` waits for it; `record` keeps an event."""
+    word; `check_done` waits for it; `readiness` is what the last one came to; `record` keeps an event."""
 
     def __init__(
         self,
@@ -41,10 +41,12 @@ class Updates:
         *,
         ask_check: Callable[[], str | None],
         check_done: Callable[[], Awaitable[Readiness]],
+        readiness: Callable[[], Readiness],
         record: Callable[[EventKind, str | None, dict[str, object]], None],
     ) -> None:
         self._folder, self._version, self._shared = folder, version, shared
-        self._ask_check, self._check_done, self._record = ask_check, check_done, record
+        self._ask_check, self._check_done, self._readiness = ask_check, check_done, readiness
+        self._record = record
         self._answered = ""
         self._told = _read(folder.update_told)
 
@@ -59,10 +61,13 @@ class Updates:
         question = _read(self._folder.update_requests / "check")
         if not question or question == self._answered:
             return
-        busy, found = self._ask_check() or "", ()
+        former, found = self._readiness(), ()
+        busy = self._ask_check() or ""
         if not busy:
             readiness = await self._check_done()
-            found = tuple(finding.what for finding in readiness.findings if not finding.mended)[:64]
+            found = tuple(finding.what for finding in readiness.findings if not finding.mended)[:63]
+            if readiness is former or readiness.verdict is Verdict.UNKNOWN:  # somebody in the hall ended it
+                found = ("check_incomplete", *found)
         try:
             check = Check(
                 at=datetime.now(UTC), version=self._version, answers=question, busy=busy, found=found
