@@ -144,6 +144,7 @@ def prepare() -> Path:
     higher number, and one after that whose camera pipeline is broken. Wheels are kept for the next time."""
     folder, kept = FOLDER / "office", FOLDER / "wheels"
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
     releases = StateDir(folder).releases
     if kept.exists():
         shutil.copytree(kept, releases / "targets/wheels", copy_function=os.link)
@@ -153,7 +154,9 @@ def prepare() -> Path:
     with tempfile.TemporaryDirectory(prefix="diemcau-source-") as scratch:
         for version in VERSIONS:
             source = Path(scratch, version)
-            shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv", ".lab", ".*_cache"))
+            for part in ("wire", "agent", "playbooks"):
+                shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copy(ROOT / "requirements.lock", source)
             (source / "version.py").write_text(f'"""The version."""\n\n__version__ = "{version}"\n')
             if version == BROKEN:
                 camera = source / "agent/diemcau_agent/drivers/synthetic.py"
