@@ -62,9 +62,10 @@ def make(name: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="wheels-", dir=folder) as fresh:
         (Path(fresh) / "lock").write_text(lock)
         fetch = ["download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-        # what the folder has already is not fetched again
         known = ["--find-links", str(folder), "-r", f"{fresh}/lock", "-d", fresh]
-        subprocess.run([*pip, *fetch, *known], check=True)
+        # when the folder has all of it already, nobody is asked
+        if subprocess.run([*pip, *fetch, "--no-index", *known], capture_output=True, check=False).returncode:
+            subprocess.run([*pip, *fetch, *known], check=True)
         sources = [str(ROOT / OURS[one]) for one in sorted(names & OURS.keys())]
         build = ["wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--no-cache-dir"]
         env = {**os.environ, "SOURCE_DATE_EPOCH": _EPOCH}

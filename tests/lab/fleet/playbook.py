@@ -61,6 +61,8 @@ def play(
         "PATH": f"{_BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
         "ANSIBLE_HOME": str(fleet.folder / "ansible"),
+        # other fleets have nodes at the same addresses, in networks of their own
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(fleet.folder / "cp"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_PRIVATE_KEY_FILE": str(FOLDER / "key"),
         "ANSIBLE_SSH_COMMON_ARGS": f"-o UserKnownHostsFile={fleet.folder}/known_hosts -o IdentitiesOnly=yes",
