@@ -193,16 +193,21 @@ def test_a_machine_that_never_gets_through_the_gate_goes_back(scene: Scene) -> N
 # ── power cuts ───────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("works", "end", "runs"), [(True, Step.KEPT, NEW), (False, Step.BACK, OLD)])
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("works", "staged", "end", "runs"), [(True, False, Step.KEPT, NEW), (False, True, Step.BACK, OLD)]
+)
 def test_a_power_cut_before_any_write_leaves_the_old_or_the_new(
     tmp_path: Path,
     server: ReleaseServer,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     works: bool,
+    staged: bool,
     end: Step,
     runs: str,
 ) -> None:
+    """The way back is cut from `staged` on: before that it is the same."""
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the cut is of the process: the kernel lives on
     release = release_of(NEW, [SECOND, NUMPY])
 
@@ -212,10 +217,16 @@ def test_a_power_cut_before_any_write_leaves_the_old_or_the_new(
         unit.runs = unit.running or ""  # every boot starts what the link shows to
         return unit
 
+    laid = UpdatedUnit.laid(
+        tmp_path / "laid", release_of(OLD, [FIRST, NUMPY]), find=unit_at, line=server.line
+    )
+    if staged:
+        laid.order(apply=False)
+        assert unit_at(tmp_path / "laid").go()
+    laid.order()
+
     def prepare(number: int) -> Path:
-        root = tmp_path / f"unit-{number}"
-        UpdatedUnit.laid(root, release_of(OLD, [FIRST, NUMPY]), find=unit_at, line=server.line).order()
-        return root
+        return Path(shutil.copytree(tmp_path / "laid", tmp_path / f"unit-{number}", symlinks=True))
 
     def act(root: Path) -> None:
         unit_at(root).go()

@@ -206,7 +206,7 @@ class Unit:
             self._desired,
             in_meeting=lambda: session.meeting.id if session.attending and session.meeting else None,
             over=lambda: session.over,
-            checking_until=lambda: session.checks.running and session.checks.running.until,
+            checking_until=lambda: running.until if (running := session.checks.running) else None,
             clock_ok=self._clock_trusted,
         )
         self._updates = Updates(

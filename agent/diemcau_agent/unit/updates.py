@@ -61,7 +61,7 @@ class Updates:
         question = _read(self._folder.update_requests / "check")
         if not question or question == self._answered:
             return
-        former, found = self._readiness(), ()
+        former, found = self._readiness(), tuple[str, ...]()
         busy = self._ask_check() or ""
         if not busy:
             readiness = await self._check_done()

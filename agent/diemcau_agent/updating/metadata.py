@@ -35,7 +35,7 @@ TRIES = 4
 FIRST_PAUSE_S = 1.0
 
 
-class _Fetcher(FetcherInterface):  # type: ignore[misc]
+class _Fetcher(FetcherInterface):
     """Small files over our own line, each tried a few times."""
 
     def __init__(self, line: Line, pause: Callable[[float], None], chance: Callable[[], float]) -> None:
