@@ -4,6 +4,7 @@
 
 healthy     three hundred checks of healthy halls, a third of them hard: no false alarm (no guest)
 slow-line   a release over 64 kbit/s that lose packets, cut off five times (root; no guest)
+rollout     a rollout to 3,300 simulated units, and what Ansible takes of the machine (no guest)
 clean-root  the README's commands in a clean Debian root (see clean_root.sh; SUITE=trixie for another Debian)
 room        the agent as shipped services on real drivers in a guest, in a real meeting (root, QEMU)
 faults      every fault brought about below the driver, named by the hall's own check (root, QEMU)
@@ -26,7 +27,7 @@ from pathlib import Path
 
 from tests.lab.report import ROOT, Evidence, NotShown, Report
 
-PARTS = ("healthy", "slow-line", "clean-root", "room", "faults", "drivers", "fleet")
+PARTS = ("healthy", "slow-line", "rollout", "clean-root", "room", "faults", "drivers", "fleet")
 _PYTHON = str(ROOT / ".venv/bin/python")
 
 
@@ -44,6 +45,9 @@ def main() -> int:
     if "slow-line" in parts:
         print("── slow-line", flush=True)
         passed["slow-line"] = inside("tests.lab.slow_line", again=again)
+    if "rollout" in parts:
+        print("── rollout", flush=True)
+        passed["rollout"] = inside("tests.lab.rollout", again=again)
     if "clean-root" in parts:
         print("── clean-root", flush=True)
         passed["clean-root"] = clean_root(again=again)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
-from diemcau_controller.actions.rollouts.start import RolloutSpec, start_rollout
-from diemcau_controller.rules.actor import SYSTEM
 from diemcau_controller.rules.rollout import At
 from diemcau_controller.store.tables import (
     Freeze,
@@ -41,8 +38,7 @@ def rollout_underway(office: Office) -> str:
             session.add(Freeze(**dates, reason=reason, made_by="an", made_at=now))
 
     office.writer.submit(offer, urgent=True).result(20)
-    spec = RolloutSpec(version=VERSION, instead=True)
-    rollout = asyncio.run(start_rollout(office.controller, SYSTEM, spec))
+    rollout: str = office.add("rollouts", version=VERSION, instead=True)["id"]
 
     def spread(session: Session) -> None:
         row = session.get_one(Rollout, rollout)

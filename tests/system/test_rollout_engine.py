@@ -1,0 +1,66 @@
+"""The rollout's service with its runs, over the real database: a fleet, a third of it away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from diemcau_controller.actions.rollouts.hands import HostEvent, Run
+from diemcau_controller.actions.rollouts.start import RolloutSpec, start_rollout
+from diemcau_controller.rules.actor import SYSTEM
+
+from .office import Office
+from .simulated_fleet import NEW, SimulatedFleet
+
+COUNT = 90
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_done_waiting_and_failed_are_all(tmp_path: Path, broken: bool) -> None:
+    office = Office(tmp_path)
+    fleet = SimulatedFleet(office, COUNT, broken=broken)
+
+    async def roll_out() -> str:
+        rollout = await start_rollout(office.controller, SYSTEM, RolloutSpec(version=NEW, wave=20))
+        await fleet.run_until_quiet()
+        return rollout
+
+    rollout = asyncio.run(roll_out())
+    counts = office.get(f"rollouts/{rollout}")["counts"]
+    canaries = {unit for unit, _, ring in fleet.states() if ring == "canary"}
+    assert sum(counts.values()) == COUNT
+    if broken:
+        assert fleet.flipped == canaries and counts["back"] == len(canaries) == 1
+        assert office.get(f"rollouts/{rollout}")["state"] == "paused"
+    else:
+        assert (counts["done"], counts["waiting"]) == (63, 27) and len(fleet.flipped) == 63
+    office.close()
+
+
+def test_a_service_that_ends_in_the_middle_of_a_run_goes_on_when_it_begins_anew(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    fleet = SimulatedFleet(office, 10, away=0)
+    begun = asyncio.Event()
+
+    class Hanging:
+        async def carry_out(self, run: Run, hear: Callable[[HostEvent], None]) -> str:
+            begun.set()
+            await asyncio.Event().wait()
+            return "ran"
+
+    async def roll_out() -> None:
+        await start_rollout(office.controller, SYSTEM, RolloutSpec(version=NEW, wave=20))
+        fleet.engine._hands = Hanging()
+        service = asyncio.create_task(fleet.engine.run())
+        await asyncio.wait_for(begun.wait(), 60)
+        service.cancel()
+        await asyncio.gather(service, return_exceptions=True)
+        fleet.engine._hands = fleet
+        await fleet.run_until_quiet()
+
+    asyncio.run(roll_out())
+    assert Counter(state for _, state, _ in fleet.states()) == {"done": 10}
+    office.close()
