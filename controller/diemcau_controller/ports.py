@@ -28,6 +28,7 @@ def check_ports(settings: Settings, names: tuple[str, ...]) -> None:
             (settings.web.host, settings.web.port, "web.port"),
             (guest_address(settings), settings.janus.port, "janus.port"),
         ],
+        "tunnel": [(guest_address(settings), settings.tunnel.port, "tunnel.port")],
     }
     for name in names:
         for address, port, setting in wanted.get(name, []):
@@ -71,7 +72,7 @@ def broker_addresses(settings: Settings) -> list[str]:
 
 
 def guest_address(settings: Settings) -> str:
-    """Address at which browsers reach Janus; 0.0.0.0 is every interface."""
+    """Address at which browsers reach Janus and units dial in; 0.0.0.0 is every interface."""
     return local(settings.public_address) or "0.0.0.0"
 
 

@@ -24,13 +24,19 @@ from .ports import broker_addresses, guest_address, janus_ports, server_names, w
 from .store.admitted import admitted
 from .supervision import Program
 
-NAMES = ("mosquitto", "janus", "porter", "controller", "nginx")
+NAMES = ("mosquitto", "janus", "porter", "controller", "nginx", "tunnel")
 """In the order they are started."""
 LISTEN_FD = "DIEMCAU_LISTEN_FD"
 PAGE = "DIEMCAU_PAGE"
 """Names the address of the listening socket handed down as LISTEN_FD to the controller, `host:port`."""
 
-_PACKAGES = {"mosquitto": "mosquitto", "janus": "janus", "nginx": "nginx-light", "setpriv": "util-linux"}
+_PACKAGES = {
+    "mosquitto": "mosquitto",
+    "janus": "janus",
+    "nginx": "nginx-light",
+    "setpriv": "util-linux",
+    "sshd": "openssh-server",
+}
 _SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 
 
@@ -66,6 +72,7 @@ def programs(
         "porter": lambda: _porter(state),
         "nginx": lambda: _nginx(settings, state),
         "controller": lambda: _controller(state, config_path),
+        "tunnel": lambda: _tunnel(settings, state),
     }
     return [_restarting(made[name](), name not in no_restart) for name in names]
 
@@ -152,6 +159,14 @@ def _nginx(settings: Settings, state: StateDir) -> Program:
         return Program("nginx", argv, orphaned=signal.SIGTERM)
     inherited = {"NGINX": f"{page[0]};"}
     return Program("nginx", argv, env=inherited, fds=(page[0],), orphaned=signal.SIGTERM)
+
+
+def _tunnel(settings: Settings, state: StateDir) -> Program:
+    sshd = _find("sshd")
+    _authority(state)
+    listen = written(guest_address(settings), settings.tunnel.port)
+    argv = (sys.executable, "-m", "diemcau_controller.tunnel", "--state-dir", str(state.root))
+    return Program("tunnel", (*argv, "--sshd", sshd, "--listen", listen), orphaned=signal.SIGTERM)
 
 
 def _handed_down() -> tuple[int, str] | None:

@@ -19,7 +19,7 @@ from diemcau_controller.namespace import ADDRESS
 from tests.system.one_hall import BIN, run, until
 from tests.system.small_disk import leave_the_mounts_alone, read_only, small_disk
 
-PORTS = {"web": 18444, "mqtt": 18884, "janus": 18990}
+PORTS = {"web": 18444, "mqtt": 18884, "janus": 18990, "tunnel": 18323}
 SOUND = f"""
 public_address = "{ADDRESS}"
 [web]
@@ -30,6 +30,8 @@ host = "{ADDRESS}"
 port = {PORTS["mqtt"]}
 [janus]
 port = {PORTS["janus"]}
+[tunnel]
+port = {PORTS["tunnel"]}
 """
 
 

@@ -27,6 +27,8 @@ host = "{ADDRESS}"
 port = 18883
 [janus]
 port = 18989
+[tunnel]
+port = 18322
 """
 
 
@@ -96,18 +98,18 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_five_run_side_by_side_come_back_and_end_in_order(serve: Callable[..., Served]) -> None:
+def test_six_run_side_by_side_come_back_and_end_in_order(serve: Callable[..., Served]) -> None:
     served = serve()
     served.until(lambda: served.is_up("web") and served.is_up("janus") and is_open(18883), 30)
     served.until(lambda: is_open(18443, "127.0.0.1"))
     before = served.children()
-    assert set(before) == {"mosquitto", "janus", "porter", "nginx", "controller"}
+    assert set(before) == {"mosquitto", "janus", "porter", "nginx", "controller", "tunnel"}
     parents = {
         Path(f"/proc/{child['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1]
         for child in before.values()
     }
     assert parents == {str(served.process.pid)}, "siblings, not children of each other"
-    others = ("mosquitto", "janus", "porter", "nginx")
+    others = ("mosquitto", "janus", "porter", "nginx", "tunnel")
     for name in others:
         os.kill(before[name]["pid"], signal.SIGKILL)
     served.until(
@@ -183,7 +185,13 @@ def test_a_taken_port_is_named(serve: Callable[..., Served]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "package"), [("mosquitto", "mosquitto"), ("janus", "janus"), ("nginx", "nginx-light")]
+    ("program", "package"),
+    [
+        ("mosquitto", "mosquitto"),
+        ("janus", "janus"),
+        ("nginx", "nginx-light"),
+        ("tunnel", "openssh-server"),
+    ],
 )
 def test_a_missing_program_is_named_with_its_package(
     program: str,

@@ -31,7 +31,7 @@ SETTINGS = "generated/settings.toml"
 CONTROLLER, HEALTH = "controller.sqlite", "health.sqlite"
 ROOT_KEYS = "ca/offline"
 # Written anew at each start, from what is in the backup.
-_REBUILT = frozenset({"mosquitto", "janus", "nginx", "controller.json"})
+_REBUILT = frozenset({"mosquitto", "janus", "nginx", "tunnel", "controller.json"})
 
 log = logging.getLogger(__name__)
 

@@ -40,7 +40,7 @@ _HOST = "127.0.0.1"
 class Reached:
     """Where the unit's sshd answers, until `until`, and what to show it. `known_hosts` is the line that
     vouches for it under the name `unit`; `revoked_hosts` the file of those that count no more. `asked` is
-    False for a unit that had dialled in already, perhaps because its own program is broken."""
+    False for a unit that could not be asked but had dialled in: its own program is broken, perhaps."""
 
     unit: str
     host: str
@@ -57,7 +57,7 @@ async def reach(
     controller: Controller, who: Actor, unit_id: str, public_key: str, minutes: int = 15
 ) -> Reached:
     """Have the unit dial in, wait until its sshd answers, and certify `public_key` (a line as OpenSSH writes
-    it) for it. Written into the list of changes.
+    it) for it. What a person does is written into the list of changes.
 
     Raises :class:`Conflict` when it is away, will not, or does not dial; :class:`Invalid` for no such time or
     key; NotFound for a unit that is not in the scope of `who`.
@@ -79,17 +79,16 @@ async def reach(
             raise Conflict(
                 f"unit {unit_id} has no SSH host key: it was not admitted by its digits or a paper"
             )
-        record(session, who, now, "unit.reach", f"unit:{unit_id}", after={"minutes": minutes})
+        if who is not SYSTEM:  # a rollout says itself what it does
+            record(session, who, now, "unit.reach", f"unit:{unit_id}", after={"minutes": minutes})
         port = port_of(session, unit)
         if port is None:
             raise Conflict("there is no port left for another unit: revoke units that are gone")
         return port
 
     port = await controller.write(note)
-    asked = not await _answers(port)
-    if asked:
-        await send_command(controller, SYSTEM, unit_id, Verb.REACH, {"for_s": minutes * 60})
-        await _until_it_answers(unit_id, port)
+    asked = await _ask(controller, unit_id, minutes, dialled=await _answers(port))
+    await _until_it_answers(unit_id, port)
     log.info("unit reached", extra={"unit": unit_id, "who": who.name, "asked": asked})
     return Reached(
         unit=unit_id,
@@ -116,6 +115,19 @@ def port_of(session: Session, unit: Unit) -> int | None:
         session.add(TunnelPort(unit_id=unit.id, port=port))
         session.flush()
     return port
+
+
+async def _ask(controller: Controller, unit_id: str, minutes: int, *, dialled: bool) -> bool:
+    """Have it dial, or keep its line for longer. False for one that cannot be asked, and has dialled."""
+    try:
+        ack = await send_command(controller, SYSTEM, unit_id, Verb.REACH, {"for_s": minutes * 60})
+    except Conflict:
+        if dialled:
+            return False
+        raise
+    if not ack.ok:
+        raise Conflict(f"unit {unit_id} does not dial in: {ack.text}")
+    return True
 
 
 async def _until_it_answers(unit_id: str, port: int) -> None:

@@ -57,7 +57,7 @@ def tunnel_user() -> str:
 
 
 def sshd_command(sshd: str, files: TunnelFiles) -> list[str]:
-    """How it is run for one connection, which is its standard input; it ends with whoever started it."""
+    """How it is run for one connection, which is its standard input and output; it ends with whoever started it."""
     command = ["setpriv", "--pdeathsig", "KILL", sshd, "-i", "-e", "-f", str(files.config)]
     if os.geteuid() != 0:
         return command

@@ -45,7 +45,7 @@ class Stage:
         self._no_restart = set(no_restart)
         self._state = StateDir(root)
         self._config = root / "demo.toml"
-        self._web, self._mqtt, self._janus = free_ports(network.address, 3)
+        self._web, self._mqtt, self._janus, self._tunnel = free_ports(network.address, 4)
         self.api = Api(f"https://{network.address}:{self._web}", self._state)
         self.units: dict[str, Process] = {}
         self._services: Process | None = None
@@ -67,7 +67,7 @@ class Stage:
     def start_services(self, deadline: float, *options: str) -> None:
         """Start broker, Janus and controller, and wait until the controller has reached both."""
         self._state.make()
-        text = _config(self.network.address, self._web, self._mqtt, self._janus)
+        text = _config(self.network.address, self._web, self._mqtt, self._janus, self._tunnel)
         self._config.write_text(text, encoding="utf-8")
         (self.root / "units").mkdir()
         (self.root / "screens").mkdir()
@@ -239,7 +239,7 @@ def _program(name: str) -> list[str]:
     return [str(Path(sys.executable).parent / name)]
 
 
-def _config(address: str, web: int, mqtt: int, janus: int) -> str:
+def _config(address: str, web: int, mqtt: int, janus: int, tunnel: int) -> str:
     return f"""# Written by `diemcau demo`.
 public_address = "{address}"
 health_interval_s = 2
@@ -251,6 +251,8 @@ host = "{address}"
 port = {mqtt}
 [janus]
 port = {janus}
+[tunnel]
+port = {tunnel}
 [coordinator]
 name = "Văn phòng UBND tỉnh"
 phone = "0262 3 800 000"

@@ -91,7 +91,7 @@ class Door:
                     process = await asyncio.create_subprocess_exec(
                         *self._command,
                         stdin=connection,
-                        stdout=asyncio.subprocess.DEVNULL,
+                        stdout=connection,
                         stderr=asyncio.subprocess.PIPE,
                         limit=_LONGEST_SAID,
                         start_new_session=True,  # so that all of it can be ended
