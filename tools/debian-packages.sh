@@ -15,6 +15,7 @@ command_() { command -v "$1"; }
 gi() { /usr/bin/python3 -c "import gi; gi.require_version('GstRtspServer', '1.0')"; }
 library() { ldconfig -p | grep -F "$1"; }
 alsa_plugin() { ls /usr/lib/*/alsa-lib/"libasound_module_pcm_$1.so"; }
+faketime() { ls /usr/lib/*/faketime/libfaketimeMT.so.1; }
 element() { ls /usr/lib/*/gstreamer-1.0/"libgst$1.so"; }
 
 need python3-venv "${PYTHON:-python3}" -c "import venv, ensurepip"
@@ -23,6 +24,7 @@ need mosquitto command_ mosquitto
 need janus command_ janus
 need nginx-light command_ nginx
 need iproute2 command_ ip
+need openssh-server command_ sshd # where units dial in
 need fonts-noto-core test -s /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf
 [ "$1" = run ] || need xvfb command_ Xvfb
 if [ "$1" = lab ]; then
@@ -31,9 +33,9 @@ if [ "$1" = lab ]; then
     need qemu-utils command_ qemu-img
     need e2fsprogs command_ mke2fs
     need openssh-client command_ ssh
-fi
     need systemd-container command_ systemd-nspawn
     need curl command_ curl
+fi
 if [ "$1" != run ]; then
     need chromium command_ chromium
     need chromium-l10n test -s /usr/lib/chromium/locales/vi.pak # dates as a Vietnamese browser draws them
@@ -50,10 +52,10 @@ if [ "$1" != run ]; then
     need gstreamer1.0-plugins-bad element videoparsersbad
     need gstreamer1.0-plugins-ugly element x264
     need openssh-client command_ ssh-keygen # certificates of the SSH authorities, read by OpenSSH itself
-    need openssh-server command_ sshd
     need pulseaudio command_ pulseaudio # a sound server without a sound card
     need pulseaudio-utils command_ pactl
     need libasound2-plugins alsa_plugin pulse
+    need libfaketime faketime # a box whose clock is wrong
     need libportaudio2 library libportaudio.so.2
 fi
 [ -n "$missing" ] || exit 0
