@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import threading
@@ -82,4 +83,5 @@ class ReleaseServer:
             body = body[: self.cuts.pop(0)]
             request.close_connection = True
         self.body_bytes += len(body)
-        request.wfile.write(body)
+        with contextlib.suppress(OSError):  # whoever asked has hung up
+            request.wfile.write(body)
