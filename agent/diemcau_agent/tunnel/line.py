@@ -39,7 +39,7 @@ def command(reach: Reach, place: Place) -> list[str]:
         "PreferredAuthentications": "publickey",
         "BatchMode": "yes",
         "ExitOnForwardFailure": "yes",
-        "ConnectTimeout": "20",
+        "ConnectTimeout": "30",
         "ServerAliveInterval": "15",
         "ServerAliveCountMax": "3",
     }

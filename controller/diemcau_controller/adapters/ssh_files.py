@@ -66,7 +66,7 @@ def write_ssh_files(folder: Path, reached: Reached) -> Path:
         "IdentityAgent": "none",
         "PreferredAuthentications": "publickey",
         "BatchMode": "yes",
-        "ConnectTimeout": "20",
+        "ConnectTimeout": "30",
         "ServerAliveInterval": "15",
         "ServerAliveCountMax": "4",
         "LogLevel": "ERROR",

@@ -89,7 +89,7 @@ def write_sshd_config(files: TunnelFiles, ssh: SshAuthority) -> None:
         "PubkeyAcceptedAlgorithms": _KEYS,
         "CASignatureAlgorithms": "ssh-ed25519",
         "MaxAuthTries": "2",
-        "LoginGraceTime": "20",
+        "LoginGraceTime": "30",
         "ClientAliveInterval": "15",
         "ClientAliveCountMax": "3",
         "AllowTcpForwarding": "remote",

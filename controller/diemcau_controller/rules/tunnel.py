@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 PORTS = range(10_000, 18_000)  # below those of Janus, and of what the kernel hands out
 LONGEST_S = 3600 + 60  # a unit ends the line by itself before
-LOGIN_S = 20
+LOGIN_S = 30
 _UNKNOWN, _UNKNOWN_OF_ONE = 40, 8  # lines at once on which nobody has logged in yet: of all, of one address
 _MOST = 4000
 _ACCEPTED = re.compile(

@@ -90,8 +90,8 @@ class Door:
                     connection.setblocking(True)  # an sshd wants it so
                     process = await asyncio.create_subprocess_exec(
                         *self._command,
-                        stdin=connection,
-                        stdout=connection,
+                        stdin=connection.fileno(),
+                        stdout=connection.fileno(),
                         stderr=asyncio.subprocess.PIPE,
                         limit=_LONGEST_SAID,
                         start_new_session=True,  # so that all of it can be ended
