@@ -1,13 +1,16 @@
-"""What tests of a box that asks to be a unit stand on: the unit process as the identity process sees it, and
-a power cut at any point."""
+"""What tests of a box that asks to be a unit stand on: the unit process as the identity process sees it, a
+power cut at any point, and the whole process of a box."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import ssl
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,10 @@ from diemcau_agent.unit import joins
 from diemcau_agent.unit.fingerprints import Fingerprints
 from diemcau_agent.unit.state_folder import NoIdentity, StateFolder, read_identity
 from diemcau_wire.enrolment import Verdict
+from PIL import Image
 
 from tests.system.enrolment_peer import Peer
+from tests.system.one_hall import run
 
 MARKS = Fingerprints("disk-1", "box-1", "DC-2041-0177", "Model 3")
 Json = dict[str, Any]
@@ -132,3 +137,47 @@ class Cuts:
             return answer
 
         return cut
+
+
+class Box:
+    """A box that was switched on; it may be cut off the mains."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.state, self._environ = StateFolder(folder / "box"), environ
+        self.state.root.mkdir()
+        self._log = (folder / "box.log").open("a")
+        self.switch_on()
+
+    def switch_on(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "diemcau_agent.cli", "run", "--state-dir", str(self.state.root)],
+            env={**os.environ, "SDL_VIDEODRIVER": "dummy", "DIEMCAU_CODE_CAMERA": "none", **self._environ},
+            stderr=self._log,
+        )
+
+    def status(self) -> Json:
+        told = run("diemcau-agent", "status", "--json", "--state-dir", str(self.state.root))
+        return json.loads(told.stdout) if told.returncode == 0 else {}
+
+    def enrolment(self) -> Json:
+        return self.status().get("enrolment") or {}
+
+    def picture(self, path: Path) -> Image.Image:
+        run("diemcau-agent", "snapshot", str(path), "--state-dir", str(self.state.root))
+        return Image.open(io.BytesIO(path.read_bytes())).convert("RGB")
+
+    def screen(self) -> int | None:
+        """The pid of its screen process."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+        return next((int(pid) for pid, name in names.items() if b"diemcau_agent.screen" in name), None)
+
+
+@contextmanager
+def switched_on(folder: Path, **environ: str) -> Iterator[Box]:
+    box = Box(folder, **environ)
+    try:
+        yield box
+    finally:
+        box.process.terminate()
+        box.process.wait(30)

@@ -7,76 +7,28 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import pytest
 import segno
 import zxingcpp
 from diemcau_agent.identity import discovery
-from diemcau_agent.unit.state_folder import StateFolder, read_identity
+from diemcau_agent.unit.state_folder import read_identity
 from diemcau_controller.config import Settings
 from diemcau_controller.namespace import ADDRESS
 from diemcau_controller.services.announce import announcement
 from PIL import Image
 from zeroconf import IPVersion, Zeroconf
 
+from tests.system.blank_box import switched_on
 from tests.system.enrolment_peer import Peer
 from tests.system.one_hall import run, until
 
 pytestmark = pytest.mark.namespace
-Json = dict[str, Any]
-
-
-class Box:
-    """A box that was switched on; it may be cut off the mains."""
-
-    def __init__(self, folder: Path, **environ: str) -> None:
-        self.state, self._environ = StateFolder(folder / "box"), environ
-        self.state.root.mkdir()
-        self._log = (folder / "box.log").open("a")
-        self.switch_on()
-
-    def switch_on(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "diemcau_agent.cli", "run", "--state-dir", str(self.state.root)],
-            env={**os.environ, "SDL_VIDEODRIVER": "dummy", "DIEMCAU_CODE_CAMERA": "none", **self._environ},
-            stderr=self._log,
-        )
-
-    def status(self) -> Json:
-        told = run("diemcau-agent", "status", "--json", "--state-dir", str(self.state.root))
-        return json.loads(told.stdout) if told.returncode == 0 else {}
-
-    def enrolment(self) -> Json:
-        return self.status().get("enrolment") or {}
-
-    def picture(self, path: Path) -> Image.Image:
-        run("diemcau-agent", "snapshot", str(path), "--state-dir", str(self.state.root))
-        return Image.open(io.BytesIO(path.read_bytes())).convert("RGB")
-
-    def screen(self) -> int | None:
-        """The pid of its screen process."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
-        return next((int(pid) for pid, name in names.items() if b"diemcau_agent.screen" in name), None)
-
-
-@contextmanager
-def switched_on(folder: Path, **environ: str) -> Iterator[Box]:
-    box = Box(folder, **environ)
-    try:
-        yield box
-    finally:
-        box.process.terminate()
-        box.process.wait(15)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A box asks to be a unit: the whole way, strangers, papers and boot files, wrong clocks.
+"""A box asks to be a unit: the whole way, strangers, papers and boot files.
 
 Against a small honest coordinator (`enrolment_peer.py`); the whole product is in `test_enrolment.py`.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,24 +21,7 @@ from diemcau_wire.enrolment import Verdict, in_threes
 from tests.system.blank_box import MARKS, Hall, admit, bound, prepare
 from tests.system.enrolment_peer import Peer
 
-pytestmark = pytest.mark.namespace
-
-
-@pytest.fixture
-def peer(tmp_path: Path) -> Iterator[Peer]:
-    made = Peer(tmp_path / "office")
-    yield made
-    made.close()
-
-
-@pytest.fixture(autouse=True)
-def no_boot_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(boot_file.PLACES, "")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> StateFolder:
-    return StateFolder(tmp_path / "state")
+pytestmark = [pytest.mark.namespace, pytest.mark.usefixtures("no_boot_file")]
 
 
 # ── the whole way ────────────────────────────────────────────────────────────────────────────────
@@ -309,36 +291,7 @@ def test_a_full_disk_is_said_and_the_rest_waits(
     assert hall.failed() == "disk" and bound(folder)
 
 
-# ── clocks ───────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("year", [1970, 2036])
-def test_a_wrong_clock_keeps_nobody_out(
-    peer: Peer, folder: StateFolder, monkeypatch: pytest.MonkeyPatch, year: int
-) -> None:
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> Clock:
-            return cls(year, 1, 2, tzinfo=UTC)
-
-    for module in (enrol, renew):
-        monkeypatch.setattr(module, "datetime", Clock)
-    peer.approve_at = 0
-    hall = Hall()
-    assert admit(folder, hall, peer.address) is Verdict.CERTIFICATE
-    assert (hall.last("clock")["ahead_s"] > 0) is (year > 2030)
-    assert renew.renew(folder, MARKS, anyway=False)["verdict"] == "certificate", "such a clock is asked about"
-
-
-def test_a_server_whose_certificate_is_of_another_time(tmp_path: Path, folder: StateFolder) -> None:
-    """As a box sees it whose clock stands in 1970: nothing here has begun yet."""
-    peer = Peer(tmp_path / "office", approve_at=0, clock_off=timedelta(days=3 * 365))
-    try:
-        hall = Hall()
-        assert admit(folder, hall, peer.address) is Verdict.CERTIFICATE
-        assert hall.last("clock")["ahead_s"] < -timedelta(days=3 * 365 - 2).total_seconds()
-    finally:
-        peer.close()
+# ── certificates ──────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_certificate_is_renewed_with_a_third_of_its_life_left_and_long_after_its_end(

@@ -20,14 +20,20 @@ import pytest
 import zxingcpp
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from diemcau_agent.ipc import Garbage, decode_line, encode_line
 from diemcau_controller.demo.processes import Process, end_all
 from diemcau_controller.demo.stage import Stage
+from diemcau_controller.demo.voices import Tone
 from diemcau_wire.enrolment import Verdict
+from diemcau_wire.unix_socket import connect
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.browser.page_checks import chromium, window
+from tests.system import copied_units
 from tests.system.asking_unit import AskingUnit
+from tests.system.cut_line import CutLine
+from tests.system.heard_tone import HeardTone
 from tests.system.one_hall import BIN, PATIENCE_S, run, staged, until
 
 pytestmark = pytest.mark.namespace
@@ -35,6 +41,8 @@ pytestmark = pytest.mark.namespace
 READY_S = 60.0
 CUT_S = 5.0
 FLAGGED_S = 60.0
+GAP_S = 2.0
+COPIES = 50
 NO_SOCKETS = shutil.ignore_patterns("*.sock", "janus")
 Json = dict[str, Any]
 
@@ -87,12 +95,29 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Two halls with their units, and a third place that has none."""
+def line_and_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[CutLine, Stage]]:
+    """Two halls with their units, the first on a line to the broker that can be cut; and a third place that
+    has none."""
     with staged(tmp_path_factory.mktemp("enrolment") / "office", 2) as made:
         made.api.post("/api/v1/sites", {"id": "moi", "name": "Hội trường xã mới", "camera": "synthetic"})
+        way = made.unit_folder(made.halls[0].id) / "identity/coordinator.json"
+        known = json.loads(way.read_text())
+        line = CutLine(known["mqtt_host"], known["mqtt_port"])
+        nowhere = "https://127.0.0.1:1"  # or it would hear there where the broker really is
+        way.write_text(json.dumps({**known, "mqtt_port": line.port, "web_url": nowhere}))
         made.start_units(time.monotonic() + PATIENCE_S)
-        yield made
+        yield line, made
+        line.close()
+
+
+@pytest.fixture(scope="module")
+def stage(line_and_stage: tuple[CutLine, Stage]) -> Stage:
+    return line_and_stage[1]
+
+
+@pytest.fixture(scope="module")
+def line(line_and_stage: tuple[CutLine, Stage]) -> CutLine:
+    return line_and_stage[0]
 
 
 def approve(stage: Stage, code: str, site: str, what: str) -> Json:
@@ -152,8 +177,13 @@ def occurrence(stage: Stage) -> str:
 
 def report(folder: Path) -> Json:
     """What the unit of a state folder says of itself."""
-    done = run("diemcau-agent", "status", "--json", "--state-dir", str(folder))
-    return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+    try:
+        with connect(folder / "run/unit.sock") as asking:
+            asking.settimeout(10)
+            asking.sendall(encode_line({"type": "status"}))
+            return decode_line(asking.makefile("rb").readline())
+    except (OSError, Garbage):  # it is being switched on, or off
+        return {}
 
 
 def inside(folder: Path, occurrence: str) -> bool:
@@ -167,7 +197,11 @@ def test_a_copied_disk_shows_and_nobody_is_thrown_out(stage: Stage, occurrence: 
     unit = unit_at(stage, hall)["id"]
     stage.api.post(f"/api/v1/meetings/{occurrence}/floor", {"verb": "grant", "site": hall})
     until(lambda: _slot(report(main), hall), 20, "the main site does not see it")
+    tone, played = stage.halls[1].voice, stage.playout(stage.halls[0].id)
+    assert isinstance(tone, Tone)
+    until(lambda: HeardTone.sounds(played, tone.hertz), 20, "the main site does not hear it")
     media = {p["pid"] for p in report(original)["processes"]}
+    listened = HeardTone(played, tone.hertz)
     copy = Box(stage, "copy", original)
     try:
         began = time.monotonic()
@@ -176,8 +210,12 @@ def test_a_copied_disk_shows_and_nobody_is_thrown_out(stage: Stage, occurrence: 
         (case,) = stage.api.get("/api/v1/clones")
         assert case["unit"] == unit and len(case["boots"]) >= 2
         frames, gap = _watched(main, hall, 15)
-        print(f"longest the main site saw nothing new of the hall: {gap:.1f} s")
-        assert frames and gap <= 4, "the original is disturbed"
+        silent, seconds = listened.longest_gap()
+        print(
+            f"longest the main site saw nothing new of the hall: {gap:.1f} s, heard nothing of it: "
+            f"{silent:.2f} s of {seconds:.0f} s"
+        )
+        assert frames and gap <= 4 and silent <= GAP_S, "the original is disturbed"
         assert unit_at(stage, hall)["id"] == unit and inside(original, occurrence)
         assert {p["pid"] for p in report(original)["processes"]} == media
     finally:
@@ -186,7 +224,7 @@ def test_a_copied_disk_shows_and_nobody_is_thrown_out(stage: Stage, occurrence: 
     assert stage.api.get("/api/v1/clones") == []
 
 
-def test_a_spare_takes_the_place_of_a_unit_in_a_meeting(stage: Stage, occurrence: str) -> None:
+def test_a_spare_takes_the_place_of_a_unit_in_a_meeting(stage: Stage, line: CutLine, occurrence: str) -> None:
     hall = stage.halls[1].id
     old, old_folder = unit_at(stage, hall)["id"], stage.unit_folder(hall)
     main = stage.unit_folder(stage.halls[0].id)
@@ -197,6 +235,7 @@ def test_a_spare_takes_the_place_of_a_unit_in_a_meeting(stage: Stage, occurrence
     box = Box(stage, "spare")
     try:
         code = box.code()
+        line.cut()  # the main site hears nothing of it meanwhile
         decided = time.monotonic()
         done = approve(stage, code, hall, "replace")
         assert (done["former"], done["epoch"]) == (old, 2)
@@ -209,7 +248,10 @@ def test_a_spare_takes_the_place_of_a_unit_in_a_meeting(stage: Stage, occurrence
 
         assert inside(main, occurrence), "who was inside stays"
         assert {p["pid"] for p in report(main)["processes"] if p["role"] == "media"} == media
-        assert _pin(stage, occurrence) != pin
+        new = _pin(stage, occurrence)
+        assert new != pin and new not in (main / "desired/schedule.json").read_text()
+        line.mend()
+        until(lambda: new in (main / "desired/schedule.json").read_text(), 60, "it does not get the new PIN")
         stage.api.post(f"/api/v1/meetings/{occurrence}/floor", {"verb": "grant", "site": hall})
         until(lambda: _slot(report(main), hall), 20, "the main site does not see the spare")
 
@@ -226,6 +268,38 @@ def test_a_spare_takes_the_place_of_a_unit_in_a_meeting(stage: Stage, occurrence
             assert http.post("/api/v1/sites").status_code == 403
     finally:
         box.end()
+
+
+def test_fifty_copies_at_the_broker_are_flagged_within_a_minute(stage: Stage) -> None:
+    """By the real clock; in `test_copied_identities.py` without one."""
+    port = json.loads((stage.root / "generated/controller.json").read_text())["mqtt_port"]
+    disks = copied_units.new_units(stage, COPIES, int(port))
+    units = {disk.unit for disk in disks}
+    originals = [copied_units.Box(disk, f"box-{n}", 1) for n, disk in enumerate(disks)]
+    copies: list[copied_units.Box] = []
+    try:
+        until(lambda: all(box.connections == 1 for box in originals), PATIENCE_S, "not every unit connects")
+        copies += [
+            copied_units.Box(disk.copied(disk.folder.with_suffix(".copy")), f"other-{n}", original.count)
+            for n, (disk, original) in enumerate(zip(disks, originals, strict=True))
+        ]
+        until(lambda: all(box.connections == 1 for box in copies), PATIENCE_S, "not every copy connects")
+        began = time.monotonic()
+        boxes, measured = [*originals, *copies], 0
+        while not units <= {case["unit"] for case in stage.api.get("/api/v1/clones")}:
+            assert time.monotonic() - began < FLAGGED_S, "not every copy is flagged"
+            due = int((time.monotonic() - began) / copied_units.INTERVAL_S * len(boxes))
+            for number in range(measured, due):  # one after the other, each every ten seconds
+                boxes[number % len(boxes)].measure()
+            measured = due
+            time.sleep(0.2)
+        print(
+            f"{COPIES} copies at the broker flagged {time.monotonic() - began:.1f} s after the last connected"
+        )
+        assert all(box.connected and box.connections == 1 for box in boxes), "nobody is shut out unasked"
+    finally:
+        for box in (*originals, *copies):
+            box.close()
 
 
 def _watched(folder: Path, site: str, seconds: float) -> tuple[int, float]:

@@ -6,11 +6,10 @@ Against a small honest coordinator (`enrolment_peer.py`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from diemcau_agent.identity import boot_file, renew
+from diemcau_agent.identity import renew
 from diemcau_agent.identity.talk import UnitGone
 from diemcau_agent.unit.state_folder import StateFolder, read_identity
 from diemcau_agent.unit.wipe import farewell, forget, wipe
@@ -20,24 +19,7 @@ from diemcau_wire.enrolment import Verdict
 from tests.system.blank_box import MARKS, Cuts, Hall, PowerCut, admit, bound, unit_of
 from tests.system.enrolment_peer import Peer
 
-pytestmark = pytest.mark.namespace
-
-
-@pytest.fixture
-def peer(tmp_path: Path) -> Iterator[Peer]:
-    made = Peer(tmp_path / "office")
-    yield made
-    made.close()
-
-
-@pytest.fixture(autouse=True)
-def no_boot_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(boot_file.PLACES, "")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> StateFolder:
-    return StateFolder(tmp_path / "state")
+pytestmark = [pytest.mark.namespace, pytest.mark.usefixtures("no_boot_file")]
 
 
 # ── power cuts ───────────────────────────────────────────────────────────────────────────────────

@@ -1,8 +1,8 @@
 """The unit's own keys: one it proves itself with, one its SSH server shows.
 
 Made once, here, and never sent anywhere. Both are files that only the unit's user may read. A chip that would
-keep the first one (TPM 2.0) is not used yet, not even where there is one: whoever takes the card has the key
-until somebody revokes the unit, which ends what it is worth within seconds.
+keep the first one (TPM 2.0) is not used, not even where there is one (docs/decisions/0015): whoever takes the
+card has the key until somebody revokes the unit, which ends what it is worth within seconds.
 """
 
 from __future__ import annotations
