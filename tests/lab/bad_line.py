@@ -83,6 +83,7 @@ class BadLine:
         ours, theirs = socket.socketpair()
         self._ready, self._child = ours, os.fork()
         if self._child == 0:
+            ours.close()  # or it would never see that we are gone
             _far_end(theirs)
         theirs.close()
         _, (self._far,), _, _ = socket.recv_fds(ours, 1, 1)
