@@ -365,3 +365,17 @@ def test_a_freeze_has_days_in_order(fleet: SmallFleet) -> None:
     with pytest.raises(Invalid):
         wrong = FreezeSpec(first=date(2026, 5, 2), last=date(2026, 5, 1), reason="x")
         fleet.do(freeze(fleet, SYSTEM, wrong))  # type: ignore[arg-type]
+
+
+def test_who_goes_back_speaks_of_the_version_it_goes_back_to() -> None:
+    now = SmallFleet(1).now()
+    for step in ("back", "kept"):
+        heard = hear(At.RETURNING, Word(step, version=OLD), NEW, now)
+        assert heard is not None and heard.state is At.BACK
+    assert hear(At.RETURNING, Word("kept", version=NEW), NEW, now) is None  # told late, of before
+
+
+def test_the_updaters_own_steps_are_understood() -> None:
+    assert read_word({"step": "verified"}) == Word("fetching")
+    assert read_word({"step": "gating", "text": "a\nb"}) == Word("flipped", text="a\nb")
+    assert read_word({"step": "idle"}) is None

@@ -273,7 +273,7 @@ def reason(rollout: RolloutNow, unit: UnitNow, now: datetime) -> str:
 
 def later_try(now: datetime, tries: int) -> datetime:
     """When to try a unit again that could not be worked on `tries` times."""
-    return now + min(timedelta(minutes=5) * 2 ** min(tries, 10), timedelta(hours=6))
+    return now + min(timedelta(minutes=5 << min(tries, 10)), timedelta(hours=6))
 
 
 def _settled(rollout: RolloutNow, unit: UnitNow, now: datetime) -> Iterator[Move]:

@@ -11,19 +11,21 @@ from .rollout import At, later_try
 from .verdicts import Verdict, device_of
 
 STEPS = ("fetching", "staged", "waiting", "flipped", "kept", "back", "refused", "failed")
-_LONGEST_WHY = 80
+_ALSO = {"verified": "fetching", "gating": "flipped"}  # steps of the updater that are no others to us
+_LONGEST_WHY, _LONGEST_TEXT = 80, 900
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
     """`step` is one of :data:`STEPS`: `waiting` for a lease, `flipped` and not judged yet, `kept` or gone
     `back` by its own gate, `refused` a release that is not to be trusted, `failed` for anything else.
-    `version` is the one it is about ("": not said)."""
+    `version` is the one it is about ("": not said), `text` what the log has to say of it."""
 
     step: str
     why: str = ""
     again_at: datetime | None = None
     version: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +71,19 @@ _LEADS: Mapping[tuple[At, str], At] = {
 
 def hear(state: At, word: Word, version: str, now: datetime, tries: int = 0) -> Heard | None:
     """How a unit stands in the rollout of `version` after a word; None when it changes nothing."""
-    if word.version and word.version != version:
+    other = word.version not in ("", version)
+    if state is At.RETURNING and other:  # who goes back speaks of the version it goes back to
+        step = "back" if word.step == "kept" else word.step
+    elif other or (state is At.RETURNING and word.step == "kept"):
         return None
-    leads = _LEADS.get((state, word.step))
+    else:
+        step = word.step
+    leads = _LEADS.get((state, step))
     if leads is None:
         return None
     if leads in (At.WAITING, At.RETURNING):
-        return Heard(
-            leads, word.why or "lease", word.again_at or later_try(now, tries), word.step == "failed"
-        )
-    return Heard(leads, word.step if leads is state else word.why)
+        return Heard(leads, word.why or "lease", word.again_at or later_try(now, tries), step == "failed")
+    return Heard(leads, step if leads is state else word.why)
 
 
 def unreachable(state: At, now: datetime, tries: int) -> Heard | None:
@@ -90,22 +95,29 @@ def unreachable(state: At, now: datetime, tries: int) -> Heard | None:
 
 
 def task_failed(state: At, *, flipping: bool) -> Heard | None:
-    """A task of the playbook failed there. Once the unit was told to flip, it is what it says later."""
-    if state in (At.STAGING, At.RETURNING) or (state is At.APPLYING and not flipping):
+    """A task of the playbook failed there. Once the unit was told to flip, it is what it says later; once it
+    has kept the version, something else that belongs to it could not be done."""
+    if state in (At.STAGING, At.RETURNING, At.GATING) or (state is At.APPLYING and not flipping):
         return Heard(At.FAILED, "task")
     return None
 
 
 def read_word(said: Any) -> Word | None:
     """A word from a task's result or an event's data, or None for what is none."""
-    if not isinstance(said, Mapping) or said.get("step") not in STEPS:
+    if not isinstance(said, Mapping):
         return None
-    why, again, version = said.get("why"), said.get("again_at"), said.get("version")
+    step, why, again, version, text = (
+        said.get(name) for name in ("step", "why", "again_at", "version", "text")
+    )
+    step = _ALSO.get(step, step) if isinstance(step, str) else None
+    if step not in STEPS:
+        return None
     return Word(
-        step=str(said["step"]),
+        step=step,
         why=why[:_LONGEST_WHY] if isinstance(why, str) and why.isprintable() else "",
         again_at=_moment(again),
         version=version[:40] if isinstance(version, str) else "",
+        text=text[:_LONGEST_TEXT] if isinstance(text, str) else "",
     )
 
 

@@ -30,7 +30,7 @@ from ..api.access import Core
 from ..rules.actor import Actor
 from ..rules.refusals import Invalid, NotFound, Refusal
 from ..rules.rings import RINGS
-from ..rules.rollout import LIVE, TRANSITIONS, State
+from ..rules.rollout import LIVE, TRANSITIONS, At, State
 from ..store.tables import SiteRing
 from .access import AdministratorPage, KeyedAdministratorPage, OperatorPage
 from .form import form
@@ -251,7 +251,7 @@ def _rings(found: RolloutStanding) -> list[dict[str, Any]]:
             "ring": ring,
             "open": place <= reached,
             "total": sum(found.rings[ring].values()),
-            "counts": sorted(found.rings[ring].items()),
+            "counts": [(at.value, found.rings[ring][at]) for at in At if found.rings[ring].get(at)],
         }
         for place, ring in enumerate(RINGS)
     ]
@@ -276,12 +276,13 @@ def _waiting(found: RolloutStanding, fleet: Fleet, words: Words) -> list[dict[st
 
 def _unit(one: UnitStanding, fleet: Fleet, words: Words) -> dict[str, Any]:
     row = one.row
+    word = row.why if row.state == At.FAILED else ""
     return {
         "row": row,
         "site": fleet.by_id.get(row.site_id),
         "name": _name(one, fleet),
-        "why": words.known("rollouts", f"failed_{row.why}", f"failed_{row.state}"),
-        "next": words.known("rollouts", f"next_{row.why}", f"next_{row.state}"),
+        "why": words.known("rollouts", f"failed_{word}", f"failed_{row.state}"),
+        "next": words.known("rollouts", f"next_{word}", f"next_{row.state}"),
         "reason": words.known("rollouts", f"reason_{one.reason or 'busy'}", "reason_other"),
         "tail": "\n".join(row.tail),
     }

@@ -12,7 +12,7 @@ from ...rules.rollout import At, State
 from ...rules.update_words import Heard, Word, hear, read_word, task_failed, unreachable
 from ...store.tables import EventRow, Rollout, RolloutRun, RolloutTask, RolloutUnit
 from .advance import put
-from .hands import HostEvent
+from .hands import HostEvent, last_lines
 
 EVENT = "update"
 _ASKED_TO_FLIP = "flipped"  # `why` of a unit that is at it
@@ -103,13 +103,16 @@ def _take_word(session: Session, rollout: Rollout, unit_id: str, word: Word, now
     row = session.get(RolloutUnit, (rollout.id, unit_id))
     if row is None:
         return False
+    if word.text:
+        row.tail = list(last_lines(word.text))
     return _put(rollout, row, hear(At(row.state), word, rollout.version, now, row.tries), now)
 
 
 def _take_task(session: Session, rollout: Rollout, row: RolloutUnit, event: HostEvent) -> None:
     row.task = event.task[:200]
-    if event.tail:
-        row.tail = list(event.tail)
+    text = event.word.text if event.word is not None else ""
+    if event.tail or text:
+        row.tail = list(event.tail or last_lines(text))
     state = At(row.state)
     if event.word is not None:
         heard = hear(state, event.word, rollout.version, event.at, row.tries)
