@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 
@@ -26,6 +27,7 @@ def main() -> int:
     if words[:1] != ["run"] or not set(parts) <= set(PARTS):
         print(__doc__, file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the nodes, too
     report, rows = Report("fleet", again="--again" in sys.argv, looked_at=LOOKED_AT), []
     try:
         build()

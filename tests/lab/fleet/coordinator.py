@@ -309,11 +309,14 @@ def meets(one: Coordinator, evidence: Evidence) -> str:
     def in_meeting() -> bool:
         told = {site: one.agent(site) for site in SITES}
         evidence.json("units", told)
-        return all((unit.get("session") or {}).get("state") == "in_meeting" for unit in told.values())
+        seen = (told[other].get("session") or {}).get("slots") or [{"frames_shown": 0}]
+        there = all((unit.get("session") or {}).get("state") == "in_meeting" for unit in told.values())
+        return there and seen[0]["frames_shown"] > 0
 
     joined_s = one.until(in_meeting, "the units do not join")
     return (
-        f"two units connected after {took_s:.0f} s, both in a meeting {joined_s:.0f} s after it was announced"
+        f"two units connected after {took_s:.0f} s, both in a meeting, one seeing the other, "
+        f"{joined_s:.0f} s after it was announced"
     )
 
 
