@@ -57,8 +57,8 @@ def tunnel_user() -> str:
 
 
 def sshd_command(sshd: str, files: TunnelFiles) -> list[str]:
-    """How it is run for one connection, which is its standard input and output; it ends with whoever started it."""
-    command = ["setpriv", "--pdeathsig", "KILL", sshd, "-i", "-e", "-f", str(files.config)]
+    """How it is run for one connection, which is its standard input and output."""
+    command = [sshd, "-i", "-e", "-f", str(files.config)]
     if os.geteuid() != 0:
         return command
     user = pwd.getpwnam(_ROOT_BECOMES)
@@ -88,7 +88,7 @@ def write_sshd_config(files: TunnelFiles, ssh: SshAuthority) -> None:
         "RevokedKeys": _path(ssh.revoked_hosts),
         "PubkeyAcceptedAlgorithms": _KEYS,
         "CASignatureAlgorithms": "ssh-ed25519",
-        "MaxAuthTries": "2",
+        "MaxAuthTries": "3",
         "LoginGraceTime": "30",
         "ClientAliveInterval": "15",
         "ClientAliveCountMax": "3",

@@ -2,9 +2,11 @@
 
     python -m diemcau_controller.tunnel --state-dir DIR --sshd PROGRAM --listen ADDRESS:PORT
 
-Each connection gets an sshd of its own, so what it says in its log is about that connection, and ending it
-ends no other. Who may dial in, and on which port each may listen, the database says; it is looked at every
-second. It depends on neither controller nor broker: a unit whose own program is broken dials by itself.
+Each connection gets an sshd of its own, so what it says in its log is about that connection. The connection
+stays open here, too: shutting it ends the line, whatever its sshd does. All are of our process group, which
+the launcher ends whole. Who may dial in, and on which port each may listen, the database says; it is looked
+at every second. It depends on neither controller nor broker: a unit whose own program is broken dials by
+itself.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import socket
 import sqlite3
@@ -47,7 +48,7 @@ class Door:
         self._authority = Authority(state.authority)
         self._reachable: dict[str, int] = {}
         self._written: str | None = None
-        self._lines: dict[Line, asyncio.subprocess.Process] = {}
+        self._lines: dict[Line, socket.socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -67,8 +68,6 @@ class Door:
         finally:
             for task in (stopping, *tasks, *self._tasks):
                 task.cancel()
-            for process in self._lines.values():
-                _end(process)
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self) -> None:
@@ -84,22 +83,21 @@ class Door:
                 log.warning("turned away: too many at once", extra={"source": source})
                 connection.close()
                 continue
+            connection.setblocking(True)  # an sshd wants it so
             line = Line(source, time.monotonic())
             try:
-                with connection:
-                    connection.setblocking(True)  # an sshd wants it so
-                    process = await asyncio.create_subprocess_exec(
-                        *self._command,
-                        stdin=connection.fileno(),
-                        stdout=connection.fileno(),
-                        stderr=asyncio.subprocess.PIPE,
-                        limit=_LONGEST_SAID,
-                        start_new_session=True,  # so that all of it can be ended
-                    )
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=connection.fileno(),
+                    stdout=connection.fileno(),
+                    stderr=asyncio.subprocess.PIPE,
+                    limit=_LONGEST_SAID,
+                )
             except OSError as error:
                 log.error("no sshd for a line", extra={"source": source, "error": str(error)})
+                connection.close()
                 continue
-            self._lines[line] = process
+            self._lines[line] = connection
             task = asyncio.create_task(self._follow(line, process), name=f"line {source}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -124,8 +122,11 @@ class Door:
                 extra={"unit": line.unit, "source": line.source, "exit": code, "said": last[:200]},
             )
         finally:
-            _end(process)
-            del self._lines[line]
+            connection = self._lines.pop(line)
+            _shut(connection)
+            connection.close()
+            with suppress(ProcessLookupError):
+                process.kill()
 
     async def _look(self) -> None:
         while True:
@@ -147,7 +148,7 @@ class Door:
     def _cut(self) -> None:
         for line, why in [*to_cut(self._lines, self._reachable, time.monotonic())]:
             log.warning("line cut", extra={"unit": line.unit, "source": line.source, "why": why})
-            _end(self._lines[line])
+            _shut(self._lines[line])
 
     async def _certify(self) -> None:
         """A unit whose clock runs ahead shall not find the server's certificate at its end."""
@@ -172,10 +173,10 @@ async def _next_line(reader: asyncio.StreamReader) -> str:
             return text
 
 
-def _end(process: asyncio.subprocess.Process) -> None:
-    """End an sshd with what it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _shut(connection: socket.socket) -> None:
+    """End a line: both processes of its sshd see that nobody is there any more, and end."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 async def _main(state: StateDir, sshd: str, listening: socket.socket) -> None:
