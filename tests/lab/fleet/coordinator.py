@@ -179,15 +179,13 @@ def refused(one: Coordinator, evidence: Evidence) -> str:
     """Each mistake in the variables is one sentence, and the server is not touched."""
     before, sentences = state(one.server), []
     wrong: dict[str, Json] = {
-        "no settings": {},
+        "no settings": {"coordinator_settings": {}},
         "an address nobody can reach": {"coordinator_settings": {"public_address": "127.0.0.1"}},
         "nothing said of backups": {"coordinator_settings": {"public_address": one.server.address}},
-        "no wheels": {"coordinator_settings": one.settings(), "coordinator_wheelhouse": "/nowhere"},
-        "a machine too small": {
-            "coordinator_settings": one.settings(),
-            "coordinator_machine_memory_mb": 10**9,
-        },
-        "more machines than meant": {"coordinator_settings": one.settings(), "expected_hosts": 2},
+        "no wheels": {"coordinator_wheelhouse": "/nowhere"},
+        "a machine too small": {"coordinator_machine_memory_mb": 10**9},
+        "a backup without its key": {"restore_backup": str(one.key)},
+        "more machines than meant": {"expected_hosts": 2},
     }
     for what, variables in wrong.items():
         played = one.play(evidence.path("log"), **variables)

@@ -232,6 +232,12 @@ class Node:
         groups = self._groups()
         for group in groups:
             group.mkdir()
+            for file, share in (
+                ("cpu.shares", "256"),
+                ("cpu.weight", "25"),
+            ):  # who measures beside it goes first
+                if (group / file).exists():
+                    (group / file).write_text(share)
         return groups
 
     def _groups(self) -> list[Path]:
