@@ -132,6 +132,8 @@ def test_a_loudspeaker_is_mended_when_it_was_heard(tone: dict[str, Any], *, gone
         ({"room": {"why": "slow"}, "camera": {"fps": 2.0}}, ["unit_overloaded"]),
         ({"room": {"why": "lost", "joined": None}}, ["janus_unreachable"]),
         ({"camera": {"why": "missing"}, "line": {"linked": False}}, ["line_down", "camera_missing"]),
+        ({"tone": {"why": "hung"}}, ["unit_overloaded"]),
+        ({"tone": {"why": "missing"}}, ["sound_missing"]),
         ({"media": {"cut": True}}, ["check_incomplete", "unit_overloaded"]),
         ({}, []),
     ],

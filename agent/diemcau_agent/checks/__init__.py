@@ -42,7 +42,7 @@ def seen_gone(what: str, measured: Measured) -> bool:
     """Whether these values could have shown the fault `what` and do not. A tone that was not played, because
     somebody moved, or whose recording has gaps, tells nothing of a loudspeaker nobody heard; a unit too busy
     to look tells nothing of what was slow."""
-    if what in load.DOUBTED and load.starved(measured):
+    if load.doubtful(what, measured):
         return False
     return what != "sound_not_heard" or flag(part(measured, "tone") or {}, "heard") is True
 

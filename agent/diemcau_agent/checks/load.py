@@ -13,7 +13,8 @@ from .fault import Check, Fault, Finding, Measured, Weight
 from .values import flag, number, part, text
 
 STARVED = 0.3
-DOUBTED = ("camera_slow", "line_slow", "janus_unreachable")
+_HUNG = {"camera_frozen": "camera", "microphone_silent": "microphone", "sound_missing": "tone"}
+_SLOW = ("camera_slow", "line_slow")
 
 
 def judge(measured: Measured, settings: DesiredConfig) -> list[Finding]:
@@ -29,17 +30,21 @@ def starved(measured: Measured) -> bool:
 
 
 def own_doing(finding: Finding, measured: Measured) -> Finding:
-    """The finding, or in its place that this unit is overloaded, where that looks the same. A meeting server
-    that did not answer at all did not."""
-    unanswered = finding.what == "janus_unreachable" and not _answered(measured)
-    if finding.what not in DOUBTED or unanswered or not starved(measured):
-        return finding
-    return _overloaded(measured, finding.text)
+    """The finding, or in its place that this unit is overloaded, where that looks the same."""
+    return _overloaded(measured, finding.text) if doubtful(finding.what, measured) else finding
 
 
-def _answered(measured: Measured) -> bool:
-    room = part(measured, "room") or {}
-    return flag(room, "joined") is True or text(room, "why") == "slow"
+def doubtful(what: str, measured: Measured) -> bool:
+    """Whether this unit's own being late would look like the fault. A meeting server that did not answer at
+    all is another matter; a driver that does not come back in time may be waiting for its turn."""
+    if not starved(measured):
+        return False
+    if what == "janus_unreachable":
+        room = part(measured, "room") or {}
+        return flag(room, "joined") is True or text(room, "why") == "slow"
+    if what in _HUNG:
+        return text(part(measured, _HUNG[what]) or {}, "why") == "hung"
+    return what in _SLOW
 
 
 def _overloaded(measured: Measured, why: str = "the check was not over in time") -> Finding:

@@ -182,13 +182,19 @@ SWITCH_OFF_CEC = sh(f"systemctl stop lab-television; {TV} cec-ctl -d $tv --clear
 NEW_TELEVISION = sh("systemctl restart lab-television; sleep 3")
 CONNECTOR, DEBUG = "/sys/class/drm/card0-Virtual-1", "/sys/kernel/debug/dri/0/Virtual-1"
 DRAWS = "for i in $(seq 90); do systemctl -q is-active diemcau-screen && break; sleep 1; done"
-UNPLUG_SCREEN = sh(f"echo off >{CONNECTOR}/status; sleep 3; grep -qx disconnected {CONNECTOR}/status")
-PLUG_SCREEN = sh(f"echo detect >{CONNECTOR}/status; sleep 3; {DRAWS}", 200)
-GARBLE_EDID = sh(  # in one piece; what it was is kept, from the first time on
-    f"[ -s /run/edid ] || cat {CONNECTOR}/edid >/run/edid; "
+_KEEP_EDID = f"[ -s /run/edid ] || cat {CONNECTOR}/edid >/run/edid; "  # as it was the first time
+_GIVE_EDID = f"dd if=/run/edid of={DEBUG}/edid_override bs=4096 status=none"
+UNPLUG_SCREEN = sh(
+    f"{_KEEP_EDID} echo off >{CONNECTOR}/status; sleep 3; grep -qx disconnected {CONNECTOR}/status"
+)
+PLUG_SCREEN = sh(  # virtio-gpu does not ask a display that was away what it is
+    f"echo detect >{CONNECTOR}/status; {_GIVE_EDID}; sleep 3; {DRAWS}", 200
+)
+GARBLE_EDID = sh(  # in one piece
+    f"{_KEEP_EDID} "
     f"(printf '%0126d' 0; printf '\\0x') | dd of={DEBUG}/edid_override bs=128 iflag=fullblock status=none"
 )
-CLEAR_EDID = sh(f"dd if=/run/edid of={DEBUG}/edid_override bs=4096 status=none")
+CLEAR_EDID = sh(_GIVE_EDID)
 KILL_SCREEN = sh(  # and nobody asks for anything until another one draws
     "was=$(systemctl show -p MainPID --value diemcau-screen); systemctl kill --signal=KILL diemcau-screen; "
     f"sleep 1; {DRAWS}; test $(systemctl show -p MainPID --value diemcau-screen) != $was",

@@ -19,7 +19,7 @@ from tests.lab.report import Evidence, NotShown, Report
 from . import acts
 from .acts import PULSE, SINK, SOURCE, Act, air, cable, once, outside, picture, sh, then
 from .guest import GuestFailed
-from .real_hall import RealHall
+from .real_hall import SITE, RealHall
 
 HEALTHY, PAIRS = "a healthy hall", "two faults at the same time, both named"
 LEAST_PAIRS = 10
@@ -260,6 +260,7 @@ class Round:
         try:
             hall.at_rest()
             acts.AWAKE(hall)
+            before = max((one["number"] for one in _verdicts(hall)), default=0)
             for fault in faults:
                 broken.append(fault)
                 try:
@@ -267,7 +268,6 @@ class Round:
                 except (GuestFailed, OSError) as failed:
                     self._failed[fault.name] = str(failed)
             self._verdict = hall.preflight()
-            (folder / f"{name}.json").write_text(json.dumps(self._verdict, ensure_ascii=False, indent=1))
         except (GuestFailed, OSError) as failed:
             self.problem = str(failed)
         acts.let_be(hall)
@@ -281,6 +281,19 @@ class Round:
                 fault.restore(hall)
             except (GuestFailed, OSError) as failed:
                 print(f"    ({fault.name} is not taken away: {failed})", flush=True)
+        if self._verdict is not None:
+            self._verdict["before"] = self._by_itself(hall, before)
+            (folder / f"{name}.json").write_text(json.dumps(self._verdict, ensure_ascii=False, indent=1))
+
+    def _by_itself(self, hall: RealHall, before: int) -> list[dict[str, Any]]:
+        """What checks found that the hall began by itself meanwhile, because a device came or went: those
+        take a fault away before anybody asks."""
+        try:
+            hall.until(lambda: hall.status()["outbox"]["pending"] == 0, 60, "the hall has more to tell")
+        except GuestFailed as failed:
+            print(f"    ({failed})", flush=True)
+        told = [one["data"] for one in _verdicts(hall, before)]
+        return [finding for one in told if one.get("asked_by") == "plugged" for finding in one["findings"]]
 
     def _picture(self, hall: RealHall, folder: Path) -> None:
         """None where the screen itself is away."""
@@ -296,17 +309,18 @@ class Round:
         if self._verdict is None:
             raise NotShown(f"no verdict: {self.problem}")
         evidence.share(f"{self.name}.json")
-        found = {finding["what"]: finding for finding in self._verdict["findings"]}
+        findings = [*self._verdict["findings"], *self._verdict["before"]]
+        found = {one["what"]: one for one in sorted(findings, key=lambda one: one["mended"] is True)}
         seen = f"the verdict names {', '.join(sorted(found)) or 'nothing'}"
         if harmed := [word for word in found if word.startswith(fault.never)] if fault.never else []:
             raise NotShown(f"{', '.join(harmed)}: {found[harmed[0]]['text']}")
         named = [next((w for w in words.split("|") if w in found), None) for words in fault.words]
         if None in named:
             raise NotShown(seen)
-        findings = [found[word] for word in named if word is not None]
-        if fault.mends and any(one["mended"] is not True for one in findings):
-            raise NotShown(f"named, not mended: {findings}")
-        return "; ".join(_say(one) for one in findings) or seen
+        ours = [found[word] for word in named if word is not None]
+        if fault.mends and any(one["mended"] is not True for one in ours):
+            raise NotShown(f"named, not mended: {ours}")
+        return "; ".join(_say(one) for one in ours) or seen
 
 
 def pairs(report: Report, evidence: Evidence) -> str:
@@ -321,6 +335,12 @@ def pairs(report: Report, evidence: Evidence) -> str:
     if len(both) < LEAST_PAIRS:
         raise NotShown(f"{len(both)} pairs")
     return f"{len(both)} pairs"
+
+
+def _verdicts(hall: RealHall, after: int | None = None) -> list[dict[str, Any]]:
+    """What the controller heard of checks of the hall, those after an event's number or the newest."""
+    since = "" if after is None else f"&after={after}"
+    return list(hall.stage.api.get(f"/api/v1/events?site={SITE}&kind=verdict&limit=100{since}"))
 
 
 def _shown(report: Report, fault: Fault) -> bool:

@@ -32,6 +32,7 @@ LIMITS = {
     "unit/measure/mixer.py": "_LIMIT_S",
     "unit/measure/screen.py": "READY_S",
     "unit/media_process.py": "START_LIMIT_S SILENT_S LEAVE_LIMIT_S",
+    "unit/service.py": "HELLO_LIMIT_S END_LIMIT_S",
     "unit/screen_process.py": "START_LIMIT_S SILENT_S SNAPSHOT_LIMIT_S",
 }
 # limits that are defaults of a call
