@@ -116,6 +116,7 @@ def furnish(office: Office, number: int) -> Values:
         "technician": [technician],
         "csr": [box.csr()],
         "ssh_host_key": [None],
+        "ssh_proof": [None],
         "signature": [box.sign(status_bytes(request, box.answer.nonce)) if box.answer is not None else ""],
     }
 
