@@ -216,9 +216,11 @@ FIND_TIME = sh("systemctl restart systemd-timesyncd; sleep 5")
 HANG_MEDIA = sh(  # as soon as it has the camera open
     "setsid bash -c 'for i in $(seq 300); do p=$(pgrep -n -f [d]iemcau_agent.media) "
     "&& ls -l /proc/$p/fd | grep -q /dev/video && kill -STOP $p && echo $p >/run/hung && exit; "
-    "sleep 0.4; done' >/dev/null 2>&1 </dev/null & sleep 1"
+    "sleep 0.4; done' >/dev/null 2>&1 </dev/null & echo $! >/run/stopper; sleep 1"
 )
-END_HUNG = sh("[ ! -e /run/hung ] || kill -KILL $(cat /run/hung); rm -f /run/hung", 30)
+END_HUNG = sh(
+    "kill -- -$(cat /run/stopper); [ ! -e /run/hung ] || kill -KILL $(cat /run/hung); rm -f /run/hung", 60
+)
 
 # ── the line, and what is at its other end ───────────────────────────────────────────────────────
 
