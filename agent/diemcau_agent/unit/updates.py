@@ -76,6 +76,7 @@ class Updates:
             log.warning("a question of the updater's is none", extra={"error": str(error)[:200]})
             self._answered = question
             return
+        self._shared.look()  # that no check runs any more is there before its answer
         if self._shared.write("check.json", check) and not busy:
             self._answered = question
 

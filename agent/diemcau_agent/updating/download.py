@@ -156,9 +156,9 @@ class Download:
                     if unsynced >= SYNC_BYTES:
                         _sync(file)
                         unsynced = 0
+                    self._slow_down(len(bite))
                     if at >= wheel.size:
                         break
-                    self._slow_down(len(bite))
         return "the connection ended"
 
     def _slow_down(self, count: int) -> None:
