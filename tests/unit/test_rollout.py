@@ -321,6 +321,21 @@ def test_without_a_window_for_a_week(fleet: SmallFleet) -> None:
     assert [(one.row.unit_id, one.reason) for one in seen.overdue] == [("u0005", "away")]
 
 
+def test_who_was_never_reached_was_never_asked_and_who_is_not_waited_for_is_skipped(
+    fleet: SmallFleet,
+) -> None:
+    rollout, units = start(fleet), ObedientUnits(fleet)
+    units.run_all(rollout, 1)
+    _, outside = fleet.step(rollout)
+    fleet.tell(outside.runs[0], "u0000", "unreachable")
+    assert fleet.states(rollout)["u0000"] == At.WAITING
+    command(fleet, rollout, Verb.ABORT)
+    _, after = fleet.step(rollout)
+    assert after.cancel == {(rollout, "apply")}
+    fleet.end(outside.runs[0], "cancelled")
+    assert set(fleet.states(rollout).values()) == {At.SKIPPED}
+
+
 def test_a_refused_release_fails_and_an_unreachable_unit_is_tried_again(fleet: SmallFleet) -> None:
     rollout = start(fleet)
     _, outside = fleet.step(rollout)

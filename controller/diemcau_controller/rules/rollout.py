@@ -71,6 +71,8 @@ UNIT_TRANSITIONS: Mapping[At, frozenset[At]] = {
 }
 UNDER_WAY = frozenset({At.STAGING, At.STAGED, At.APPLYING, At.GATING})
 OVER = frozenset({At.DONE, At.FAILED, At.BACK, At.SKIPPED})
+ENDING = frozenset({State.STOPPED, State.ROLLING_BACK})
+"""In these nobody waits for the version any more: who would is skipped."""
 
 # The five heaps every unit is on exactly one of.
 HEAPS: Mapping[At, str] = {
@@ -308,6 +310,8 @@ def _unheard(rollout: RolloutNow, unit: UnitNow, now: datetime) -> Move:
         return Move(unit.unit, At.FAILED, "silent")
     if unit.version == rollout.version:
         return Move(unit.unit, At.GATING)
+    if rollout.state in ENDING:
+        return Move(unit.unit, At.SKIPPED, "stopped")
     if unit.tries >= _MOST_TRIES:
         return Move(unit.unit, At.FAILED, "not_taken")
     return Move(unit.unit, At.WAITING, "not_taken", again_at=later_try(now, unit.tries))
@@ -355,7 +359,8 @@ def _later(ring: str, than: str) -> bool:
 
 def _may_stage(rollout: RolloutNow, unit: UnitNow, now: datetime) -> bool:
     due = unit.again_at is None or unit.again_at <= now
-    return unit.state is At.WAITING and unit.there and due and not _later(unit.ring, rollout.ring)
+    free = unit.state is At.WAITING and unit.there and not unit.going
+    return free and due and not _later(unit.ring, rollout.ring)
 
 
 def _wave_goes_on(rollout: RolloutNow, units: Sequence[UnitNow]) -> bool:
@@ -376,6 +381,7 @@ def _next_wave(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> 
         for unit in units
         if unit.state is At.STAGED
         and unit.there
+        and not unit.going
         and not _later(unit.ring, rollout.ring)
         and not near_meeting(unit, now)
     ]

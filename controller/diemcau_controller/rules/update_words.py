@@ -86,10 +86,10 @@ def hear(state: At, word: Word, version: str, now: datetime, tries: int = 0) -> 
     return Heard(leads, step if leads is state else word.why)
 
 
-def unreachable(state: At, now: datetime, tries: int) -> Heard | None:
-    """A run could not reach the unit: before the flip it waits; after it, it is what it says later."""
-    if state in (At.STAGING, At.RETURNING):
-        leads = At.WAITING if state is At.STAGING else At.RETURNING
+def unreachable(state: At, now: datetime, tries: int, *, begun: bool) -> Heard | None:
+    """A run could not reach the unit: before it was `begun` it waits, after that it is what it says later."""
+    if state in (At.STAGING, At.RETURNING) or (state is At.APPLYING and not begun):
+        leads = At.RETURNING if state is At.RETURNING else At.WAITING
         return Heard(leads, "unreachable", later_try(now, tries), retried=True)
     return None
 

@@ -36,7 +36,7 @@ from .facts import facts, open_faults
 log = logging.getLogger(__name__)
 
 _BEGINS = {"stage": At.STAGING, "apply": At.APPLYING, "back": At.RETURNING}
-_LEFT_ALONE = (At.WAITING, At.STAGING, At.STAGED)
+_LEFT_ALONE = (At.WAITING, At.STAGING, At.STAGED, At.RETURNING)
 
 
 @dataclass
@@ -158,7 +158,7 @@ def turn(session: Session, rollout: Rollout, action: Turn, now: datetime) -> Non
 
 
 def leave_alone(session: Session, rollout: Rollout, now: datetime, why: str = "stopped") -> None:
-    """Skip every unit that was not asked to flip yet."""
+    """Skip every unit that was not asked to flip yet, forth or back."""
     rows = select(RolloutUnit).where(
         RolloutUnit.rollout_id == rollout.id, RolloutUnit.state.in_([one.value for one in _LEFT_ALONE])
     )

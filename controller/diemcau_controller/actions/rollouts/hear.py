@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ...rules.rollout import At, State
+from ...rules.rollout import ENDING, At, State
 from ...rules.update_words import Heard, Word, hear, read_word, task_failed, unreachable
 from ...store.tables import EventRow, Rollout, RolloutRun, RolloutTask, RolloutUnit
 from .advance import put
@@ -78,12 +78,15 @@ def end_run(session: Session, run_id: str, outcome: str, now: datetime) -> None:
     if run.ended_at is not None:
         return
     run.ended_at, run.outcome = now, outcome
+    ending = session.get_one(Rollout, run.rollout_id).state in ENDING
     rows = select(RolloutUnit).where(RolloutUnit.rollout_id == run.rollout_id, RolloutUnit.run_id == run_id)
     for row in session.scalars(rows):
         row.run_id = None
         if row.state == At.APPLYING:
             if row.task:
                 row.since = now  # from now on its silence counts
+            elif ending:
+                put(row, At.SKIPPED, now, "stopped")
             else:
                 put(row, At.STAGED, now)
         elif row.state == At.STAGING and not row.task:
@@ -109,7 +112,7 @@ def _take_word(session: Session, rollout: Rollout, unit_id: str, word: Word, now
 
 
 def _take_task(session: Session, rollout: Rollout, row: RolloutUnit, event: HostEvent) -> None:
-    row.task = event.task[:200]
+    begun, row.task = bool(row.task), event.task[:200]
     text = event.word.text if event.word is not None else ""
     if event.tail or text:
         row.tail = list(event.tail or last_lines(text))
@@ -117,7 +120,7 @@ def _take_task(session: Session, rollout: Rollout, row: RolloutUnit, event: Host
     if event.word is not None:
         heard = hear(state, event.word, rollout.version, event.at, row.tries)
     elif event.outcome == "unreachable":
-        heard = unreachable(state, event.at, row.tries)
+        heard = unreachable(state, event.at, row.tries, begun=begun)
     elif event.outcome == "failed":
         heard = task_failed(state, flipping=row.why == _ASKED_TO_FLIP)
     else:
@@ -128,6 +131,9 @@ def _take_task(session: Session, rollout: Rollout, row: RolloutUnit, event: Host
 def _put(rollout: Rollout, row: RolloutUnit, heard: Heard | None, now: datetime) -> bool:
     if heard is None:
         return False
+    if heard.state is At.WAITING and rollout.state in ENDING:
+        put(row, At.SKIPPED, now, "stopped")
+        return True
     put(row, heard.state, now, heard.why, again_at=heard.again_at, retried=heard.retried)
     if row.state == At.GATING and rollout.state == State.STOPPED and rollout.why == "back":
         rollout.state, rollout.ended_at = State.ROLLING_BACK.value, None  # a late one has to go back, too

@@ -143,7 +143,7 @@ def _need_offered(session: Session, version: str) -> None:
 
 def _make_way(session: Session, spec: RolloutSpec, now: datetime) -> None:
     for former in session.scalars(select(Rollout).where(Rollout.state.in_([one.value for one in LIVE]))):
-        if not spec.instead or former.state == State.ROLLING_BACK:
+        if not spec.instead:
             raise Conflict(
                 f"rollout {former.id} of {former.version} is under way: end it, or start this one instead",
                 code="rollouts.another_runs",
