@@ -158,7 +158,7 @@ async def thaw(controller: Controller, who: Actor, number: int) -> None:
     need_whole_fleet(who)
 
     def change(session: Session) -> None:
-        row = session.get(Freeze, number)
+        row = session.get(Freeze, number) if number < 2**31 else None  # SQLite has no larger ones
         if row is None:
             raise NotFound(f"there is no freeze {number}", code="rollouts.freeze_unknown")
         record(session, who, controller.now(), "freeze.remove", f"freeze:{number}", before=_said(row))
