@@ -263,6 +263,7 @@ def test_a_unit_whose_program_keeps_crashing_dials_by_itself(scene: Scene) -> No
 
 def test_on_the_command_line(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = scene.units["ea-kiet"]
+    scene.reach(unit)  # its line stands before there is another ssh
     program = tmp_path / "ssh"
     program.write_text(
         f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/said\ncp "$2" {tmp_path}/config\nexit 7\n'
