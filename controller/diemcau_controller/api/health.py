@@ -18,9 +18,9 @@ def healthz(core: Core) -> JSONResponse:
     """200 while the database answers; `status` is `ok`, or says why nothing can be stored.
 
     `mqtt` and `janus` say whether these are reached; `refused` counts the messages of units that were not
-    taken since the controller started, by reason. `authority`, `releases`, `backup` and `audit` say in words what
-    is to be done about the certificate authority and the units' software, and how it stands with backups and
-    the list of changes; they change nothing of `status`.
+    taken since the controller started, by reason. `authority`, `releases`, `backup` and `audit` say in words
+    what is to be done about the certificate authority and the units' software, and how it stands with backups
+    and the list of changes; they change nothing of `status`.
     """
     with core.database.read() as session:
         session.scalar(select(Site.id).limit(1))
