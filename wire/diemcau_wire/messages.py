@@ -133,8 +133,8 @@ class EventKind(StrEnum):
 
     `verdict`: `data` has `verdict`, `instruction`, `findings` [{`what`, `text`, `remedy`, `mended`}],
     `asked_by` (`before`, `morning`, `power`, `plugged`, `page`, `hall`, `update`) and `took_s`. `remedy`: one
-    attempt, with `remedy`, `what`, `done`, `text`. `device_added`, `device_removed`: `device` and `source` of a
-    :class:`FoundDevice`. `local_mute`, `local_stop`: somebody in the hall closed the microphone, or camera
+    attempt, with `remedy`, `what`, `done`, `text`. `device_added`, `device_removed`: `device` and `source` of
+    a :class:`FoundDevice`. `local_mute`, `local_stop`: somebody in the hall closed the microphone, or camera
     and microphone (`on` true), or let them go again; nothing from outside undoes it. `update`: how far an
     update is, with `step`, `version`, `from`, `why` and `text` (docs/updating.md).
     """
