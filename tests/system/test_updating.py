@@ -123,6 +123,21 @@ def test_an_older_kept_release_goes_when_the_next_is_kept(scene: Scene) -> None:
     assert releases.complete(unit.places) == ["1.2.0", NEW]
 
 
+def test_the_lease_is_given_back_before_old_releases_are_removed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit, prune, leased = scene.unit, releases.prune, []
+
+    def removes(*what: Any) -> None:
+        leased.append(unit.places.lease.exists())
+        prune(*what)
+
+    monkeypatch.setattr(releases, "prune", removes)
+    unit.order()
+    assert unit.go()
+    assert leased and not any(leased)
+
+
 def test_a_person_goes_back_to_the_release_that_is_kept(scene: Scene) -> None:
     unit = scene.unit
     unit.order()

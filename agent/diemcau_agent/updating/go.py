@@ -347,8 +347,8 @@ class Updater:
         """What came to its end leaves no order, no lease, and nothing that no release needs."""
         if order is None or not (order.cancelled or self._state.step in ENDS):
             return
+        leases.release(self._places, order.id)  # before what takes long: somebody may wait for it
         self._prune()
-        leases.release(self._places, order.id)
         orders.done(self._places, order)
 
     def _prune(self) -> None:
