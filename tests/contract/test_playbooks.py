@@ -149,6 +149,26 @@ def ansible(tool: str, *arguments: str, cwd: Path) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.parametrize("address", ["192.0.2.10", "203.0.113.5", "hop.example"])
+def test_turn_relays_to_this_server_and_to_nobody_else(tmp_path: Path, address: str) -> None:
+    own = ["10.0.0.4", "192.0.2.10"]  # 203.0.113.5 is that of a router before it
+    facts = {"ansible_facts": {"all_ipv4_addresses": ["127.0.0.1", *own]}}
+    given = {"coordinator_turn_address": address, "coordinator_turn_secret": {"content": "c2VjcmV0"}}
+    role = PLAYBOOKS / "roles/coordinator_turn"
+    (tmp_path / "vars.yml").write_text(yaml.safe_dump({**load(role / "defaults/main.yml"), **given, **facts}))
+    writes = {"src": f"{role}/templates/turnserver.conf", "dest": f"{tmp_path}/conf"}
+    play = {"hosts": "localhost", "gather_facts": False, "vars_files": ["vars.yml", f"{role}/vars/main.yml"]}
+    play["tasks"] = [{"ansible.builtin.template": writes}]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    done = ansible("playbook", "-c", "local", "play.yml", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = (tmp_path / "conf").read_text().splitlines()
+    allowed = {line.partition("=")[2] for line in lines if line.startswith("allowed-peer-ip=")}
+    assert allowed == {*own, *([] if address == "hop.example" else [address])}
+    assert "denied-peer-ip=0.0.0.0-255.255.255.255" in lines and "listening-port=3478" in lines
+    assert (f"listening-ip={address}" in lines) is (address in own)
+
+
 def test_ansible_lint_finds_nothing() -> None:
     done = ansible("lint", "--nocolor", "--offline", cwd=PLAYBOOKS)
     assert done.returncode == 0, done.stdout + done.stderr
