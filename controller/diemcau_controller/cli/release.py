@@ -6,8 +6,9 @@ offering and withdrawing ask the controller.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -267,6 +268,19 @@ def _repository(state_dir: Path) -> Iterator[Repository]:
         raise Failed(str(error), 3) from None
     except ReleaseError as error:
         raise Failed(str(error)) from None
+    finally:
+        _hand_over(state)
+
+
+def _hand_over(state: StateDir) -> None:
+    """What root did here belongs to whose folder it is: the controller goes on with it."""
+    if os.geteuid() != 0:
+        return
+    owner = state.root.stat()
+    key = state.releases_key
+    for path in (state.releases, *state.releases.rglob("*"), key.parent, key):
+        with suppress(FileNotFoundError):  # the controller works there, too
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _told(signed: Signed, again: str, as_json: bool) -> None:
