@@ -36,10 +36,10 @@ class Story:
         self._running: list[subprocess.Popen[bytes]] = []
         self._meeting = "ID"
         web, mqtt, janus, tunnel = free_ports(namespace.ADDRESS, 4)
-        (folder / "etc").mkdir()
+        (folder / "etc/diemcau").mkdir(parents=True)
         (folder / "root").mkdir()
         (folder / "root/pass-phrase").write_text("bốn từ không ai đoán ra\n")
-        (folder / "etc/diemcau.toml").write_text(
+        (folder / "etc/diemcau/coordinator.toml").write_text(
             f'public_address = "{namespace.ADDRESS}"\nweb.port = {web}\nmqtt.port = {mqtt}\n'
             f'mqtt.host = "{namespace.ADDRESS}"\njanus.port = {janus}\ntunnel.port = {tunnel}\n'
         )
