@@ -310,6 +310,42 @@ def test_a_change_cut_short_anywhere_is_done_or_not(
     assert repository.freshen(NOW).need is Need.NOTHING
 
 
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_what_a_rotation_left_that_was_cut_short_spoils_no_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """It never came to be, or was dropped, and the power went: the key that signs every day stays."""
+    state = StateDir(tmp_path / "state")
+    state.make()
+    repository, holders = Repository(state), [tmp_path / "a", tmp_path / "b"]
+    set_up(repository, holders, 2, NOW)
+    former, unlink, removed = repository.online_key.read_bytes(), Path.unlink, 0
+
+    def cut(path: Path, data: bytes, mode: int = 0o644) -> None:
+        raise KeyboardInterrupt
+
+    def cut_removing(path: Path, missing_ok: bool = False) -> None:
+        nonlocal removed
+        removed += path.parent == repository.signing and not path.name.startswith(".")
+        if removed >= at:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        if at == 1:
+            patch.setattr(repository_module, "write_whole", cut)
+        assert rotate(repository, holders[:1], [tmp_path / "new"], 1, NOW).missing == 1
+        patch.setattr(Path, "unlink", cut_removing)
+        repository.drop_waiting()
+    assert repository.next_online_key.exists() and repository.waiting() is None
+    put_release(repository, "1.0.0")
+    assert [sign(repository, holder, "1.0.0", [], NOW).missing for holder in holders] == [1, 0]
+    assert verify(repository, "1.0.0").release.version == "1.0.0"
+    assert repository.online_key.read_bytes() == former and not repository.next_online_key.exists()
+    assert repository.freshen(NOW + timedelta(days=20)).need is Need.NOTHING
+    assert repository.root().signed.version == 1
+
+
 @pytest.mark.parametrize("garbage", [b"", b"{}", b"-----BEGIN PRIVATE KEY-----\n", b"\xff" * 40])
 def test_what_is_no_key_is_refused(repository: Repository, garbage: bytes) -> None:
     (keys(repository) / "targets.key").write_bytes(garbage)

@@ -126,6 +126,8 @@ class Repository:
         """Keep what waits, for the next who signs."""
         if waiting.root is not None:
             write_whole(self.signing / "root.json", _bytes(waiting.root))
+        else:  # left by a rotation that was cut short or dropped
+            (self.signing / "root.json").unlink(missing_ok=True)
         write_whole(self.signing / "targets.json", _bytes(waiting.targets))
 
     def drop_waiting(self) -> None:
@@ -154,10 +156,10 @@ class Repository:
         what = Published.ROOT if (self.signing / "root.json").exists() else Published.TARGETS
         signers = self.online_signers()
         self.publish(waiting.root or self.root(), waiting.targets, signers, now)
-        if self.next_online_key.exists():
+        if self.next_online_key.exists() and self._counts(self.next_online_key):
             self.next_online_key.replace(self.online_key)
             keep_names(self.online_key.parent)
-        self.drop_waiting()
+        self.drop_waiting()  # also a next key that a rotation left which was cut short or dropped
         return what
 
     def online_signers(self) -> list[CryptoSigner]:
@@ -233,6 +235,10 @@ class Repository:
             waiting = self.waiting()
             waits = f"{self.missing(waiting)} more must sign what was begun" if waiting is not None else ""
             return rules.what_is_needed(root.signed.expires, targets.signed.expires, waits, now)
+
+    def _counts(self, key: Path) -> bool:
+        """Whether the root that is served names this key as the one that signs every day."""
+        return key_id(read_key(key)) in self.root().signed.roles["timestamp"].keyids
 
     def _write_root(self, root: Metadata[Root]) -> None:
         data, versioned = _bytes(root), self.metadata / f"{root.signed.version}.root.json"
