@@ -66,6 +66,8 @@ def test_each_task_of_each_unit_is_told_and_who_fails_with_the_last_lines(tmp_pa
         "u2": "failed",
         "u3": "unreachable",
     }
+    assert first["u0"].there and not first["u3"].there
+    assert not any(event.there for event in heard if event.task == "Say how it stands")
     assert first["u2"].tail and "non-zero return code" in first["u2"].tail[-1]
     assert any("refused" in line or "Failed to connect" in line for line in first["u3"].tail)
     said = {event.unit: event.word for event in heard if event.word is not None}
@@ -114,9 +116,11 @@ def test_playbooks_come_with_the_release(tmp_path: Path) -> None:
     assert (found / PLAYBOOK).read_text() == PLAY
     with pytest.raises(NoPlaybooks, match="build it anew"):
         unpack_playbooks(tmp_path / "targets", "1.5.0", tmp_path / "none")
-    (targets / "playbooks.tar.gz").write_bytes(b"\x1f\x8bnonsense")
-    with pytest.raises(NoPlaybooks, match="build it anew"):
-        unpack_playbooks(tmp_path / "targets", "1.4.0", tmp_path / "bad")
+    whole = (targets / "playbooks.tar.gz").read_bytes()
+    for number, bad in enumerate((b"\x1f\x8bnonsense", whole[:-20], whole[:60] + b"\xff" * 20 + whole[80:])):
+        (targets / "playbooks.tar.gz").write_bytes(bad)
+        with pytest.raises(NoPlaybooks, match="build it anew"):
+            unpack_playbooks(tmp_path / "targets", "1.4.0", tmp_path / f"bad{number}")
 
 
 def working_in(folder: Path) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 from diemcau_controller.actions.rollouts.hands import HostEvent, Run
 from diemcau_controller.actions.rollouts.start import RolloutSpec, start_rollout
 from diemcau_controller.rules.actor import SYSTEM
+from diemcau_controller.store.tables import RolloutRun
 
 from .office import Office
 from .simulated_fleet import NEW, SimulatedFleet
@@ -37,6 +38,60 @@ def test_done_waiting_and_failed_are_all(tmp_path: Path, broken: bool) -> None:
         assert office.get(f"rollouts/{rollout}")["state"] == "paused"
     else:
         assert (counts["done"], counts["waiting"]) == (63, 27) and len(fleet.flipped) == 63
+    office.close()
+
+
+def test_playbooks_that_cannot_be_unpacked_fail_on_each_unit_and_it_pauses(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    fleet = SimulatedFleet(office, 10, away=0)
+
+    class Failing:
+        async def carry_out(self, run: Run, hear: Callable[[HostEvent], None]) -> str:
+            raise EOFError("the archive ends in the middle")
+
+    async def roll_out() -> str:
+        rollout = await start_rollout(office.controller, SYSTEM, RolloutSpec(version=NEW, wave=20))
+        fleet.engine._hands = Failing()
+        await fleet.run_until_quiet()
+        return rollout
+
+    found = office.get(f"rollouts/{asyncio.run(roll_out())}")
+    (failed,) = found["failed"]
+    assert found["state"] == "paused" and found["counts"]["waiting"] == 9
+    assert (failed["why"], failed["tail"]) == ("task", ["the archive ends in the middle"])
+    office.close()
+
+
+def test_a_run_is_ended_once_and_until_its_last_row(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    fleet = SimulatedFleet(office, 10, away=0)
+    begun, cut = asyncio.Event(), []
+
+    class Tidy:
+        async def carry_out(self, run: Run, hear: Callable[[HostEvent], None]) -> str:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0.1)  # a second word to end would end this
+                cut.append(run.kind)
+            return "ran"
+
+    async def roll_out() -> None:
+        await start_rollout(office.controller, SYSTEM, RolloutSpec(version=NEW, wave=20))
+        fleet.engine._hands = Tidy()
+        await fleet.engine.look()
+        await asyncio.wait_for(begun.wait(), 60)
+        (run_id,) = fleet.engine._runs
+        for _ in range(3):
+            fleet.engine._cancel(run_id)
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*fleet.engine._runs.values())
+        with office.database.read() as session:
+            assert session.get_one(RolloutRun, run_id).outcome == "cancelled"
+
+    asyncio.run(roll_out())
+    assert cut == ["stage"]
     office.close()
 
 

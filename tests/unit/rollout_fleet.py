@@ -156,9 +156,11 @@ class SmallFleet:
             return [], Outside()
         return actions, self.commit(lambda session: perform(session, rollout, actions, seen, self.clock))
 
-    def tell(self, run: str, unit: str, outcome: str = "ok", word: Word | None = None) -> None:
-        """A task of a run ended on a unit."""
-        event = HostEvent(unit, "Report", outcome, self.clock, word=word, tail=("why",))
+    def tell(
+        self, run: str, unit: str, outcome: str = "ok", word: Word | None = None, there: bool = True
+    ) -> None:
+        """A task of a run ended on a unit, or (not `there`) here in its name."""
+        event = HostEvent(unit, "Report", outcome, self.clock, word=word, tail=("why",), there=there)
         self.commit(lambda session: take_host_events(session, run, [event]))
 
     def end(self, run: str, outcome: str = "ran") -> None:

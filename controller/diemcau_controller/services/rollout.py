@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from ..actions.controller import Controller
 from ..actions.rollouts.advance import Outside, advance
-from ..actions.rollouts.hands import Hands, HostEvent, Run, Target
+from ..actions.rollouts.hands import Hands, HostEvent, Run, Target, last_lines
 from ..actions.rollouts.hear import end_run, lose_runs, take_events, take_host_events
 from ..actions.rollouts.inventory import variables_of
 from ..actions.rollouts.start import add_units
@@ -46,7 +46,8 @@ class RolloutEngine:
 
     def __init__(self, controller: Controller, hands: Hands, reach: Reach) -> None:
         self._controller, self._hands, self._reach = controller, hands, reach
-        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._runs: dict[str, asyncio.Task[None]] = {}  # until their last rows are written
+        self._working: dict[str, asyncio.Task[str]] = {}  # what of them may be cancelled
         self._asking: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -57,7 +58,9 @@ class RolloutEngine:
                 await self.look()
                 await asyncio.sleep(LOOK_S)
         finally:
-            for task in (*self._runs.values(), *self._asking):
+            for run_id in self._working:
+                self._cancel(run_id)
+            for task in self._asking:
                 task.cancel()
             await asyncio.gather(*self._runs.values(), *self._asking, return_exceptions=True)
 
@@ -76,11 +79,12 @@ class RolloutEngine:
             unsettled = select(RolloutUnit.rollout_id).where(
                 RolloutUnit.state.in_([At.APPLYING.value, At.GATING.value])
             )
+            running = select(RolloutRun.rollout_id).where(RolloutRun.ended_at.is_(None))
             live = [one.value for one in LIVE]
             found = list(
                 session.scalars(
                     select(Rollout.id)
-                    .where(or_(Rollout.state.in_(live), Rollout.id.in_(unsettled)))
+                    .where(or_(Rollout.state.in_(live), Rollout.id.in_(unsettled), Rollout.id.in_(running)))
                     .order_by(Rollout.created_at)
                 )
             )
@@ -98,10 +102,12 @@ class RolloutEngine:
     async def _act(self, rollout_id: str, outside: Outside) -> None:
         for rollout, kind in outside.cancel:
             for run_id in await asyncio.to_thread(self._open_runs, rollout, kind):
-                if run_id in self._runs:
-                    self._runs[run_id].cancel()
+                self._cancel(run_id)
         for run_id in outside.runs:
-            task = asyncio.create_task(self._carry_out(rollout_id, run_id), name=f"run {run_id}")
+            events: list[HostEvent] = []
+            working = asyncio.create_task(self._carry_out(rollout_id, run_id, events), name=f"work {run_id}")
+            self._working[run_id] = working
+            task = asyncio.create_task(self._see_out(rollout_id, run_id, events), name=f"run {run_id}")
             self._runs[run_id] = task
             task.add_done_callback(partial(self._ended, run_id))
         for unit in outside.ask:
@@ -111,6 +117,13 @@ class RolloutEngine:
 
     def _ended(self, run_id: str, _: asyncio.Task[None]) -> None:
         self._runs.pop(run_id, None)
+        self._working.pop(run_id, None)
+
+    def _cancel(self, run_id: str) -> None:
+        """End what works on a run, once: a second word would cut its end short."""
+        working = self._working.get(run_id)
+        if working is not None and not working.cancelling():
+            working.cancel()
 
     def _open_runs(self, rollout_id: str, kind: str) -> list[str]:
         with self._controller.database.read() as session:
@@ -119,26 +132,44 @@ class RolloutEngine:
             )
             return list(session.scalars(rows))
 
-    async def _carry_out(self, rollout_id: str, run_id: str) -> None:
-        """One run, from the way to its units to its last row."""
-        events: list[HostEvent] = []
+    async def _see_out(self, rollout_id: str, run_id: str, events: list[HostEvent]) -> None:
+        """One run until its last row is written, however it ends."""
+        working = self._working[run_id]
         writing = asyncio.create_task(self._keep_writing(rollout_id, run_id, events), name=f"rows {run_id}")
-        outcome = "failed"
+        await asyncio.wait([working])
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        outcome = "cancelled" if working.cancelled() else working.result()
+        await self._write_down(run_id, events)
+        now = self._controller.now()
+        await self._controller.write(lambda session: end_run(session, run_id, outcome, now))
+        self._controller.news.tell("rollout", rollout=rollout_id)
+
+    async def _carry_out(self, rollout_id: str, run_id: str, events: list[HostEvent]) -> str:
+        """The work of a run, from the way to its units on; how it came out. What goes wrong of it altogether
+        is told of each unit that has not said how it stands: it would begin anew at once otherwise."""
+        spoken: set[str] = set()
+
+        def hear(event: HostEvent) -> None:
+            if event.word is not None or event.outcome == "unreachable":
+                spoken.add(event.unit)
+            events.append(event)
+
         try:
             with TemporaryDirectory(prefix="diemcau-run-") as folder:
-                run = await self._prepared(rollout_id, run_id, Path(folder), events.append)
-                outcome = await self._hands.carry_out(run, events.append) if run.targets else "ran"
-        except asyncio.CancelledError:
-            outcome = "cancelled"
-        except OSError as error:
-            log.error("a run cannot be started", extra={"run": run_id, "error": str(error)})
-        finally:
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
-            await self._write_down(run_id, events)
-            now = self._controller.now()
-            await self._controller.write(lambda session: end_run(session, run_id, outcome, now))
-            self._controller.news.tell("rollout", rollout=rollout_id)
+                run = await self._prepared(rollout_id, run_id, Path(folder), hear)
+                return await self._hands.carry_out(run, hear) if run.targets else "ran"
+        except Exception as error:  # told on the page; a cancellation is none, and passes
+            log.error("a run failed altogether", extra={"run": run_id, "error": str(error)}, exc_info=error)
+            for unit in await asyncio.to_thread(self._units_of, run_id):
+                if unit not in spoken:
+                    at, tail = self._controller.now(), last_lines(str(error) or type(error).__name__)
+                    events.append(HostEvent(unit, "update.yml", "failed", at, tail=tail))
+            return "failed"
+
+    def _units_of(self, run_id: str) -> list[str]:
+        with self._controller.database.read() as session:
+            return list(session.get_one(RolloutRun, run_id).units)
 
     async def _prepared(
         self, rollout_id: str, run_id: str, folder: Path, hear: Callable[[HostEvent], None]

@@ -37,7 +37,9 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class HostEvent:
     """That a task ended on a unit: `outcome` is `ok`, `changed`, `skipped`, `failed` or `unreachable`. `word`
-    is what the unit said in it, `tail` the last lines of what went wrong (at most :data:`MOST_LINES`)."""
+    is what the unit said in it, `tail` the last lines of what went wrong (at most :data:`MOST_LINES`).
+    `there`: the unit itself did it; not what Ansible does here in a unit's name, as it takes the guard's task
+    for the first unit of a run."""
 
     unit: str
     task: str
@@ -46,6 +48,7 @@ class HostEvent:
     millis: int = 0
     word: Word | None = None
     tail: tuple[str, ...] = ()
+    there: bool = True
 
 
 class Hands(Protocol):
@@ -53,7 +56,8 @@ class Hands(Protocol):
 
     async def carry_out(self, run: Run, hear: Callable[[HostEvent], None]) -> str:
         """Until the run is over: `ran` or `failed` (of some unit, or altogether). Cancelled, it ends the run
-        first; nothing of it goes on afterwards. Raises OSError when it cannot be started at all."""
+        first; nothing of it goes on afterwards. Whatever it raises, OSError for instance when it cannot be
+        started at all, fails the run on each unit that has not said how it stands."""
         ...
 
 

@@ -112,7 +112,10 @@ def _take_word(session: Session, rollout: Rollout, unit_id: str, word: Word, now
 
 
 def _take_task(session: Session, rollout: Rollout, row: RolloutUnit, event: HostEvent) -> None:
-    begun, row.task = bool(row.task), event.task[:200]
+    begun = bool(row.task)
+    # From the first thing the unit did it may have been ordered to flip: what is cut short is not told of.
+    if begun or event.there or event.outcome == "failed":
+        row.task = event.task[:200]
     text = event.word.text if event.word is not None else ""
     if event.tail or text:
         row.tail = list(event.tail or last_lines(text))
@@ -134,6 +137,8 @@ def _put(rollout: Rollout, row: RolloutUnit, heard: Heard | None, now: datetime)
     if heard.state is At.WAITING and rollout.state in ENDING:
         put(row, At.SKIPPED, now, "stopped")
         return True
+    if row.state == At.SKIPPED and rollout.state not in ENDING:
+        return False  # it left the rollout, which did not end
     put(row, heard.state, now, heard.why, again_at=heard.again_at, retried=heard.retried)
     if row.state == At.GATING and rollout.state == State.STOPPED and rollout.why == "back":
         rollout.state, rollout.ended_at = State.ROLLING_BACK.value, None  # a late one has to go back, too

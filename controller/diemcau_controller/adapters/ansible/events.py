@@ -17,6 +17,25 @@ _ENDS = {
     "runner_on_unreachable": "unreachable",
 }
 _SAID = ("msg", "stderr", "stdout", "module_stderr", "module_stdout", "exception")
+# What Ansible does here, without asking the unit.
+_DONE_HERE = frozenset(
+    {
+        "add_host",
+        "assert",
+        "debug",
+        "fail",
+        "group_by",
+        "import_role",
+        "import_tasks",
+        "include_role",
+        "include_tasks",
+        "include_vars",
+        "meta",
+        "pause",
+        "set_fact",
+        "validate_argument_spec",
+    }
+)
 FACT = "diemcau_update"
 """The fact in which a task says how the unit stands: :func:`...rules.update_words.read_word`."""
 
@@ -43,7 +62,13 @@ def read_event(event: Mapping[str, Any]) -> HostEvent | None:
         millis=_millis(data.get("duration")),
         word=_word(said),
         tail=last_lines(_text(said)) if outcome in ("failed", "unreachable") else (),
+        there=outcome not in ("skipped", "unreachable") and _action(data) not in _DONE_HERE,
     )
+
+
+def _action(data: Mapping[str, Any]) -> str:
+    """The name of the task's module, without its collection."""
+    return str(data.get("task_action")).rpartition(".")[2]
 
 
 def _word(result: Mapping[str, Any]) -> Word | None:

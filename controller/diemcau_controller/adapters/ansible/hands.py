@@ -64,7 +64,8 @@ class AnsibleHands:
         def on_event(event: dict[str, Any]) -> bool:
             one = read_event(event)
             if one is not None:
-                heard.add(one.unit)
+                if one.there or one.outcome in ("failed", "unreachable"):
+                    heard.add(one.unit)
                 told(one)
             said.append(str(event.get("stdout") or ""))
             return False  # nothing of it is kept in files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+import zlib
 from pathlib import Path
 
 from diemcau_wire.release import playbooks_target
@@ -26,7 +27,7 @@ def unpack_playbooks(targets: Path, version: str, folder: Path) -> Path:
             if sum(member.size for member in members) > _MOST_BYTES:
                 raise NoPlaybooks(f"{archive} holds more than {_MOST_BYTES} bytes: build the release anew")
             tar.extractall(folder, members=members, filter="data")
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise NoPlaybooks(f"the playbooks of {version} cannot be unpacked ({error}): build it anew") from None
     found = folder / "playbooks"
     if not (found / "update.yml").is_file():
