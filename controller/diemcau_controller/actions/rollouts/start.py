@@ -53,21 +53,26 @@ async def start_rollout(controller: Controller, who: Actor, spec: RolloutSpec) -
 def add_units(session: Session, rollout: Rollout, now: datetime) -> int:
     """Take in units that came to serve a site of this rollout since it began; how many.
 
-    A rollout for some sites takes a site's new unit, one for all takes new sites, too.
+    A rollout for some sites takes a site's new unit, one for all takes new sites, too. A unit that was
+    skipped because it left its site begins anew at the one it serves now.
     """
-    known = {
-        unit: site
-        for unit, site in session.execute(
-            select(RolloutUnit.unit_id, RolloutUnit.site_id).where(RolloutUnit.rollout_id == rollout.id)
-        )
-    }
+    rows = select(RolloutUnit.unit_id, RolloutUnit.site_id, RolloutUnit.state, RolloutUnit.why)
+    known, sites, left = set(), set(), set()
+    for unit_id, site, state, why in session.execute(rows.where(RolloutUnit.rollout_id == rollout.id)):
+        known.add(unit_id)
+        sites.add(site)
+        if state == At.SKIPPED and why == "replaced":
+            left.add(unit_id)
     here = select(Unit).join(Site, Site.id == Unit.site_id).where(Site.removed_at.is_(None))
-    sites = set(known.values())
     late = [
         unit
         for unit in session.scalars(here)
-        if unit.id not in known and (rollout.whole_fleet or unit.site_id in sites)
+        if (unit.id not in known or unit.id in left) and (rollout.whole_fleet or unit.site_id in sites)
     ]
+    for unit in late:
+        if unit.id in left:
+            session.delete(session.get_one(RolloutUnit, (rollout.id, unit.id)))
+            session.flush()
     _put_in(session, rollout, late, now)
     if late:
         session.flush()

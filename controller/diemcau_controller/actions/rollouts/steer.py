@@ -114,9 +114,11 @@ async def try_again(controller: Controller, who: Actor, rollout_id: str, unit_id
         if row.state not in (At.FAILED, At.BACK) or not live:
             raise Conflict(f"unit {unit_id} did not fail in this rollout", code="rollouts.unit_not_failed")
         if rollout.state == State.DONE:
+            _need_no_other(session, rollout)
+            _need_newest(session, rollout)
             rollout.state, rollout.ended_at = State.RUNNING.value, None
         put(row, At.WAITING, now, again_at=now)
-        row.tries, row.wave, row.tail, row.task = 0, 0, [], ""
+        row.tries, row.wave, row.tail, row.task, row.accepted = 0, 0, [], "", False
         record(session, who, now, "rollout.retry", f"rollout:{rollout_id}", after={"unit": unit_id})
 
     await controller.write(change)
@@ -216,6 +218,18 @@ def _need_no_other(session: Session, rollout: Rollout) -> None:
         )
 
 
+def _need_newest(session: Session, rollout: Rollout) -> None:
+    newer = select(Rollout).where(Rollout.created_at > rollout.created_at).order_by(Rollout.created_at.desc())
+    other = session.scalars(newer.limit(1)).first()
+    if other is not None:
+        raise Conflict(
+            f"rollout {other.id} of {other.version} came later: try its units again, or start a rollout for "
+            "the site",
+            code="rollouts.not_newest",
+            version=other.version,
+        )
+
+
 def _accept_failures(session: Session, rollout: Rollout) -> None:
     for row in session.scalars(select(RolloutUnit).where(RolloutUnit.rollout_id == rollout.id)):
         if row.state in (At.FAILED, At.BACK):
@@ -225,8 +239,9 @@ def _accept_failures(session: Session, rollout: Rollout) -> None:
 def _turn_back(session: Session, rollout: Rollout, now: datetime) -> None:
     runs = dict(session.execute(select(Unit.id, Unit.version)).all())
     for row in session.scalars(select(RolloutUnit).where(RolloutUnit.rollout_id == rollout.id)):
-        got_it = row.state in (At.DONE, At.GATING) and row.why != "had_it"
-        if got_it or (row.state == At.FAILED and runs.get(row.unit_id) == rollout.version):
+        runs_it = runs.get(row.unit_id) == rollout.version  # not a newer one, from a rollout since then
+        got_it = row.state == At.GATING or (row.state == At.DONE and row.why != "had_it" and runs_it)
+        if got_it or (row.state == At.FAILED and runs_it):
             put(row, At.RETURNING, now)
             row.wave = 0
 
