@@ -22,7 +22,8 @@ from diemcau_controller.rules.refusals import Conflict, Invalid
 from diemcau_controller.rules.rings import ALL, CANARY, EARLY, Candidate, choose_rings
 from diemcau_controller.rules.rollout import At, tally
 from diemcau_controller.rules.update_words import Word, hear, read_word
-from diemcau_controller.store.tables import OfferedRelease, Rollout, Unit
+from diemcau_controller.store.tables import OfferedRelease, Rollout, RolloutUnit, Unit
+from sqlalchemy import select
 
 from tests.unit.rollout_fleet import NEW, OLD, SYSTEM, ObedientUnits, SmallFleet, started
 
@@ -351,6 +352,138 @@ def test_a_refused_release_fails_and_an_unreachable_unit_is_tried_again(fleet: S
             if one.row.unit_id == "u0005"
         ]
         assert (row.why, row.tries) == ("unreachable", 1) and row.again_at is not None
+
+
+def test_a_release_that_fails_before_its_first_wave_is_counted_in_the_whole_ring() -> None:
+    fleet = SmallFleet(60)
+    units, rollout = ObedientUnits(fleet), start(fleet)
+
+    def refuse(session: Any) -> None:
+        rows = session.scalars(select(RolloutUnit).where(RolloutUnit.ring == ALL).limit(2))
+        for row in rows:
+            row.state, row.why = At.FAILED.value, "disk_full"
+
+    fleet.commit(refuse)
+    units.run_all(rollout, 100)
+    assert fleet.state_of(rollout) == "done" and heaps(fleet, rollout)["failed"] == 2
+    fleet.close()
+
+
+def test_a_person_may_go_on_without_a_canary_that_works(fleet: SmallFleet) -> None:
+    units, rollout = ObedientUnits(fleet), start(fleet)
+    units.broken = {"u0000", "u0005"}
+    units.run_all(rollout)
+    assert fleet.state_of(rollout) == "paused"
+    command(fleet, rollout, Verb.RESUME)
+    units.run_all(rollout, 100)
+    assert heaps(fleet, rollout) == {"done": 18, "waiting": 0, "failed": 0, "back": 2, "skipped": 0}
+    units.broken = {"u0005"}
+    fleet.do(try_again(fleet, SYSTEM, rollout, "u0005"))  # type: ignore[arg-type]
+    units.run_all(rollout)
+    assert fleet.state_of(rollout) == "paused"  # that it failed before was accepted, not this
+
+
+def test_what_is_done_here_for_a_unit_is_not_done_by_it(fleet: SmallFleet) -> None:
+    rollout, units = start(fleet, sites=["s0005"]), ObedientUnits(fleet)
+    units.run_all(rollout, 1)
+    (run,) = fleet.step(rollout)[1].runs
+    fleet.tell(run, "u0005", there=False)  # the guard of the run
+    fleet.tell(run, "u0005", "unreachable")
+    fleet.end(run, "failed")
+    assert fleet.states(rollout) == {"u0005": At.WAITING}
+    fleet.clock += timedelta(hours=1)
+    units.run_all(rollout, 1)
+    (run,) = fleet.step(rollout)[1].runs
+    fleet.tell(run, "u0005", there=False)
+    fleet.end(run, "cancelled")
+    assert fleet.states(rollout) == {"u0005": At.STAGED}
+
+
+def test_a_done_one_wakes_for_one_unit_only_while_it_is_the_newest(fleet: SmallFleet) -> None:
+    first, units = start(fleet), ObedientUnits(fleet)
+
+    def fail(session: Any) -> None:
+        session.get_one(RolloutUnit, (first, "u0009")).state = At.FAILED.value
+
+    units.run_all(first, 100)
+    fleet.commit(fail)
+    fleet.clock += timedelta(days=1)
+    second = start(fleet)
+    with pytest.raises(Conflict, match="under way"):
+        fleet.do(try_again(fleet, SYSTEM, first, "u0009"))  # type: ignore[arg-type]
+    command(fleet, second, Verb.ABORT)
+    with pytest.raises(Conflict, match="came later"):
+        fleet.do(try_again(fleet, SYSTEM, first, "u0009"))  # type: ignore[arg-type]
+    assert fleet.state_of(first) == "done"
+
+
+def test_who_has_a_newer_release_by_now_is_not_taken_back(fleet: SmallFleet) -> None:
+    rollout, units = start(fleet), ObedientUnits(fleet)
+    units.run_all(rollout, 100)
+    fleet.change_unit("u0003", version="1.2.0")
+    command(fleet, rollout, Verb.BACK)
+    states = fleet.states(rollout)
+    assert states["u0003"] == At.DONE and set(states.values()) == {At.DONE, At.RETURNING}
+
+
+def test_a_run_that_takes_back_ends_for_an_urgent_meeting_or_when_given_up(fleet: SmallFleet) -> None:
+    rollout, units = start(fleet), ObedientUnits(fleet)
+    units.run_all(rollout, 100)
+    command(fleet, rollout, Verb.BACK)
+    (run,) = fleet.step(rollout)[1].runs
+    urgent = fleet.meet(["s0009"], timedelta(0), urgent=True)
+    assert fleet.step(rollout)[1].cancel == {(rollout, "back")}
+    fleet.finish(urgent)
+    command(fleet, rollout, Verb.ABORT)
+    assert fleet.step(rollout)[1].cancel == {(rollout, "back")}
+    fleet.end(run, "cancelled")
+    assert set(fleet.states(rollout).values()) == {At.SKIPPED}
+    fleet.report("u0000", "update", step="back", why="ordered", version=OLD)  # it was on its way
+    fleet.step(rollout)
+    assert fleet.states(rollout)["u0000"] == At.BACK and heaps(fleet, rollout)["skipped"] == 19
+
+
+def test_who_is_back_already_is_not_asked_to_go_back_again(fleet: SmallFleet) -> None:
+    rollout, units = start(fleet, sites=["s0005"]), ObedientUnits(fleet)
+    units.run_all(rollout, 100)
+    command(fleet, rollout, Verb.BACK)
+    (run,) = fleet.step(rollout)[1].runs
+    fleet.change_unit("u0005", version=OLD)  # and its word is lost
+    fleet.end(run, "lost")
+    assert not fleet.step(rollout)[1].runs
+    fleet.clock += timedelta(minutes=21)
+    units.run_all(rollout)
+    assert fleet.states(rollout) == {"u0005": At.BACK} and fleet.state_of(rollout) == "stopped"
+
+
+def test_a_unit_that_keeps_it_after_the_end_is_checked_too(fleet: SmallFleet) -> None:
+    rollout, units = start(fleet, sites=["s0005"]), ObedientUnits(fleet)
+    units.run_all(rollout, 1)
+    (run,) = fleet.step(rollout)[1].runs
+    fleet.tell(run, "u0005", word=Word("flipped"))
+    command(fleet, rollout, Verb.ABORT)
+    fleet.end(run, "cancelled")
+    fleet.report("u0005", "update", step="kept", version=NEW)
+    fleet.change_unit("u0005", version=NEW)
+    assert fleet.step(rollout)[1].ask == ["u0005"]
+    fleet.report("u0005", "verdict", verdict="ready", findings=[])
+    units.run_all(rollout)
+    assert fleet.states(rollout) == {"u0005": At.DONE}
+
+
+def test_a_unit_that_moves_begins_anew_at_its_site(fleet: SmallFleet) -> None:
+    rollout, units = start(fleet), ObedientUnits(fleet)
+    fleet.change_unit("u0009", status="lost")
+    units.run_all(rollout, 100)
+    fleet.change_unit("u0007", site_id=None)
+    fleet.change_unit("u0009", site_id="s0007")
+    fleet.step(rollout)
+    assert fleet.states(rollout)["u0009"] == At.SKIPPED
+    added = fleet.commit(lambda session: add_units(session, session.get_one(Rollout, rollout), fleet.clock))
+    assert added == 1 and fleet.states(rollout)["u0009"] == At.WAITING
+    fleet.change_unit("u0009", status="online")
+    units.run_all(rollout)
+    assert fleet.states(rollout)["u0009"] == At.DONE and fleet.state_of(rollout) == "done"
 
 
 def test_rings_are_filled_with_units_that_are_there() -> None:

@@ -104,7 +104,7 @@ def pause_rollout(rollout: RolloutId, state_dir: StateDirOption = DEFAULT_STATE_
 
 @rollouts.command("resume")
 def resume_rollout(rollout: RolloutId, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
-    """Go on, whatever failed until now."""
+    """Go on, whatever failed until now, and even if no canary has shown yet that the release works."""
     _steer(rollout, "resume", state_dir)
 
 

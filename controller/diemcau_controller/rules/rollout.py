@@ -67,7 +67,7 @@ UNIT_TRANSITIONS: Mapping[At, frozenset[At]] = {
     At.FAILED: frozenset({At.GATING, At.BACK, At.RETURNING, At.WAITING, At.SKIPPED}),
     At.RETURNING: frozenset({At.BACK, At.FAILED, At.SKIPPED}),
     At.BACK: frozenset({At.WAITING, At.GATING, At.RETURNING}),
-    At.SKIPPED: frozenset({At.RETURNING}),
+    At.SKIPPED: frozenset({At.RETURNING, At.BACK}),
 }
 UNDER_WAY = frozenset({At.STAGING, At.STAGED, At.APPLYING, At.GATING})
 OVER = frozenset({At.DONE, At.FAILED, At.BACK, At.SKIPPED})
@@ -202,8 +202,9 @@ def plan(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> list[A
         return [*moves]
     if rollout.state is State.ROLLING_BACK:
         return _go_back(rollout, units, now)
+    actions: list[Action] = [AskCheck(unit.unit) for unit in units if _wants_check(rollout, unit, now)]
     if rollout.state is not State.RUNNING:
-        return _hold(rollout)
+        return actions + _hold(rollout)
     over = _too_many_failed(rollout, units)
     if over:
         return [Turn(State.PAUSED, over), *_hold(rollout)]
@@ -212,7 +213,6 @@ def plan(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> list[A
     further = _next_ring(rollout, units)
     if further is not None:
         return [OpenRing(further)]
-    actions: list[Action] = [AskCheck(unit.unit) for unit in units if _wants_check(rollout, unit, now)]
     if "stage" not in rollout.busy:
         stage = [unit.unit for unit in units if _may_stage(rollout, unit, now)][:_AT_A_TIME]
         actions += [Start("stage", tuple(stage))] if stage else []
@@ -233,14 +233,16 @@ def tally(states: Iterable[At]) -> dict[str, int]:
 
 def passed(rollout: RolloutNow, units: Iterable[UnitNow], ring: str) -> bool:
     """Whether a ring needs to be waited for no longer: something showed that it works, nothing of it is under
-    way within reach, and not too many failed. Who is away or has no window holds nobody up."""
-    members = [unit for unit in units if unit.ring == ring and unit.state is not At.SKIPPED]
+    way within reach, and not too many failed. Who is away or has no window holds nobody up, nor does who
+    failed, once a person went on all the same: a ring of such units alone passes on that person's word."""
+    of_ring = [unit for unit in units if unit.ring == ring]
+    members = [unit for unit in of_ring if unit.state is not At.SKIPPED and not _forgiven(unit)]
     if not members:
         return True
     proven = any(unit.state is At.DONE and unit.proof for unit in members)
     had_it = all(unit.state is At.DONE for unit in members)
     under_way = any(unit.state is At.APPLYING or (unit.state in UNDER_WAY and unit.there) for unit in members)
-    return (proven or had_it) and not under_way and not _too_many_failed(rollout, members)
+    return (proven or had_it) and not under_way and not _too_many_failed(rollout, of_ring)
 
 
 def near_meeting(unit: UnitNow, now: datetime) -> bool:
@@ -285,6 +287,10 @@ def _settled(rollout: RolloutNow, unit: UnitNow, now: datetime) -> Iterator[Move
             yield Move(unit.unit, At.SKIPPED, "replaced")
     elif unit.state is At.GATING:
         yield from _judged(rollout, unit, now)
+    elif unit.state is At.RETURNING:
+        # Its word was lost. Asked once more, it would take the way back from there: forth again.
+        if not unit.going and unit.there and unit.version != rollout.version and now - unit.since > SILENT:
+            yield Move(unit.unit, At.BACK)
     elif unit.going or now - unit.since <= (
         LONGEST_STAGING if unit.state is At.STAGING and unit.why == "fetching" else SILENT
     ):
@@ -330,20 +336,34 @@ def _wants_check(rollout: RolloutNow, unit: UnitNow, now: datetime) -> bool:
     return unit.asked_at is None or now - unit.asked_at >= _ASK_AGAIN
 
 
-def _hold(rollout: RolloutNow) -> list[Action]:
-    return [Cancel("apply")] if "apply" in rollout.busy else []
+def _hold(rollout: RolloutNow, *kinds: str) -> list[Action]:
+    """End the runs that flip units, or those of them that are named."""
+    return [Cancel(kind) for kind in kinds or ("apply", "back") if kind in rollout.busy]
 
 
 def _too_many_failed(rollout: RolloutNow, units: Iterable[UnitNow]) -> str:
-    """The ring in which more of a wave failed than is tolerated (of canaries: any), or ""."""
-    together: dict[tuple[str, int], list[UnitNow]] = {}
+    """The ring in which more of a wave failed than is tolerated (of canaries: any), or "". Who failed before
+    it was in a wave is one of the whole ring."""
+    together: Counter[tuple[str, int]] = Counter()
+    failed: Counter[tuple[str, int]] = Counter()
+    rings: Counter[str] = Counter()
     for unit in units:
-        together.setdefault((unit.ring, unit.wave), []).append(unit)
-    for (ring, _), members in together.items():
-        failed = sum(unit.state in (At.FAILED, At.BACK) and not unit.accepted for unit in members)
-        if failed > (0 if ring == CANARY else len(members) * rollout.tolerated_percent // 100):
+        rings[unit.ring] += 1
+        together[unit.ring, unit.wave] += 1
+        failed[unit.ring, unit.wave] += _failed(unit) and not unit.accepted
+    for (ring, wave), count in failed.items():
+        size = together[ring, wave] if wave else rings[ring]
+        if count > (0 if ring == CANARY else size * rollout.tolerated_percent // 100):
             return ring
     return ""
+
+
+def _failed(unit: UnitNow) -> bool:
+    return unit.state in (At.FAILED, At.BACK)
+
+
+def _forgiven(unit: UnitNow) -> bool:
+    return _failed(unit) and unit.accepted
 
 
 def _next_ring(rollout: RolloutNow, units: Sequence[UnitNow]) -> str | None:
@@ -408,16 +428,22 @@ def _go_back(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> li
         return [Turn(State.STOPPED, "back")]
     # What was under way to the new version when somebody turned back has arrived there meanwhile.
     arrived: list[Action] = [Move(unit.unit, At.RETURNING) for unit in units if unit.state is At.GATING]
-    if arrived or rollout.frozen or rollout.urgent or "back" in rollout.busy:
+    if rollout.frozen or rollout.urgent:
         return arrived + _hold(rollout)
+    if arrived or "back" in rollout.busy:
+        return arrived + _hold(rollout, "apply")
     ready = [
         unit
         for unit in units
         if unit.state is At.RETURNING
+        and unit.version == rollout.version
         and unit.there
         and not unit.going
         and not near_meeting(unit, now)
         and (unit.again_at is None or unit.again_at <= now)
     ]
     chosen = _one_of_each_group(ready, units, rollout.wave)
-    return [*_hold(rollout), *([Start("back", tuple(unit.unit for unit in chosen))] if chosen else [])]
+    return [
+        *_hold(rollout, "apply"),
+        *([Start("back", tuple(unit.unit for unit in chosen))] if chosen else []),
+    ]

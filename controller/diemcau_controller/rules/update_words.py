@@ -64,6 +64,7 @@ _LEADS: Mapping[tuple[At, str], At] = {
     (At.DONE, "back"): At.BACK,
     (At.RETURNING, "waiting"): At.RETURNING,
     (At.RETURNING, "back"): At.BACK,
+    (At.SKIPPED, "back"): At.BACK,  # it was on its way there when somebody ended the rollout
     (At.RETURNING, "refused"): At.FAILED,
     (At.RETURNING, "failed"): At.FAILED,
 }
@@ -74,6 +75,8 @@ def hear(state: At, word: Word, version: str, now: datetime, tries: int = 0) -> 
     other = word.version not in ("", version)
     if state is At.RETURNING and other:  # who goes back speaks of the version it goes back to
         step = "back" if word.step == "kept" else word.step
+    elif state is At.SKIPPED and other and word.step == "back":
+        step = word.step
     elif other or (state is At.RETURNING and word.step == "kept"):
         return None
     else:
