@@ -21,6 +21,7 @@ THREATS = (
     "The backup",
     "Poisoned update",
 )
+OPEN = "Not held off yet"  # said plainly; there is no control to prove
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
 
 
@@ -43,8 +44,8 @@ def test_what_is_named_exists(file: str, test: str) -> None:
 
 
 def test_no_threat_is_left_out() -> None:
-    assert re.findall(r"^## (.*)$", PAGE, re.MULTILINE) == list(THREATS)
-    assert [section for section in THREATS if not rows(section)] == []
+    assert re.findall(r"^## (.*)$", PAGE, re.MULTILINE) == [*THREATS, OPEN]
+    assert [section for section in (*THREATS, OPEN) if not rows(section)] == []
 
 
 def test_every_control_is_proven() -> None:
