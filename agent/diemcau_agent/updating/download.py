@@ -58,7 +58,9 @@ class Store:
 
     def _whole(self, wheel: Wheel) -> bool:
         path = self.path(wheel)
-        if wheel.sha256 not in self._verified and _size(path) == wheel.size and _sha256(path) == wheel.sha256:
+        if _size(path) != wheel.size:
+            return False
+        if wheel.sha256 not in self._verified and _sha256(path) == wheel.sha256:
             self._verified.add(wheel.sha256)
         return wheel.sha256 in self._verified
 
