@@ -6,10 +6,11 @@ What is loaded here is loaded by every command, so the updater itself is not.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ def add_commands(commands: Any) -> None:
     back = _command(update, "back", _back, "Let the release that is kept from before run again.")
     for one in (apply, back):
         one.add_argument("--holder", metavar="NAME", help="who has taken the lease under which this is done")
+        one.add_argument(
+            "--within", type=_seconds, metavar="S", help="call it off unless it comes to it within S seconds"
+        )
     _command(update, "cancel", _cancel, "Call off what is under way, unless it runs already.")
     _command(update, "go", _go, "Do what was ordered, until it is done or has to wait (exit 75).")
     status = _command(update, "status", _status, "Say how far it is.")
@@ -88,6 +92,7 @@ def _order(given: argparse.Namespace, *, apply: bool) -> int:
             version=given.version,
             apply=apply,
             holder=getattr(given, "holder", None),
+            until=_until(getattr(given, "within", None)),
             rate_bps=given.rate_kbps and given.rate_kbps * 1000,
         )
     except ValidationError:
@@ -103,7 +108,7 @@ def _back(given: argparse.Namespace) -> int:
 
     places = Places(given.root)
     try:
-        offered = orders.back(places, datetime.now(UTC), given.holder)
+        offered = orders.back(places, holder=given.holder, until=_until(given.within))
     except orders.Busy as busy:
         raise Refused(str(busy)) from None
     return _give(given, places, offered)
@@ -168,6 +173,8 @@ def _status(given: argparse.Namespace) -> int:
         if settled(state, order) or time.monotonic() >= until:
             break
         time.sleep(_LOOK_S)
+    if order is not None and state.order != order.id:  # it has not begun: what came of another is no answer
+        state = State(order=order.id, version=order.version, at=state.at)
     said = state.model_dump(mode="json", include=_SHOWN)
     said |= {"from": state.former, "ordered": order.version if order else None}
     said |= {"running": releases.running(places), "proven": releases.proven(places)}
@@ -192,15 +199,17 @@ def _take(given: argparse.Namespace) -> int:
     return _leased(given, leases.take)
 
 
-def _leased(given: argparse.Namespace, does: Callable[[Any, str, float, datetime], Any]) -> int:
+def _leased(given: argparse.Namespace, does: Callable[..., Any]) -> int:
     from .rules.lease import LONGEST_S, Go
+    from .this_boot import boot_id, booted_s
     from .updating.places import Places
 
     if given.needs > LONGEST_S:
         raise Refused(f"{given.needs:.0f} s are too many; do it in parts of at most {LONGEST_S:.0f} s.")
     places = Places(given.root)
     try:
-        answer = does(places, given.holder, given.needs, datetime.now(UTC))
+        now, boot, since_s = datetime.now(UTC), boot_id(), booted_s()
+        answer = does(places, given.holder, given.needs, now, boot=boot, booted_s=since_s)
     except OSError as error:
         raise Refused(_not_writable(places.folder, error)) from None
     go = isinstance(answer, Go)
@@ -230,7 +239,16 @@ def _release(given: argparse.Namespace) -> int:
 
 
 def _not_writable(folder: Path, error: OSError) -> str:
-    return f"{error.filename or folder}: {error.strerror}; run this as the user diemcau-update."
+    said = f"{error.filename or folder}: {error.strerror}"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{said}; run this as the user diemcau-update."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{said}; make room on that disk."
+    return f"{said}."
+
+
+def _until(within_s: float | None) -> datetime | None:
+    return None if within_s is None else datetime.now(UTC) + timedelta(seconds=within_s)
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -16,6 +16,7 @@ import pytest
 from diemcau_agent import cli
 from diemcau_agent.rules.lease import Planned
 from diemcau_agent.rules.updating import Order, Step, Why
+from diemcau_agent.this_boot import boot_id
 from diemcau_agent.updating import orders, records, releases
 from diemcau_agent.updating.download import Store
 from diemcau_agent.updating.trouble import Trouble
@@ -142,7 +143,7 @@ def test_a_person_goes_back_to_the_release_that_is_kept(scene: Scene) -> None:
     unit = scene.unit
     unit.order()
     unit.go()
-    orders.give(unit.places, orders.back(unit.places, NOW, None), NOW)
+    orders.give(unit.places, orders.back(unit.places), NOW)
     assert unit.go()
     unit.pause(1)
     assert (unit.state.step, unit.state.why) == (Step.BACK, "ordered")
@@ -416,12 +417,12 @@ def say(scene: Scene, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[
 def test_orders_by_the_command_line(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
     assert say(scene, capsys, "update", "stage", NEW)[0] == 0
     assert say(scene, capsys, "update", "stage", NEW)[0] == 0  # the same again
-    assert say(scene, capsys, "update", "stage", "9.9.9")[0] == 1  # two at once
     assert say(scene, capsys, "update", "stage", "newest")[0] == 1
     assert scene.unit.go()
     code, said = say(scene, capsys, "update", "status", "--wait", "0")
     assert (code, said["step"], said["version"], said["running"]) == (0, "staged", NEW, OLD)
-    assert say(scene, capsys, "update", "apply", NEW)[0] == 0
+    assert say(scene, capsys, "update", "apply", NEW, "--within", "900")[0] == 0
+    assert say(scene, capsys, "update", "stage", "9.9.9")[0] == 1  # two at once
     assert scene.unit.go()
     assert say(scene, capsys, "update", "status")[1]["step"] == "kept"
     assert say(scene, capsys, "update", "back")[0] == 0
@@ -431,7 +432,7 @@ def test_orders_by_the_command_line(scene: Scene, capsys: pytest.CaptureFixture[
 
 
 def test_a_lease_by_the_command_line(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
-    scene.unit.agenda(written_at="2020-01-01T00:00:00Z", until="2090-01-01T00:00:00Z")
+    scene.unit.agenda(written_at="2020-01-01T00:00:00Z", until="2090-01-01T00:00:00Z", boot=boot_id())
     assert say(scene, capsys, "lease", "ask", "--needs", "300")[0] == 0
     assert say(scene, capsys, "lease", "take", "--needs", "300", "--holder", "a")[1]["go"] is True
     code, said = say(scene, capsys, "lease", "take", "--needs", "300", "--holder", "b")

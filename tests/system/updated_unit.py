@@ -73,6 +73,7 @@ class UpdatedUnit:
             pause=self.pause,
             chance=lambda: 0.5,
             boot=lambda: self.boot,
+            booted_s=lambda: 3600.0,
             machine=lambda: "x86_64",
         )
 

@@ -16,6 +16,7 @@ from diemcau_agent.checks import Finding
 from diemcau_agent.rules.lease import Agenda, Go, Wait, may
 from diemcau_agent.rules.updating import Check, State, Step
 from diemcau_agent.rules.verdict import Readiness, Verdict
+from diemcau_agent.this_boot import boot_id
 from diemcau_agent.unit.desired import Desired
 from diemcau_agent.unit.shared import Shared
 from diemcau_agent.unit.state_folder import Identity, StateFolder, write_atomically
@@ -102,7 +103,7 @@ class Hall:
         return take(Agenda, (self.folder.shared / "agenda.json").read_bytes())
 
     def lease(self, after: timedelta = timedelta(0)) -> str:
-        answer = may(self.agenda, datetime.now(UTC) + after, 300)
+        answer = may(self.agenda, datetime.now(UTC) + after, 300, boot=boot_id(), booted_s=5)
         return "go" if isinstance(answer, Go) else cast(Wait, answer).why
 
     def turn(self, *services: Any) -> None:
@@ -154,6 +155,30 @@ def test_an_overrun_ends_when_the_unit_leaves_also_over_a_reboot(hall: Hall) -> 
     hall.shared.look()
     assert hall.lease() == "meeting"
     assert hall.lease(timedelta(minutes=18)) == "go"
+
+
+def test_a_meeting_left_by_a_clock_that_was_ahead_holds_no_longer_than_others(hall: Hall) -> None:
+    hall.schedule()
+    ahead = hall.agenda.model_copy(update={"left_at": hall.now + 9000 * HOUR})
+    write_atomically(hall.folder.shared / "agenda.json", ahead.model_dump_json().encode())
+    hall.start()
+    hall.clock_ok = False
+    hall.shared.look()
+    assert hall.lease() == "clock"
+    hall.clock_ok = True
+    hall.shared.look()
+    assert hall.lease() == "meeting"
+    assert hall.lease(timedelta(minutes=18)) == "go"
+
+
+def test_what_another_start_of_the_machine_said_of_the_clock_is_no_word(hall: Hall) -> None:
+    hall.schedule()
+    before = hall.agenda.model_copy(update={"boot": "before"})
+    write_atomically(hall.folder.shared / "agenda.json", before.model_dump_json().encode())
+    hall.start()
+    assert hall.lease() == "clock"
+    hall.shared.look()  # nothing else changed, and it is written
+    assert hall.lease() == "go"
 
 
 def test_a_wrong_clock_is_told(hall: Hall) -> None:

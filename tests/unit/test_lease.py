@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from diemcau_agent.rules.lease import AFTER, BEFORE, LONGEST_S, SLACK, Agenda, Go, Lease, Planned, Wait, may
+from diemcau_agent.rules import lease
+from diemcau_agent.rules.lease import (
+    AFTER,
+    BEFORE,
+    FRESH_S,
+    LONGEST_S,
+    SLACK,
+    Agenda,
+    Go,
+    Lease,
+    Planned,
+    Wait,
+)
 from diemcau_wire.messages import Mode
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)  # Monday 08:00 in the hall
@@ -19,8 +32,13 @@ def meeting(opens: timedelta, lasts: timedelta = HOUR, *, name: str = "m", mode:
 
 def agenda(*meetings: Planned, **more: object) -> Agenda:
     return Agenda.model_validate(
-        {"written_at": NOW, "until": NOW + timedelta(days=30), "meetings": meetings, **more}
+        {"written_at": NOW, "boot": "b1", "until": NOW + timedelta(days=30), "meetings": meetings, **more}
     )
+
+
+def may(given: Agenda | None, at: datetime, work_s: float, **more: Any) -> Go | Wait:
+    """Long after the start of the machine in which the agenda was written."""
+    return lease.may(given, at, work_s, **{"boot": "b1", "booted_s": 9e4, **more})
 
 
 def why(given: Agenda | None, at: datetime = NOW, work_s: float = 300) -> str:
@@ -39,6 +57,14 @@ def test_what_is_not_known_is_waited_for() -> None:
     assert why(agenda(clock_ok=False)) == "clock"
     assert why(agenda(), NOW - HOUR) == "clock"  # before what was written
     assert why(agenda(left_at=NOW + HOUR)) == "clock"
+
+
+def test_after_a_start_the_clock_counts_once_the_unit_process_has_looked() -> None:
+    """It may have been lost with the power, and what was written before says that it is right."""
+    assert may(agenda(), NOW, 60, boot="b2", booted_s=FRESH_S - 1) == Wait("clock")
+    assert isinstance(may(agenda(boot="b2"), NOW, 60, boot="b2", booted_s=5), Go)
+    assert isinstance(may(agenda(), NOW, 60, boot="b2", booted_s=FRESH_S), Go)  # it is dead: as written
+    assert may(agenda(boot=""), NOW, 60, boot="b2", booted_s=5) == Wait("clock")
 
 
 def test_the_work_has_to_fit_before_the_meeting() -> None:

@@ -20,6 +20,7 @@ from diemcau_agent.rules.updating import (
     Step,
     Work,
     begun,
+    from_before,
     is_older,
     judge,
     moved,
@@ -82,32 +83,66 @@ def test_every_step_leads_to_an_end() -> None:
 
 
 def test_staged_waits_until_it_is_to_be_applied() -> None:
-    assert next_work(at(Step.STAGED), STAGE) is Work.NOTHING
-    assert next_work(at(Step.STAGED), APPLY) is Work.APPLY
+    assert next_work(at(Step.STAGED), STAGE, NOW) is Work.NOTHING
+    assert next_work(at(Step.STAGED), APPLY, NOW) is Work.APPLY
 
 
 def test_an_order_is_done_once_and_a_new_one_begins_after_the_end() -> None:
-    assert next_work(IDLE, STAGE) is Work.BEGIN
+    assert next_work(IDLE, STAGE, NOW) is Work.BEGIN
     for end in ENDS:
-        assert next_work(at(end), STAGE) is Work.NOTHING
-        assert next_work(at(end), STAGE.model_copy(update={"id": "o2"})) is Work.BEGIN
+        assert next_work(at(end), STAGE, NOW) is Work.NOTHING
+        assert next_work(at(end), STAGE.model_copy(update={"id": "o2"}), NOW) is Work.BEGIN
 
 
 def test_cancelling_ends_it_before_the_flip_and_not_after() -> None:
     cancelled = APPLY.model_copy(update={"cancelled": True})
-    assert next_work(at(Step.WAITING), cancelled) is Work.CANCEL
-    assert next_work(at(Step.FLIPPED), cancelled) is Work.FLIP
-    assert next_work(at(Step.GATING), None) is Work.GATE
+    assert next_work(at(Step.WAITING), cancelled, NOW) is Work.CANCEL
+    assert next_work(at(Step.FLIPPED), cancelled, NOW) is Work.FLIP
+    assert next_work(at(Step.GATING), None, NOW) is Work.GATE
 
 
 def test_two_orders_at_once() -> None:
     other = Order(id="o2", version="1.2.0")
-    assert taken(at(Step.FETCHING), STAGE, other) is None
+    assert taken(at(Step.FETCHING), APPLY, other) is None
+    assert taken(at(Step.GATING), APPLY, other) is None
+    for ahead in (Step.FETCHING, Step.STAGED):  # what is only staged makes way
+        assert taken(at(ahead), STAGE, other) == other
+        assert next_work(at(ahead), other, NOW) is Work.CANCEL
     again = taken(at(Step.FETCHING), STAGE, Order(id="o3", version=NEW, apply=True))
     assert again == APPLY  # the same release: applied as soon as it is staged, under the first order's name
     for free in (at(Step.KEPT), at(Step.REFUSED)):
         assert taken(free, STAGE, other) == other
     assert taken(at(Step.GATING), None, other) == other
+
+
+def test_an_order_ends_when_its_time_is_over_but_not_after_the_flip() -> None:
+    until = APPLY.model_copy(update={"until": NOW + MINUTE})
+    assert next_work(at(Step.WAITING), until, NOW) is Work.LEASE
+    for ahead in (Step.FETCHING, Step.VERIFIED, Step.STAGED, Step.WAITING):
+        assert next_work(at(ahead), until, NOW + MINUTE) is Work.CANCEL
+    assert next_work(at(Step.FLIPPED), until, NOW + MINUTE) is Work.FLIP
+    assert next_work(at(Step.GATING), until, NOW + MINUTE) is Work.GATE
+    assert next_work(at(Step.WAITING), APPLY, NOW + timedelta(days=9)) is Work.LEASE
+
+
+def test_the_last_word_says_until_when() -> None:
+    soon, later = NOW + MINUTE, NOW + 9 * MINUTE
+    first = taken(at(Step.STAGED), STAGE, Order(id="o2", version=NEW, apply=True, until=soon))
+    assert first is not None and first.until == soon
+    staged_again = taken(at(Step.WAITING), first, STAGE)
+    assert staged_again is not None and staged_again.until == soon
+    longer = taken(at(Step.WAITING), first, Order(id="o3", version=NEW, apply=True, until=later))
+    assert longer is not None and longer.until == later
+    by_hand = taken(at(Step.WAITING), first, Order(id="o4", version=NEW, apply=True))
+    assert by_hand is not None and by_hand.until is None
+
+
+def test_back_is_to_what_ran_before_never_forward_to_what_did_not() -> None:
+    assert from_before(["1.2.0", OLD], NEW, former=NEW) == OLD  # 1.2.0 was staged and called off
+    assert from_before(["1.2.0"], NEW, former=NEW) is None
+    assert from_before(["1.2.0"], NEW, former="1.2.0") == "1.2.0"  # it did run, and was left
+    assert from_before([], NEW, former=OLD) is None
+    assert from_before([OLD], "", former="") is None
 
 
 def test_what_it_waits_for_is_told_once() -> None:
@@ -157,7 +192,7 @@ def test_a_check_cut_short_proves_nothing() -> None:
 
 # ── near meetings ────────────────────────────────────────────────────────────────────────────────
 
-Ask = Callable[[Agenda | None, datetime, float], Go | Wait]
+Ask = Callable[..., Go | Wait]
 
 
 @dataclass(frozen=True)
@@ -185,6 +220,7 @@ class Updates(RuleBasedStateMachine):
         self.skew = timedelta(0)
         self.known: dict[str, Held] = {}
         self.alive, self.cut, self.off = True, False, False
+        self.boots, self.booted_s = 1, 3600.0
         self.left_at: datetime | None = None
         self.number = 0
         self.state, self.order = IDLE, APPLY
@@ -250,11 +286,17 @@ class Updates(RuleBasedStateMachine):
         """In the worst moment: between the word that it will be flipped, and the flip."""
         self.cut = True
 
-    @rule()
-    def boot(self) -> None:
+    @rule(lost=st.sampled_from([0, 0, -3, 5]))
+    def boot(self, lost: int) -> None:
+        """The clock may be lost with the power; the updater asks before the unit process looks at it."""
         self.off, self.alive = False, True
+        self.boots, self.booted_s = self.boots + 1, 20.0
+        if lost:
+            self.skew = timedelta(hours=lost)
+        self.update()
         self.write()
         self.update()
+        self.booted_s = 3600.0
 
     @precondition(lambda self: abs(self.skew) <= MINUTE)
     @rule()
@@ -297,6 +339,7 @@ class Updates(RuleBasedStateMachine):
         inside = self.inside
         self.agenda = Agenda(
             written_at=max(self.now + self.skew, datetime(1970, 1, 1, tzinfo=UTC)),
+            boot=f"boot-{self.boots}",
             clock_ok=abs(self.skew) <= MINUTE,
             until=self.now + timedelta(days=30),
             in_meeting=inside.planned.id if inside is not None else None,
@@ -311,7 +354,7 @@ class Updates(RuleBasedStateMachine):
             return
         now = max(self.now + self.skew, datetime(1970, 1, 1, tzinfo=UTC))
         while True:
-            match next_work(self.state, self.order):
+            match next_work(self.state, self.order, now):
                 case Work.NOTHING:
                     return
                 case Work.BEGIN:
@@ -323,7 +366,8 @@ class Updates(RuleBasedStateMachine):
                 case Work.APPLY:
                     self.state = moved(self.state, Cue.APPLY, now)
                 case Work.LEASE:
-                    answer = self.ask(self.agenda, now, WORK_S)
+                    boot, booted_s = f"boot-{self.boots}", self.booted_s
+                    answer = self.ask(self.agenda, now, WORK_S, boot=boot, booted_s=booted_s)
                     if isinstance(answer, Wait):
                         return
                     self.state = moved(self.state, Cue.LEASED, now)
@@ -365,11 +409,31 @@ def test_no_flip_near_a_meeting_the_unit_knew_of() -> None:
 
 def test_without_the_lease_there_would_be_one() -> None:
     class Careless(Updates):
-        ask = staticmethod(lambda agenda, now, work_s: Go(now))
+        ask = staticmethod(lambda agenda, now, work_s, **_: Go(now))
 
     unshrunk = settings(_SETTINGS, phases=(Phase.generate,))
     with pytest.raises(AssertionError, match="flipped at"):
         run_state_machine_as_test(Careless, settings=unshrunk)
+
+
+def test_a_unit_asks_only_once_it_has_looked_at_the_clock() -> None:
+    """The power fails an hour before a meeting and takes the clock along: by it, the meeting is over."""
+
+    class Hasty(Updates):
+        ask = staticmethod(
+            lambda agenda, now, work_s, **_: may(agenda, now, work_s, boot=agenda.boot, booted_s=0)
+        )
+
+    for kind in (Updates, Hasty):
+        unit = kind()
+        unit.begin(60)
+        unit.boot(5)
+        if kind is Updates:
+            unit.no_flip_near_a_meeting()
+            assert unit.state.step is Step.WAITING
+        else:
+            with pytest.raises(AssertionError, match="flipped at"):
+                unit.no_flip_near_a_meeting()
 
 
 class Stubborn(Updates):
@@ -388,7 +452,7 @@ def cut_at_the_flip(unit: Updates) -> None:
     unit.time_passes(1)
     assert unit.state.step is Step.FLIPPED
     unit.time_passes(559)
-    unit.boot()
+    unit.boot(0)
     unit.no_flip_near_a_meeting()
 
 

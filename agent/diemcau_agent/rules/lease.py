@@ -18,6 +18,7 @@ from pydantic import Field
 
 BEFORE, AFTER = timedelta(minutes=90), timedelta(minutes=15)
 SLACK = timedelta(minutes=2)  # a clock that is wrong by less than a minute is not noticed
+FRESH_S = 120.0  # within so long after the machine started the unit process has looked at the clock
 LONGEST_S = 4 * 3600.0
 _CHECK_SOON = timedelta(minutes=2)
 _OVERRUN_LOOK = timedelta(minutes=5)
@@ -37,12 +38,14 @@ class Planned(Part):
 
 class Agenda(Part):
     """`agenda.json`: the meetings a unit knows, up to `until` (None: it knows of none, nor that there are
-    none). `clock_ok` is false while its clock is known to be wrong, `in_meeting` the one it is in, `left_at`
-    when it last left one; a check that runs is over by `checking_until`."""
+    none). `boot` is the start of the machine it was written in; `clock_ok` is false while its clock is known
+    to be wrong, `in_meeting` the one it is in, `left_at` when it last left one; a check that runs is over by
+    `checking_until`."""
 
     v: Literal[1] = 1
     written_at: Utc
     version: Annotated[str, Field(max_length=64)] = ""
+    boot: Annotated[str, Field(max_length=64)] = ""
     clock_ok: bool = True
     until: Utc | None = None
     in_meeting: Token | None = None
@@ -93,11 +96,21 @@ def planned(
 
 
 def may(
-    agenda: Agenda | None, now: datetime, work_s: float, *, held: Lease | None = None, holder: str = ""
+    agenda: Agenda | None,
+    now: datetime,
+    work_s: float,
+    *,
+    boot: str,
+    booted_s: float,
+    held: Lease | None = None,
+    holder: str = "",
 ) -> Go | Wait:
-    """Whether work of `work_s` seconds may begin `now`. `held` is a lease that was taken, `holder` asks."""
+    """Whether work of `work_s` seconds may begin `now`, `booted_s` seconds into the start of the machine that
+    is called `boot`. `held` is a lease that was taken, `holder` asks."""
     if agenda is None:
         return Wait("agenda")
+    if agenda.boot != boot and booted_s < FRESH_S:  # what it says of the clock was so before the power went
+        return Wait("clock")
     left_at = agenda.left_at
     ahead = left_at is not None and left_at > now + SLACK
     if not agenda.clock_ok or now < agenda.written_at - SLACK or ahead:

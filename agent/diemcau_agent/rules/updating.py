@@ -8,7 +8,7 @@ does not work, and nothing but a gate that failed, or a person under a lease, le
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum, auto
@@ -115,8 +115,9 @@ TRANSITIONS: dict[tuple[Step, Cue], Step] = {
 
 class Order(Part):
     """`order.json`: what shall be done. `apply`: not only staged; `back`: `version` is the former release,
-    wanted by a person; `holder`: who took the lease under which this is done; `rate_bps`: at most so many
-    bits a second, None: as many as there are."""
+    wanted by a person; `holder`: who took the lease under which this is done; `until`: it is called off
+    unless it is flipped by then, None: it waits for as long as it takes; `rate_bps`: at most so many bits a
+    second, None: as many as there are."""
 
     v: Literal[1] = 1
     id: Token
@@ -125,6 +126,7 @@ class Order(Part):
     back: bool = False
     cancelled: bool = False
     holder: Token | None = None
+    until: Utc | None = None
     rate_bps: Annotated[int, Field(ge=8_000, le=10**10)] | None = None
 
 
@@ -213,7 +215,7 @@ def waits(
     return state.model_copy(update={**told, "at": now, "seq": state.seq + new})
 
 
-def next_work(state: State, given: Order | None) -> Work:
+def next_work(state: State, given: Order | None, now: datetime) -> Work:
     """What comes next. An order that is new is begun when the one before has come to its end."""
     if state.step in (Step.FLIPPED, Step.GATING):
         return _NEXT[state.step]
@@ -221,7 +223,7 @@ def next_work(state: State, given: Order | None) -> Work:
         return Work.NOTHING
     if state.step in ENDS:
         return Work.NOTHING if state.order == given.id or given.cancelled else Work.BEGIN
-    if given.cancelled or given.id != state.order:
+    if given.cancelled or given.id != state.order or is_late(given, now):
         return Work.CANCEL
     if state.step is Step.STAGED and not given.apply:
         return Work.NOTHING
@@ -229,17 +231,20 @@ def next_work(state: State, given: Order | None) -> Work:
 
 
 def taken(state: State, held: Order | None, offered: Order) -> Order | None:
-    """The order that holds when `offered` comes; None when another release is under way.
+    """The order that holds when `offered` comes; None when another release is about to run.
 
-    The same again changes nothing but that it may be applied now.
+    The same again changes nothing but that it may be applied now, and until when. One that is only staged
+    makes way for another.
     """
     if held is None or (state.step in ENDS and state.order == held.id) or held.cancelled:
         return offered
     if (held.version, held.back) != (offered.version, offered.back):
-        return None
+        only_staged = not held.apply and state.step not in (Step.FLIPPED, Step.GATING)
+        return offered if only_staged else None
     merged = {
         "apply": held.apply or offered.apply,
         "holder": offered.holder or held.holder,
+        "until": offered.until if offered.apply else held.until,
         "rate_bps": offered.rate_bps or held.rate_bps,
     }
     return held.model_copy(update=merged)
@@ -251,6 +256,19 @@ def is_older(version: str, running: str) -> bool:
         return order(version) < order(running)
     except ValueError:
         return False
+
+
+def is_late(given: Order, now: datetime) -> bool:
+    """Whether whoever gave the order no longer wants it: he is gone, or what he looked at has changed."""
+    return given.until is not None and now >= given.until
+
+
+def from_before(kept: Sequence[str], running: str, former: str) -> str | None:
+    """The release to go back to: of those that are `kept` beside the running one, the newest first, the one
+    that ran before, or else the newest that is older. What is only staged never ran, and is newer."""
+    if former in kept:
+        return former
+    return next((version for version in kept if is_older(version, running)), None)
 
 
 def settled(state: State, given: Order | None) -> bool:

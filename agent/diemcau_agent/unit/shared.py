@@ -17,6 +17,7 @@ from diemcau_wire.enrolment import take
 from diemcau_wire.messages import Part
 
 from diemcau_agent.rules.lease import Agenda, planned
+from diemcau_agent.this_boot import boot_id
 
 from .desired import Desired
 from .state_folder import Identity, StateFolder, write_atomically
@@ -50,6 +51,7 @@ class Shared:
         self._checking_until, self._clock_ok = checking_until, clock_ok
         self._written = _former(folder)
         self._left_at = self._written.left_at if self._written else None
+        self._boot = _boot()
         self._inside: str | None = None
         self._whose = (b"", b"")
         self._failed = False
@@ -67,13 +69,17 @@ class Shared:
         if self._inside is not None and inside != self._inside:
             self._left_at = now
         self._inside = inside
+        clock_ok = self._clock_ok()
+        if clock_ok and self._left_at is not None and self._left_at > now:  # by a clock that was ahead
+            self._left_at = now
         schedule = self._desired.schedule
         known = schedule.until if schedule and schedule.epoch == self._desired.epoch else None
         meetings, until = planned(self._desired.meetings, self._over(), known)
         agenda = Agenda(
             written_at=now,
             version=self._version,
-            clock_ok=self._clock_ok(),
+            boot=self._boot,
+            clock_ok=clock_ok,
             until=until,
             in_meeting=inside,
             left_at=self._left_at,
@@ -115,6 +121,15 @@ class Shared:
             return False
         self._failed = False
         return True
+
+
+def _boot() -> str:
+    """ "" where the kernel does not say: then what is written counts as another start's."""
+    try:
+        return boot_id()
+    except OSError as error:
+        log.warning("this start of the machine has no name", extra={"error": str(error)})
+        return ""
 
 
 def _former(folder: StateFolder) -> Agenda | None:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from diemcau_wire import Refused
 from diemcau_wire.release import Arch, Release, Wheel, read_release, write_release
@@ -32,6 +31,8 @@ from diemcau_agent.rules.updating import (
     Why,
     Work,
     begun,
+    from_before,
+    is_late,
     is_older,
     judge,
     moved,
@@ -39,6 +40,7 @@ from diemcau_agent.rules.updating import (
     started,
     waits,
 )
+from diemcau_agent.this_boot import boot_id, booted_s
 from diemcau_agent.unit.state_folder import write_atomically
 
 from . import leases, orders, records, releases
@@ -56,7 +58,6 @@ RECENT = timedelta(minutes=10)  # a check so young tells how the room was before
 LOOK_S = 2.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _MACHINES = {"x86_64": Arch.AMD64, "aarch64": Arch.ARM64}
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 Pause = Callable[[float], None]
 Chance = Callable[[], float]
@@ -71,7 +72,7 @@ def _find(places: Places, line: Line, version: str, pause: Pause, chance: Chance
 @dataclass(frozen=True, slots=True)
 class Hands:
     """What an update is done with. `seconds` is a clock that nobody sets, `boot` names this start of the
-    machine."""
+    machine, `booted_s` is how long ago that was."""
 
     line: Callable[[Places], Line] = coordinator
     find: Callable[[Places, Line, str, Pause, Chance], Release] = _find
@@ -80,7 +81,8 @@ class Hands:
     seconds: Callable[[], float] = time.monotonic
     pause: Pause = time.sleep
     chance: Chance = random.random
-    boot: Callable[[], str] = lambda: _BOOT.read_text().strip()
+    boot: Callable[[], str] = boot_id
+    booted_s: Callable[[], float] = booted_s
     machine: Callable[[], str] = platform.machine
 
 
@@ -96,16 +98,31 @@ class Updater:
 
     def go(self) -> bool:
         """Work until nothing is left to do (True), or it has to wait (False). Raises OSError."""
+        try:
+            return self._work()
+        except OSError as error:
+            if error.errno not in _FULL or self._state.step not in (Step.FLIPPED, Step.GATING):
+                raise
+            log.warning("the disk is full", extra={"step": self._state.step, "error": str(error)})
+        # it runs: there is no calling it off, and the way back must be open
+        releases.make_way(self._places, {*self._in_use(), self._state.former, self._state.version})
+        return self._work()
+
+    def _work(self) -> bool:
         if self._state.step is Step.GATING:
             self._keep(started(self._state, self._hands.boot()))
         while True:
             order = records.read(Order, self._places.order)
-            work = next_work(self._state, order)
-            if work is Work.NOTHING:
-                self._tidy(order)
+            work = next_work(self._state, order, self._hands.now())
+            if work is not Work.NOTHING:
+                if not self._do(work, order):
+                    return False
+                continue
+            self._tidy(order)
+            # whoever gave one meanwhile found us still at work, and starts nobody
+            given = records.read(Order, self._places.order)
+            if next_work(self._state, given, self._hands.now()) is Work.NOTHING:
                 return True
-            if not self._do(work, order):
-                return False
 
     def _do(self, work: Work, order: Order | None) -> bool:
         """Do one thing; False when it has to wait."""
@@ -122,7 +139,8 @@ class Updater:
                     running = releases.running(self._places) or ""
                     self._keep(begun(self._state, order, running, self._hands.now()))
                 case Work.CANCEL:
-                    self._move(Cue.CANCELLED)
+                    late = order.id == self._state.order and not order.cancelled
+                    self._move(Cue.CANCELLED, text=f"it was wanted until {order.until}" if late else "")
                 case Work.FETCH:
                     self._fetch(order)
                 case Work.INSTALL:
@@ -267,8 +285,9 @@ class Updater:
 
     def _take_lease(self, order: Order, more_s: float) -> Wait | None:
         """None: go, and nobody else works meanwhile."""
-        needs_s = WORK_S + more_s
-        answer = leases.take(self._places, order.holder or order.id, needs_s, self._hands.now())
+        hands, holder = self._hands, order.holder or order.id
+        now, boot, since_s = hands.now(), hands.boot(), hands.booted_s()
+        answer = leases.take(self._places, holder, WORK_S + more_s, now, boot=boot, booted_s=since_s)
         return answer if isinstance(answer, Wait) else None
 
     def _before(self, running: str) -> tuple[str, ...] | None:
@@ -352,22 +371,31 @@ class Updater:
         orders.done(self._places, order)
 
     def _prune(self) -> None:
-        """The release before the one that runs is kept; older ones, and one that did not work, are not."""
+        """The release before the one that runs is kept; older ones, and one that did not work, are not. One
+        that was called off stays for the next order, which may want it, and makes way for another."""
         places, state = self._places, self._state
         keep = set(releases.complete(places))
+        if state.step is Step.IDLE:
+            running = releases.running(places) or ""
+            kept = [version for version in releases.complete(places) if version != running]
+            before = from_before(kept, running, state.former)
+            for version in keep - {*self._in_use(), state.version, before}:
+                releases.remove_release(places, version)
+            return
         if state.step is Step.KEPT and state.former != state.version:
             keep = {*self._in_use(), state.former}
         elif state.step is Step.BACK and not state.back:
             keep.discard(state.version)
-        if state.step is not Step.IDLE:
-            releases.prune(places, keep)
+        releases.prune(places, keep)
 
     def _in_use(self) -> set[str]:
         return {v for v in (releases.running(self._places), releases.proven(self._places)) if v is not None}
 
     def _called_off(self, order: Order) -> bool:
         held = records.read(Order, self._places.order)
-        return held is None or held.id != order.id or held.cancelled
+        if held is None or held.id != order.id or held.cancelled:
+            return True
+        return is_late(held, self._hands.now())
 
     def _agenda(self) -> Agenda | None:
         return records.read(Agenda, self._places.agenda)
@@ -376,7 +404,7 @@ class Updater:
         self._keep(moved(self._state, cue, self._hands.now(), why, text))
 
     def _keep(self, state: State) -> None:
+        records.write(self._places.state, state)  # what the disk does not take has not happened
         if (state.step, state.why) != (self._state.step, self._state.why):
             log.info("update is", extra={"step": state.step, "version": state.version, "why": state.why})
         self._state = state
-        records.write(self._places.state, state)

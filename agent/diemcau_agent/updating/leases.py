@@ -11,16 +11,20 @@ from . import records
 from .places import Places
 
 
-def ask(places: Places, holder: str, needs_s: float, now: datetime) -> Go | Wait:
-    """Might `holder` work for so long now? Nothing is taken."""
-    held = records.read(Lease, places.lease)
-    return may(records.read(Agenda, places.agenda), now, needs_s, held=held, holder=holder)
+def ask(
+    places: Places, holder: str, needs_s: float, now: datetime, *, boot: str, booted_s: float
+) -> Go | Wait:
+    """Might `holder` work for so long now, in this start of the machine? Nothing is taken."""
+    agenda, held = records.read(Agenda, places.agenda), records.read(Lease, places.lease)
+    return may(agenda, now, needs_s, held=held, holder=holder, boot=boot, booted_s=booted_s)
 
 
-def take(places: Places, holder: str, needs_s: float, now: datetime) -> Go | Wait:
+def take(
+    places: Places, holder: str, needs_s: float, now: datetime, *, boot: str, booted_s: float
+) -> Go | Wait:
     """Take the lease if work may begin now, or take it for longer. Raises OSError."""
     with records.locked(places.folder / "lease.lock"):
-        answer = ask(places, holder, needs_s, now)
+        answer = ask(places, holder, needs_s, now, boot=boot, booted_s=booted_s)
         if isinstance(answer, Go):
             records.write(places.lease, Lease(holder=holder, until=answer.until))
         return answer

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from pathlib import Path
 
-from diemcau_agent.rules.updating import ENDS, Order, State, taken
+from diemcau_agent.rules.updating import ENDS, Order, State, from_before, taken
 from diemcau_agent.unit.state_folder import remove
 
 from . import records, releases
@@ -33,15 +33,15 @@ def give(places: Places, offered: Order, now: datetime) -> Order:
         return order
 
 
-def back(places: Places, now: datetime, holder: str | None) -> Order:
+def back(places: Places, *, holder: str | None = None, until: datetime | None = None) -> Order:
     """The order to go back to the release that ran before. Raises :class:`Busy` when none is kept."""
     state = records.read(State, places.state)
-    running = releases.running(places)
+    running = releases.running(places) or ""
     kept = [version for version in releases.complete(places) if version != running]
-    if not kept:
-        raise Busy("no other release is kept on this unit; stage and apply the one it shall have.")
-    former = state.former if state is not None and state.former in kept else kept[0]
-    return Order(id=new_id(), version=former, apply=True, back=True, holder=holder)
+    former = from_before(kept, running, state.former if state is not None else "")
+    if former is None:
+        raise Busy("no release from before is kept on this unit; stage and apply the one it shall have.")
+    return Order(id=new_id(), version=former, apply=True, back=True, holder=holder, until=until)
 
 
 def cancel(places: Places, now: datetime) -> bool:

@@ -72,6 +72,14 @@ def prune(places: Places, keep: Collection[str], wheels: Iterable[Wheel] = ()) -
             shutil.rmtree(path)
 
 
+def make_way(places: Places, keep: Collection[str]) -> None:
+    """Remove all that may be missed on a full disk: the wheels, which can be fetched again, and the releases
+    not in `keep`. Raises OSError."""
+    if places.wheels.is_dir():
+        shutil.rmtree(places.wheels)
+    prune(places, keep)
+
+
 def _folders(places: Places) -> list[Path]:
     return sorted(places.releases.iterdir()) if places.releases.is_dir() else []
 
