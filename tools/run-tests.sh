@@ -1,6 +1,6 @@
 #!/bin/sh
-# All tests: one worker more than there are cores, for much is waiting, each in a network of its own and with
-# whole files. With arguments those are pytest's, and one pytest runs.
+# All tests: as many workers as there are cores, each in a network of its own and with whole files. With
+# arguments those are pytest's, and one pytest runs.
 set -u
 apart="python -m diemcau_controller.namespace"
 if [ $# -gt 0 ]; then
@@ -8,5 +8,5 @@ if [ $# -gt 0 ]; then
 fi
 temporary=$(mktemp -d /tmp/dcXXXX) # short: sockets lie below it, and their names may not be long
 .venv/bin/python -m pytest --dist loadfile --no-loadscope-reorder --durations 40 --basetemp "$temporary" \
-    --tx "$(($(nproc) + 1))*popen//python=.venv/bin/$apart .venv/bin/python" || exit
+    --tx "$(nproc)*popen//python=.venv/bin/$apart .venv/bin/python" || exit
 rm -rf "$temporary"

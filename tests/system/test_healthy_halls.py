@@ -38,7 +38,7 @@ def test_no_alarm(halls: list[HallInProcess]) -> None:
 
 def test_everything_was_measured(halls: list[HallInProcess]) -> None:
     parts = {"camera", "microphone", "tone", "mixer", "line", "screen", "television"}
-    parts |= {"disk", "heat", "power", "clock"}
+    parts |= {"disk", "heat", "power", "clock", "load"}
     for one in halls:
         assert set(one.measured) == parts, one.folder.name
     of_tone = Counter(

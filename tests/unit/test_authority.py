@@ -59,7 +59,9 @@ def test_private_keys_are_for_their_owner_only(authority: Authority, tmp_path: P
     authority.statement_files()
     authority.new_unit_identity(tmp_path / "identity", "localhost", 8883)
     secret = [path for path in tmp_path.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
-    assert len(secret) == 9  # two roots, the online authority, server, client, statements, a unit, two of SSH
+    assert (
+        len(secret) == 10
+    )  # two roots, the online authority, server, client, statements, a unit, three of SSH
     assert {path.stat().st_mode & 0o777 for path in secret} == {0o600}
 
 
