@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser.page_checks import gave_way
 from tests.browser.room_page import FLAGS
 from tests.system.served_office import ServedOffice, served_office
 
@@ -63,7 +64,7 @@ def test_nothing_is_clipped_or_said_wrong_at_any_width(office: ServedOffice, pag
             assert wide <= width, f"/sites{path} scrolls sideways at {width}: {wide}"
         text = page.inner_text("main")
         assert "sites." not in text and "None" not in text
-    assert said == []
+    assert [text for text in said if not gave_way(text)] == []
 
 
 def test_axe_finds_nothing_serious(office: ServedOffice, page: Page) -> None:

@@ -46,7 +46,7 @@ def said(office: Office, *words: str) -> str:
     with on_the_command_line(office, release):
         ended = CliRunner().invoke(app, ["release", *words], catch_exceptions=False)
     assert ended.exit_code == 0, ended.output
-    return ended.output
+    return ended.stdout
 
 
 def test_only_what_a_unit_would_take_is_offered(office: Office) -> None:
@@ -116,7 +116,7 @@ def test_the_files_are_worked_on_without_a_controller(
     def run(*words: str, code: int = 0) -> str:
         ended = CliRunner().invoke(app, ["release", *words, "--state-dir", str(state)])
         assert (ended.exit_code == 0) is (code == 0), ended.output
-        return ended.output if code == 0 else str(ended.exception)
+        return ended.stdout if code == 0 else str(ended.exception)
 
     assert "no keys for releases" in run("sign", "1.0.0", "--keys", str(one), code=1)
     phrase, wrong = tmp_path / "phrase", tmp_path / "wrong"
