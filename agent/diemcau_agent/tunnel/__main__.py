@@ -25,6 +25,7 @@ from diemcau_wire.enrolment import Reach, take
 from diemcau_wire.logs import log_to_stderr
 
 from diemcau_agent.rules.dialling import Health, asked_until, dial_until, keeps_crashing, read_health
+from diemcau_agent.this_boot import booted_s
 from diemcau_agent.unit.supervise import Pauses
 
 from .line import Place, command
@@ -47,7 +48,7 @@ class Reasons:
     def asked_until(self) -> float | None:
         """Until when the unit process wants the line."""
         try:
-            return asked_until(self.asked.read_bytes(), _now_s())
+            return asked_until(self.asked.read_bytes(), booted_s())
         except OSError:
             return None
 
@@ -60,7 +61,7 @@ class Reasons:
             self.restarts.write_text(str(health.restarts))
         if crashing:
             log.warning("the unit process keeps crashing: dialling for rescue")
-        return dial_until(self.asked_until(), crashing, _now_s())
+        return dial_until(self.asked_until(), crashing, booted_s())
 
     def _before(self) -> int:
         try:
@@ -72,11 +73,11 @@ class Reasons:
 def keep(argv: list[str], until_s: float, reasons: Reasons) -> None:
     """Have the line, dialled again whenever it breaks, until it is over; more may be asked for meanwhile."""
     pauses = Pauses(random.random, first_s=1, longest_s=30)
-    while _now_s() < until_s:
+    while booted_s() < until_s:
         began = time.monotonic()
         with subprocess.Popen(argv, stdin=subprocess.DEVNULL) as ssh:
             try:
-                while ssh.poll() is None and _now_s() < until_s:
+                while ssh.poll() is None and booted_s() < until_s:
                     try:
                         ssh.wait(_LOOK_S)
                     except subprocess.TimeoutExpired:
@@ -85,7 +86,7 @@ def keep(argv: list[str], until_s: float, reasons: Reasons) -> None:
                 _end(ssh)
         lived_s = time.monotonic() - began
         log.info("line ended", extra={"exit": ssh.returncode, "lived_s": round(lived_s, 1)})
-        left_s = until_s - _now_s()
+        left_s = until_s - booted_s()
         if left_s > 0:
             time.sleep(min(left_s, pauses.after(lived_s)))
 
@@ -106,10 +107,6 @@ def _health() -> Health | None:
         log.warning("how the unit process does is not known", extra={"error": str(error)})
         return None
     return read_health(done.stdout)
-
-
-def _now_s() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _stop(*_: object) -> None:

@@ -12,7 +12,6 @@ Needs root. Works with control groups of version 1 and 2.
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -24,6 +23,8 @@ from pathlib import Path
 from typing import Self
 
 from diemcau_controller import namespace
+
+from tests.lab.machine import Machine, MachineFailed
 
 from .mirror import Mirror, sources
 
@@ -49,12 +50,14 @@ done
 """
 
 
-class NodeFailed(RuntimeError):
+class NodeFailed(MachineFailed):
     """A node did not do what the lab needs of it; the text says what."""
 
 
-class Node:
+class Node(Machine):
     """One machine; made by :meth:`Fleet.start`."""
+
+    failure = NodeFailed
 
     def __init__(self, name: str, address: str, folder: Path) -> None:
         self.name, self.address, self.folder = name, address, folder
@@ -182,19 +185,6 @@ class Node:
             "ConnectTimeout": "5",
             "BatchMode": "yes",
         }
-
-    def write(self, path: str, data: bytes | str, mode: str = "644") -> None:
-        """Put a file into it."""
-        where = shlex.quote(path)
-        command = f"mkdir -p $(dirname {where}) && cat >{where} && chmod {mode} {where}"
-        self.run(command, given=data.encode() if isinstance(data, str) else data)
-
-    def read(self, path: str) -> bytes:
-        """A file of it. Raises :class:`NodeFailed`."""
-        done = subprocess.run([*self.ssh(), f"cat {shlex.quote(path)}"], capture_output=True, timeout=120)
-        if done.returncode != 0:
-            raise NodeFailed(f"{self.name}: {path} cannot be read: {done.stderr.decode(errors='replace')}")
-        return done.stdout
 
     # ── what it is made of ───────────────────────────────────────────────────────────────────────
 

@@ -23,6 +23,7 @@ from diemcau_controller.demo.halls import halls
 from diemcau_controller.demo.network import Network
 from diemcau_controller.demo.stage import Stage
 
+from tests.lab.machine import until
 from tests.lab.report import ROOT, Evidence, NotShown
 
 from .nodes import FOLDER, GATEWAY, Fleet, Node, NodeFailed
@@ -104,17 +105,7 @@ class Office:
 
     def until(self, reached: Callable[[], Any], seconds: float, failure: str) -> Any:
         """Wait until `reached` gives something true, and give that."""
-        deadline = time.monotonic() + seconds
-        while True:
-            self.stage.tend()
-            try:
-                if found := reached():
-                    return found
-            except (NodeFailed, ValueError, KeyError) as error:
-                failure = f"{failure.partition(' (')[0]} ({error})"
-            if time.monotonic() > deadline:
-                raise NotShown(failure)
-            time.sleep(1)
+        return until(self.stage, reached, seconds, failure, NotShown)
 
 
 def site_of(node: Node) -> str:

@@ -9,13 +9,14 @@ twenty times slower than outside.
 from __future__ import annotations
 
 import json
-import shlex
 import socket
 import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.lab.machine import Machine, MachineFailed
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / ".lab/vm"
@@ -34,12 +35,14 @@ _SSH = (
 )
 
 
-class GuestFailed(RuntimeError):
+class GuestFailed(MachineFailed):
     """The guest did not do what the lab needs of it; the text says what."""
 
 
-class Guest:
+class Guest(Machine):
     """A machine whose disk is thrown away when it ends, unless `disk` is one that is kept."""
+
+    failure = GuestFailed
 
     def __init__(self, folder: Path, *, port: int, uplink: str | None = None, memory_mb: int = 2048) -> None:
         self.folder, self.port = folder, port
@@ -122,19 +125,6 @@ class Guest:
     def ssh(self, *options: str) -> list[str]:
         """The command that opens a shell in it."""
         return [*_SSH, "-i", str(FOLDER / "key"), "-p", str(self.port), *options, "root@127.0.0.1"]
-
-    def write(self, path: str, data: bytes | str, mode: str = "644") -> None:
-        """Put a file into it."""
-        where = shlex.quote(path)
-        command = f"mkdir -p $(dirname {where}) && cat >{where} && chmod {mode} {where}"
-        self.run(command, given=data.encode() if isinstance(data, str) else data)
-
-    def read(self, path: str) -> bytes:
-        """A file of it. Raises :class:`GuestFailed`."""
-        done = subprocess.run([*self.ssh(), f"cat {shlex.quote(path)}"], capture_output=True, timeout=120)
-        if done.returncode != 0:
-            raise GuestFailed(f"{path} cannot be read: {done.stderr.decode(errors='replace')[-300:]}")
-        return done.stdout
 
     # ── from outside ─────────────────────────────────────────────────────────────────────────────
 

@@ -21,6 +21,8 @@ from diemcau_controller.demo.network import Network
 from diemcau_controller.demo.stage import Stage
 from diemcau_controller.namespace import ADDRESS
 
+from tests.lab.machine import until
+
 from . import product
 from .guest import FOLDER, SCREEN, Guest, GuestFailed
 from .time_server import TimeServer
@@ -108,17 +110,7 @@ class RealHall:
 
     def until(self, reached: Callable[[], Any], seconds: float, failure: str) -> Any:
         """Wait until `reached` gives something true, and give that. Raises :class:`GuestFailed`."""
-        deadline = time.monotonic() + seconds
-        while True:
-            self.stage.tend()
-            try:
-                if found := reached():
-                    return found
-            except (GuestFailed, ValueError, KeyError) as error:
-                failure = f"{failure.partition(' (')[0]} ({error})"
-            if time.monotonic() > deadline:
-                raise GuestFailed(failure)
-            time.sleep(1)
+        return until(self.stage, reached, seconds, failure, GuestFailed)
 
     def settled(self) -> bool:
         """True when the controller knows that the guest runs its configuration and schedule."""
