@@ -36,7 +36,7 @@ from datetime import timedelta
 from pathlib import Path
 from diemcau_agent.lifetime import die_with_parent
 from diemcau_agent.rules import checking
-from diemcau_agent.unit import hall_answers, media_process
+from diemcau_agent.unit import hall_answers, media_process, screen_process
 from diemcau_agent.unit.life import run
 from diemcau_agent.unit.run import Programs
 from diemcau_agent.unit.state_folder import StateFolder
@@ -46,6 +46,7 @@ log_to_stderr()
 # a busy machine is no fault of the hall
 checking.LIMIT, hall_answers.PREFLIGHT_LIMIT_S = timedelta(seconds=300), 320
 media_process.START_LIMIT_S, media_process.SILENT_S = 120, 20
+screen_process.SILENT_S = 300  # it is the check that finds a hung one here
 run(StateFolder(Path(sys.argv[2])), programs=Programs(screen=(sys.executable, sys.argv[1])))
 """
 
