@@ -57,8 +57,14 @@ def fake_wheel(
     return path
 
 
-def put_release(repository: Repository, version: str, agent: bytes = b"") -> Release:
-    """A release as `build` leaves it: the agent (with this content), wire, one dependency for each arch."""
+NO_PLAYBOOKS = gzip.compress(b"", mtime=0)
+
+
+def put_release(
+    repository: Repository, version: str, agent: bytes = b"", playbooks: bytes = NO_PLAYBOOKS
+) -> Release:
+    """A release as `build` leaves it: the agent (with this content), wire, one dependency for each arch,
+    and an archive of playbooks."""
     scratch = repository.folder / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     parts = []
@@ -87,16 +93,18 @@ def put_release(repository: Repository, version: str, agent: bytes = b"") -> Rel
     release = Release(version=version, built_at=built_at, python="3.11", parts=tuple(parts))
     path = repository.targets / release_target(version)
     path.parent.mkdir(parents=True, exist_ok=True)
-    (repository.targets / playbooks_target(version)).write_bytes(gzip.compress(b"", mtime=0))
+    (repository.targets / playbooks_target(version)).write_bytes(playbooks)
     path.write_bytes(write_release(release))
     return release
 
 
-def signed_release(state: StateDir, version: str, agent: bytes = b"") -> Release:
+def signed_release(
+    state: StateDir, version: str, agent: bytes = b"", playbooks: bytes = NO_PLAYBOOKS
+) -> Release:
     """A release that units would take, by keys beside the state folder, which are made once."""
     repository, keys = Repository(state), state.root.with_name(f"{state.root.name}-keys")
     if not repository.is_there:
         set_up(repository, [keys], 1, datetime.now(UTC))
-    release = put_release(repository, version, agent)
+    release = put_release(repository, version, agent, playbooks)
     sign(repository, keys, version, [], datetime.now(UTC))
     return release

@@ -50,6 +50,7 @@ from .adapters.authority import Authority, AuthorityError
 from .adapters.dynamic_security import CONTROLLER_CN
 from .adapters.janus import VideoRooms
 from .adapters.mqtt import MqttLink
+from .adapters.releases.repository import Repository
 from .adapters.whole_file import write_secret
 from .api import (
     areas,
@@ -176,8 +177,9 @@ async def serviced(controller: Controller) -> AsyncIterator[None]:
     authority_keeper = AuthorityKeeper(controller)
     release_keeper = ReleaseKeeper(controller)
     nightly = NightlyBackup(controller)
-    hands = AnsibleHands(partial(unpack_playbooks, state.releases / "targets"), settings.fleet.forks)
-    rollout = RolloutEngine(controller, hands, partial(open_way, controller))
+    playbooks = partial(unpack_playbooks, Repository(state))
+    hands = AnsibleHands(settings.fleet.forks)
+    rollout = RolloutEngine(controller, hands, playbooks, partial(open_way, controller))
     controller.janus_reached = lambda: rooms.reached
     ingest.link = rights.link = controller.post = link
 

@@ -87,16 +87,14 @@ def roll_out(evidence: Evidence, *, broken: bool) -> str:
 
 def memory(evidence: Evidence) -> str:
     """What controller and Ansible take at most while a run works, beyond the controller at rest."""
-
-    def unpack(version: str, folder: Path) -> Path:
-        folder.mkdir(parents=True)
-        (folder / PLAYBOOK).write_text(_PLAY)
-        (folder / "ansible.cfg").write_text("[defaults]\n")
-        return folder
-
     with tempfile.TemporaryDirectory(prefix="diemcau-lab-") as place:
         folder = Path(place)
-        run = Run("x1", "stage", NEW, tuple(Target(f"u{n}", _LOCAL) for n in range(3 * FORKS)), folder)
+        playbooks = folder / "project"
+        playbooks.mkdir()
+        (playbooks / PLAYBOOK).write_text(_PLAY)
+        (playbooks / "ansible.cfg").write_text("[defaults]\n")
+        targets = tuple(Target(f"u{n}", _LOCAL) for n in range(3 * FORKS))
+        run = Run("x1", "stage", NEW, targets, folder, playbooks)
         gc.collect()
         idle_mb, most_mb, over = own_mb(), 0.0, threading.Event()
 
@@ -108,7 +106,7 @@ def memory(evidence: Evidence) -> str:
 
         watching = threading.Thread(target=watch, daemon=True)
         watching.start()
-        outcome = asyncio.run(AnsibleHands(unpack, FORKS).carry_out(run, lambda event: None))
+        outcome = asyncio.run(AnsibleHands(FORKS).carry_out(run, lambda event: None))
         over.set()
         watching.join()
     said = f"{outcome}: {idle_mb:.0f} MB at rest, at most {most_mb:.0f} MB with {FORKS} forks"

@@ -36,7 +36,7 @@ class SimulatedFleet:
         office.controller.post = self  # type: ignore[assignment]  # where commands for a check arrive
         self.connected, self.refused = True, Mapping[str, int]
         office.writer.submit(lambda session: _fill(session, office, count, away), urgent=True).result(120)
-        self.engine = RolloutEngine(office.controller, self, self._way)
+        self.engine = RolloutEngine(office.controller, self, self._playbooks, self._way)
 
     async def run_until_quiet(self, minutes: int = 400) -> None:
         """Let the engine look once a simulated minute, until a while nothing has changed."""
@@ -103,6 +103,9 @@ class SimulatedFleet:
                 received_at=self.office.time,
             )
         )
+
+    def _playbooks(self, version: str, folder: Path) -> Path:
+        return folder
 
     async def _way(self, unit: str, folder: Path) -> Mapping[str, Any]:
         return {}

@@ -6,12 +6,18 @@ import asyncio
 import os
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from diemcau_controller.actions.rollouts.hands import HostEvent, Run, Target
 from diemcau_controller.adapters.ansible.hands import PLAYBOOK, AnsibleHands
 from diemcau_controller.adapters.ansible.playbooks import NoPlaybooks, unpack_playbooks
+from diemcau_controller.adapters.releases.repository import Repository
+from diemcau_controller.config import StateDir
+from diemcau_wire.release import playbooks_target
+
+from tests.release_for_tests import signed_release
 
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 PLAY = """
@@ -39,25 +45,25 @@ SLOW = """
 GONE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9, "ansible_ssh_retries": 0}
 
 
-def hands(play: str) -> AnsibleHands:
-    def unpack(version: str, folder: Path) -> Path:
-        folder.mkdir(parents=True)
-        (folder / PLAYBOOK).write_text(play)
-        (folder / "ansible.cfg").write_text("[defaults]\n")
-        return folder
+def run_of(
+    play: str, kind: str, folder: Path, *targets: Target, extra: Mapping[str, str] | None = None
+) -> Run:
+    playbooks = folder / "project"
+    playbooks.mkdir(parents=True)
+    (playbooks / PLAYBOOK).write_text(play)
+    (playbooks / "ansible.cfg").write_text("[defaults]\n")
+    return Run("x1", kind, "1.4.0", targets, folder, playbooks, extra or {})
 
-    return AnsibleHands(unpack, forks=4)
 
-
-def carry_out(play: str, run: Run) -> tuple[str, list[HostEvent]]:
+def carry_out(run: Run) -> tuple[str, list[HostEvent]]:
     heard: list[HostEvent] = []
-    outcome = asyncio.run(hands(play).carry_out(run, heard.append))
+    outcome = asyncio.run(AnsibleHands(forks=4).carry_out(run, heard.append))
     return outcome, heard
 
 
 def test_each_task_of_each_unit_is_told_and_who_fails_with_the_last_lines(tmp_path: Path) -> None:
     targets = (*(Target(f"u{number}", LOCAL) for number in range(3)), Target("u3", GONE))
-    outcome, heard = carry_out(PLAY, Run("x1", "stage", "1.4.0", targets, tmp_path))
+    outcome, heard = carry_out(run_of(PLAY, "stage", tmp_path, *targets))
     assert outcome == "failed"
     first = {event.unit: event for event in heard if event.task == "Stage the release"}
     assert {unit: event.outcome for unit, event in first.items()} == {
@@ -78,9 +84,8 @@ def test_each_task_of_each_unit_is_told_and_who_fails_with_the_last_lines(tmp_pa
 
 def test_an_error_in_the_playbook_fails_on_each_unit_with_what_it_was(tmp_path: Path) -> None:
     targets = (Target("u0", LOCAL), Target("u1", LOCAL))
-    outcome, heard = carry_out(
-        "- hosts: units\n  tasks:\n    - no.such.module: {}\n", Run("x1", "apply", "1.4.0", targets, tmp_path)
-    )
+    wrong = "- hosts: units\n  tasks:\n    - no.such.module: {}\n"
+    outcome, heard = carry_out(run_of(wrong, "apply", tmp_path, *targets))
     assert outcome == "failed"
     assert Counter(event.unit for event in heard) == {"u0": 1, "u1": 1}
     assert {event.outcome for event in heard} == {"failed"}
@@ -89,10 +94,10 @@ def test_an_error_in_the_playbook_fails_on_each_unit_with_what_it_was(tmp_path: 
 
 def test_a_run_that_is_cancelled_ends_with_all_its_processes(tmp_path: Path) -> None:
     mark = tmp_path / "begun"
-    run = Run("x1", "apply", "1.4.0", (Target("u0", LOCAL),), tmp_path / "run", {"mark": str(mark)})
+    run = run_of(SLOW, "apply", tmp_path / "run", Target("u0", LOCAL), extra={"mark": str(mark)})
 
     async def begin_and_cancel() -> None:
-        task = asyncio.create_task(hands(SLOW).carry_out(run, lambda event: None))
+        task = asyncio.create_task(AnsibleHands(forks=4).carry_out(run, lambda event: None))
         for _ in range(300):
             if mark.exists():
                 break
@@ -106,23 +111,34 @@ def test_a_run_that_is_cancelled_ends_with_all_its_processes(tmp_path: Path) -> 
     assert not working_in(tmp_path)
 
 
-def test_playbooks_come_with_the_release(tmp_path: Path) -> None:
-    source, targets = tmp_path / "source/playbooks", tmp_path / "targets/releases/1.4.0"
+def test_playbooks_come_with_the_release_exactly_as_they_were_signed(tmp_path: Path) -> None:
+    state, source = StateDir(tmp_path / "state"), tmp_path / "source/playbooks"
+    repository = Repository(state)
     source.mkdir(parents=True)
-    targets.mkdir(parents=True)
     (source / PLAYBOOK).write_text(PLAY)
-    shutil.make_archive(str(targets / "playbooks"), "gztar", tmp_path / "source")
-    found = unpack_playbooks(tmp_path / "targets", "1.4.0", tmp_path / "out")
+    whole = Path(shutil.make_archive(str(tmp_path / "playbooks"), "gztar", tmp_path / "source")).read_bytes()
+    (source / PLAYBOOK).write_text(PLAY.replace("test {{", "rm -rf / # {{"))
+    other = Path(shutil.make_archive(str(tmp_path / "other"), "gztar", tmp_path / "source")).read_bytes()
+
+    signed_release(state, "1.4.0", playbooks=whole)
+    found = unpack_playbooks(repository, "1.4.0", tmp_path / "out")
     assert (found / PLAYBOOK).read_text() == PLAY
-    with pytest.raises(NoPlaybooks, match="build it anew"):
-        unpack_playbooks(tmp_path / "targets", "1.5.0", tmp_path / "none")
-    whole = (targets / "playbooks.tar.gz").read_bytes()
-    for number, bad in enumerate(
-        (b"\x1f\x8bnonsense", whole[: len(whole) // 2], whole[:60] + b"\xff" * 20 + whole[80:])
-    ):
-        (targets / "playbooks.tar.gz").write_bytes(bad)
+    with pytest.raises(NoPlaybooks, match=r"no unit was touched.*diemcau release sign"):
+        unpack_playbooks(repository, "1.5.0", tmp_path / "none")
+    archive = repository.targets / playbooks_target("1.4.0")
+    for bad in (other, whole[: len(whole) // 2], whole + b"\0", b""):
+        archive.write_bytes(bad)
+        with pytest.raises(NoPlaybooks, match=r"no unit was touched.*not what was signed.*from a backup"):
+            unpack_playbooks(repository, "1.4.0", tmp_path / "bad")
+        assert not (tmp_path / "bad").exists()
+    archive.unlink()
+    with pytest.raises(NoPlaybooks, match="cannot be used"):
+        unpack_playbooks(repository, "1.4.0", tmp_path / "bad")
+    for number, odd in enumerate((b"\x1f\x8bnonsense", whole[: len(whole) // 2])):  # signed as it is
+        version = f"1.4.{number + 1}"
+        signed_release(state, version, playbooks=odd)
         with pytest.raises(NoPlaybooks, match="build it anew"):
-            unpack_playbooks(tmp_path / "targets", "1.4.0", tmp_path / f"bad{number}")
+            unpack_playbooks(repository, version, tmp_path / version)
 
 
 def working_in(folder: Path) -> list[str]:

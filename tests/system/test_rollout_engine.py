@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from diemcau_controller.actions.rollouts.hands import HostEvent, Run
@@ -45,13 +46,18 @@ def test_playbooks_that_cannot_be_unpacked_fail_on_each_unit_and_it_pauses(tmp_p
     office = Office(tmp_path)
     fleet = SimulatedFleet(office, 10, away=0)
 
-    class Failing:
-        async def carry_out(self, run: Run, hear: Callable[[HostEvent], None]) -> str:
-            raise EOFError("the archive ends in the middle")
+    reached: list[str] = []
+
+    def unpack(version: str, folder: Path) -> Path:
+        raise EOFError("the archive ends in the middle")
+
+    async def way(unit: str, folder: Path) -> Mapping[str, Any]:
+        reached.append(unit)
+        return {}
 
     async def roll_out() -> str:
         rollout = await start_rollout(office.controller, SYSTEM, RolloutSpec(version=NEW, wave=20))
-        fleet.engine._hands = Failing()
+        fleet.engine._unpack, fleet.engine._reach = unpack, way
         await fleet.run_until_quiet()
         return rollout
 
@@ -59,6 +65,7 @@ def test_playbooks_that_cannot_be_unpacked_fail_on_each_unit_and_it_pauses(tmp_p
     (failed,) = found["failed"]
     assert found["state"] == "paused" and found["counts"]["waiting"] == 9
     assert (failed["why"], failed["tail"]) == ("task", ["the archive ends in the middle"])
+    assert not reached, "nobody was even asked to dial in"
     office.close()
 
 

@@ -36,16 +36,20 @@ _CHECK_S = 20.0
 
 log = logging.getLogger(__name__)
 
+Unpack = Callable[[str, Path], Path]
+"""Puts the playbooks of a version into a folder, as they were signed, and gives where they lie there. Raises
+OSError with what to do."""
 Reach = Callable[[str, Path], Awaitable[Mapping[str, Any]]]
 """Opens the way to a unit, with files in a folder, and gives Ansible's variables for it. Raises
 :class:`Refusal` or OSError."""
 
 
 class RolloutEngine:
-    """Owns the runs that are under way. `hands` carries them out; `reach` opens the way to a unit."""
+    """Owns the runs that are under way. `hands` carries them out; `unpack` gives what they carry out,
+    `reach` opens the way to a unit."""
 
-    def __init__(self, controller: Controller, hands: Hands, reach: Reach) -> None:
-        self._controller, self._hands, self._reach = controller, hands, reach
+    def __init__(self, controller: Controller, hands: Hands, unpack: Unpack, reach: Reach) -> None:
+        self._controller, self._hands, self._unpack, self._reach = controller, hands, unpack, reach
         self._runs: dict[str, asyncio.Task[None]] = {}  # until their last rows are written
         self._working: dict[str, asyncio.Task[str]] = {}  # what of them may be cancelled
         self._asking: set[asyncio.Task[None]] = set()
@@ -174,7 +178,8 @@ class RolloutEngine:
     async def _prepared(
         self, rollout_id: str, run_id: str, folder: Path, hear: Callable[[HostEvent], None]
     ) -> Run:
-        """The run with the ways to its units; a unit without one is told of as unreachable."""
+        """The run with its playbooks, before anything is asked of a unit, and the ways to its units; a unit
+        without one is told of as unreachable."""
 
         def read() -> tuple[str, str, dict[str, dict[str, Any]]]:
             with self._controller.database.read() as session:
@@ -183,6 +188,7 @@ class RolloutEngine:
                 return row.kind, version, variables_of(session, row.units)
 
         kind, version, known = await asyncio.to_thread(read)
+        playbooks = await asyncio.to_thread(self._unpack, version, folder / "project")
         gate = asyncio.Semaphore(_REACHED_AT_ONCE)
 
         async def way(unit: str) -> Target | None:
@@ -198,7 +204,8 @@ class RolloutEngine:
                     return None
 
         found = await asyncio.gather(*(way(unit) for unit in known))
-        return Run(run_id, kind, version, tuple(one for one in found if one is not None), folder)
+        targets = tuple(one for one in found if one is not None)
+        return Run(run_id, kind, version, targets, folder, playbooks)
 
     async def _keep_writing(self, rollout_id: str, run_id: str, events: list[HostEvent]) -> None:
         while True:

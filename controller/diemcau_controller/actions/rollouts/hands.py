@@ -23,14 +23,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`kind`: `stage`, `apply`, `back`. `folder` is its own and empty but for what the ways to units need; it
-    is removed afterwards. `extra` are variables for the playbook beside those every run has."""
+    """`kind`: `stage`, `apply`, `back`. `folder` is its own and empty but for what the ways to units need and
+    for `playbooks`, the folder with those of the version; it is removed afterwards. `extra` are variables for
+    the playbook beside those every run has."""
 
     id: str
     kind: str
     version: str
     targets: tuple[Target, ...]
     folder: Path
+    playbooks: Path
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

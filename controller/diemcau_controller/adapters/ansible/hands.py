@@ -29,15 +29,12 @@ PLAYBOOK = "update.yml"
 _LOOK_S = 1  # how often a run is asked whether it shall end
 _KILLED_WITHIN_S = 30.0
 
-Unpack = Callable[[str, Path], Path]
-"""Puts the playbooks of a version into a folder and gives where they lie there. Raises OSError."""
-
 
 class AnsibleHands:
-    """`forks` is how many units one run works on at once; `unpack` gives the playbooks."""
+    """`forks` is how many units one run works on at once."""
 
-    def __init__(self, unpack: Unpack, forks: int) -> None:
-        self._unpack, self._forks = unpack, forks
+    def __init__(self, forks: int) -> None:
+        self._forks = forks
 
     async def carry_out(self, run: Run, hear: Callable[[HostEvent], None]) -> str:
         """See :class:`...actions.rollouts.hands.Hands`."""
@@ -57,7 +54,6 @@ class AnsibleHands:
     def _run(self, run: Run, told: Callable[[HostEvent], None], ending: threading.Event) -> str:
         import ansible_runner  # only who runs a rollout pays for it
 
-        playbooks = self._unpack(run.version, run.folder / "project")
         heard: set[str] = set()
         said: deque[str] = deque(maxlen=4 * MOST_LINES)
 
@@ -82,8 +78,8 @@ class AnsibleHands:
 
         result = ansible_runner.run(
             private_data_dir=str(run.folder),
-            playbook=str(playbooks / PLAYBOOK),
-            project_dir=str(playbooks),
+            playbook=str(run.playbooks / PLAYBOOK),
+            project_dir=str(run.playbooks),
             inventory=_inventory(run),
             extravars={
                 "diemcau_step": run.kind,
@@ -91,7 +87,7 @@ class AnsibleHands:
                 "expected_hosts": len(run.targets),
                 **run.extra,
             },
-            envvars=_environment(run.folder, playbooks),
+            envvars=_environment(run),
             forks=min(self._forks, len(run.targets)),
             settings={"pexpect_timeout": _LOOK_S},
             event_handler=on_event,
@@ -117,14 +113,14 @@ def _inventory(run: Run) -> dict[str, Any]:
     return {"all": {"children": {"units": {"hosts": hosts}}}}
 
 
-def _environment(folder: Path, playbooks: Path) -> Mapping[str, str]:
+def _environment(run: Run) -> Mapping[str, str]:
     """Whatever Ansible writes goes into the run's folder; its programs come from where we are installed."""
     return {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '/usr/bin:/bin')}",
-        "ANSIBLE_CONFIG": str(playbooks / "ansible.cfg"),
-        "ANSIBLE_HOME": str(folder / "home"),
-        "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
+        "ANSIBLE_CONFIG": str(run.playbooks / "ansible.cfg"),
+        "ANSIBLE_HOME": str(run.folder / "home"),
+        "ANSIBLE_LOCAL_TEMP": str(run.folder / "tmp"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(run.folder / "cp"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_RETRY_FILES_ENABLED": "0",
         "PYTHONUNBUFFERED": "1",

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from securesystemslib.signer import CryptoSigner
-from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
+from tuf.api.exceptions import LengthOrHashMismatchError, RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 from tuf.api.serialization.json import JSONSerializer
@@ -110,6 +110,26 @@ class Repository:
         """The releases that are signed."""
         number = self.newest_snapshot().signed.meta["targets.json"].version
         return _read(Targets, self.metadata / f"{number}.targets.json")
+
+    def signed(self, name: str) -> bytes:
+        """A target exactly as it was signed. That its signatures are over does not matter here: who goes back
+        to the release before must not wait for them."""
+        self.must_be_there()
+        targets = self.newest_targets()
+        _must_verify(self.root(), "targets", targets)
+        says = targets.signed.targets.get(name)
+        if says is None:
+            raise ReleaseError(f"{name} is not signed: run `diemcau release sign` for its version")
+        with disk_told(self.targets), (self.targets / name).open("rb") as file:
+            data = file.read(says.length + 1)
+        try:
+            says.verify_length_and_hashes(data)
+        except LengthOrHashMismatchError:
+            raise ReleaseError(
+                f"{self.targets / name} is not what was signed, it was changed or cut short: restore it "
+                "from a backup, or build and sign this version again"
+            ) from None
+        return data
 
     def waiting(self) -> Waiting | None:
         """What was not signed by enough yet."""
