@@ -133,6 +133,26 @@ def test_a_unit_that_gives_no_lease_waits(fleet: SmallFleet) -> None:
     assert fleet.state_of(rollout) == "done"
 
 
+def test_an_order_that_was_called_off_is_given_again_before_silence_counts(fleet: SmallFleet) -> None:
+    rollout, units = start(fleet, sites=["s0005"]), ObedientUnits(fleet)
+    units.run_all(rollout, 1)
+    (run,) = fleet.step(rollout)[1].runs
+    fleet.tell(run, "u0005", word=Word("idle", version=NEW))  # it was ordered to flip, and has not begun
+    fleet.report("u0005", "update", step="idle", version=NEW)  # of an order before: a run says that itself
+    fleet.step(rollout)
+    fleet.end(run, "lost")  # the run was killed, and the order's time is over
+    assert fleet.states(rollout) == {"u0005": At.APPLYING}
+    fleet.report("u0005", "update", step="idle", version=OLD)
+    fleet.report("u0005", "update", step="idle", version=NEW)
+    fleet.step(rollout)
+    assert fleet.states(rollout) == {"u0005": At.WAITING} and not fleet.step(rollout)[0]
+    with fleet.read() as session:
+        assert standing_of(fleet, session, SYSTEM, rollout).reasons == {"called_off": 1}  # type: ignore[arg-type]
+    fleet.clock += timedelta(minutes=6)
+    units.run_all(rollout)
+    assert fleet.state_of(rollout) == "done"
+
+
 def test_no_flip_near_a_meeting_on_a_frozen_day_or_while_an_urgent_one_calls(fleet: SmallFleet) -> None:
     rollout = start(fleet, sites=["s0005"])
     units = ObedientUnits(fleet)
@@ -526,4 +546,4 @@ def test_who_goes_back_speaks_of_the_version_it_goes_back_to() -> None:
 def test_the_updaters_own_steps_are_understood() -> None:
     assert read_word({"step": "verified"}) == Word("fetching")
     assert read_word({"step": "gating", "text": "a\nb"}) == Word("flipped", text="a\nb")
-    assert read_word({"step": "idle"}) is None
+    assert read_word({"step": "idle", "version": NEW}) == Word("idle", version=NEW)

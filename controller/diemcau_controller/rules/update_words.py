@@ -10,7 +10,7 @@ from typing import Any
 from .rollout import At, later_try
 from .verdicts import Verdict, device_of
 
-STEPS = ("fetching", "staged", "waiting", "flipped", "kept", "back", "refused", "failed")
+STEPS = ("fetching", "staged", "waiting", "flipped", "kept", "back", "refused", "failed", "idle")
 _ALSO = {"verified": "fetching", "gating": "flipped"}  # steps of the updater that are no others to us
 _LONGEST_WHY, _LONGEST_TEXT = 80, 900
 
@@ -18,7 +18,8 @@ _LONGEST_WHY, _LONGEST_TEXT = 80, 900
 @dataclass(frozen=True, slots=True)
 class Word:
     """`step` is one of :data:`STEPS`: `waiting` for a lease, `flipped` and not judged yet, `kept` or gone
-    `back` by its own gate, `refused` a release that is not to be trusted, `failed` for anything else.
+    `back` by its own gate, `refused` a release that is not to be trusted, `idle` when the order was called
+    off before it came to that, by a person there or because its time was over; `failed` for anything else.
     `version` is the one it is about ("": not said), `text` what the log has to say of it."""
 
     step: str
@@ -46,6 +47,7 @@ _LEADS: Mapping[tuple[At, str], At] = {
     (At.STAGING, "kept"): At.GATING,
     (At.STAGING, "refused"): At.FAILED,
     (At.STAGING, "failed"): At.WAITING,
+    (At.STAGING, "idle"): At.WAITING,
     (At.WAITING, "staged"): At.STAGED,
     (At.WAITING, "kept"): At.GATING,
     (At.WAITING, "refused"): At.FAILED,
@@ -58,6 +60,7 @@ _LEADS: Mapping[tuple[At, str], At] = {
     (At.APPLYING, "back"): At.BACK,
     (At.APPLYING, "refused"): At.FAILED,
     (At.APPLYING, "failed"): At.FAILED,
+    (At.APPLYING, "idle"): At.WAITING,  # it will not flip any more, and has what it fetched
     (At.GATING, "back"): At.BACK,
     (At.FAILED, "kept"): At.GATING,  # it was silent, and came back
     (At.FAILED, "back"): At.BACK,
@@ -85,7 +88,8 @@ def hear(state: At, word: Word, version: str, now: datetime, tries: int = 0) -> 
     if leads is None:
         return None
     if leads in (At.WAITING, At.RETURNING):
-        return Heard(leads, word.why or "lease", word.again_at or later_try(now, tries), step == "failed")
+        why = word.why or ("called_off" if step == "idle" else "lease")
+        return Heard(leads, why, word.again_at or later_try(now, tries), step == "failed")
     return Heard(leads, step if leads is state else word.why)
 
 

@@ -104,8 +104,8 @@ def lose_runs(session: Session, now: datetime) -> int:
 
 def _take_word(session: Session, rollout: Rollout, unit_id: str, word: Word, now: datetime) -> bool:
     row = session.get(RolloutUnit, (rollout.id, unit_id))
-    if row is None:
-        return False
+    if row is None or (word.step == "idle" and row.run_id is not None):
+        return False  # a run that works on it calls an order off itself, and says why
     if word.text:
         row.tail = list(last_lines(word.text))
     return _put(rollout, row, hear(At(row.state), word, rollout.version, now, row.tries), now)
@@ -120,6 +120,8 @@ def _take_task(session: Session, rollout: Rollout, row: RolloutUnit, event: Host
     if event.tail or text:
         row.tail = list(event.tail or last_lines(text))
     state = At(row.state)
+    if event.word is not None and event.word.step == "idle":
+        return  # so says a unit also of an order that it has not begun
     if event.word is not None:
         heard = hear(state, event.word, rollout.version, event.at, row.tries)
     elif event.outcome == "unreachable":
