@@ -19,7 +19,6 @@ from diemcau_controller.actions.send_command import take_ack
 from diemcau_controller.app import create_app
 from diemcau_controller.cli.client import Api
 from diemcau_controller.config import Settings, StateDir
-from diemcau_controller.store.database import Database
 from diemcau_controller.store.writer import Writer
 from diemcau_wire import encode
 from diemcau_wire.messages import (
@@ -33,6 +32,8 @@ from diemcau_wire.messages import (
 )
 from diemcau_wire.topics import Channel
 from fastapi.testclient import TestClient
+
+from tests.empty_database import empty_database
 
 UNIT, SPARE = "u0123456789ab", "u0123456789cd"
 
@@ -66,7 +67,7 @@ class Office:
     def __init__(self, folder: Path) -> None:
         self.state = StateDir(folder)
         self.state.make()
-        self.database = Database(self.state.database, self.state.health_database)
+        self.database = empty_database(self.state.database, self.state.health_database)
         self.writer = Writer(self.database)
         self.writer.start()
         self.post = Posted()

@@ -12,11 +12,13 @@ from diemcau_controller.actions.audit import audit_head, record
 from diemcau_controller.rules.actor import SYSTEM
 from diemcau_controller.rules.audit_chain import Entry, Fault, Head, canonical, follow, link
 from diemcau_controller.store.chain import ChainUnreadable, chain, chained_rows, verdict_line
-from diemcau_controller.store.database import Database, upgrade
+from diemcau_controller.store.database import upgrade
 from diemcau_controller.store.tables import AuditRow
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+
+from tests.empty_database import empty_database
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 
@@ -28,7 +30,7 @@ def note(session: Session, name: str) -> None:
 @pytest.fixture
 def list_of_ten(tmp_path: Path) -> Path:
     path = tmp_path / "controller.sqlite"
-    database = Database(path, tmp_path / "health.sqlite")
+    database = empty_database(path, tmp_path / "health.sqlite")
     with database.session() as session:
         for name in ("Ea Kiết", "Ea Tul", "Quảng Phú"):
             note(session, name)  # three in one transaction, not flushed in between
@@ -128,14 +130,14 @@ def test_a_tail_cut_off_and_a_list_written_anew_show_against_a_head(list_of_ten:
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET who = 'x'", "DELETE FROM audit"])
 def test_the_database_refuses_to_change_a_row(list_of_ten: Path, statement: str) -> None:
-    database = Database(list_of_ten, list_of_ten.with_name("health.sqlite"))
+    database = empty_database(list_of_ten, list_of_ten.with_name("health.sqlite"))
     with database.session() as session, pytest.raises(IntegrityError, match="never"):
         session.execute(text(statement), bind_arguments={"mapper": AuditRow})
     database.close()
 
 
 def test_what_is_undone_leaves_no_gap(list_of_ten: Path) -> None:
-    database = Database(list_of_ten, list_of_ten.with_name("health.sqlite"))
+    database = empty_database(list_of_ten, list_of_ten.with_name("health.sqlite"))
     with database.session() as session:
         undone = session.begin_nested()
         note(session, "nhầm")

@@ -12,13 +12,13 @@ import pytest
 from diemcau_controller.actions.fleet import FleetView, read_sites
 from diemcau_controller.actions.ingest import Taken, ingest
 from diemcau_controller.rules.actor import Actor, Role
-from diemcau_controller.store.database import Database
 from diemcau_controller.store.tables import Area, Binding, Site, Unit
 from diemcau_controller.store.writer import Writer
 from diemcau_wire.topics import Channel
 from sqlalchemy import event, update
 from sqlalchemy.orm import Session
 
+from tests.empty_database import empty_database
 from tests.system.big_fleet import fill, health, unit_id, verdict
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -29,7 +29,7 @@ class Kept:
     """A filled database with its writer, the fleet kept of it, and how many statements were read."""
 
     def __init__(self, folder: Path) -> None:
-        self.database = Database(folder / "controller.sqlite", folder / "health.sqlite")
+        self.database = empty_database(folder / "controller.sqlite", folder / "health.sqlite")
         self.sites = fill(self.database, COUNT, NOW)
         self.writer = Writer(self.database)
         self.fleet = FleetView(self.database)

@@ -12,9 +12,10 @@ from diemcau_controller.actions.certificates import (
     standing,
 )
 from diemcau_controller.rules.serials import read_serial, serial_text
-from diemcau_controller.store.database import Database
 from diemcau_controller.store.tables import Certificate, Unit
 from sqlalchemy.orm import Session
+
+from tests.empty_database import empty_database
 
 NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
 UNIT, OTHER = "u0123456789ab", "uba9876543210"
@@ -22,7 +23,7 @@ UNIT, OTHER = "u0123456789ab", "uba9876543210"
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    database = Database(tmp_path / "controller.sqlite", tmp_path / "health.sqlite")
+    database = empty_database(tmp_path / "controller.sqlite", tmp_path / "health.sqlite")
     with database.session() as made:
         made.add_all([Unit(id=UNIT), Unit(id=OTHER)])
         made.flush()

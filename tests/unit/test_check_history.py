@@ -13,7 +13,6 @@ from diemcau_controller.actions.ingest import Taken, ingest
 from diemcau_controller.rules.room import Room, read_room, room_after
 from diemcau_controller.rules.sources import MASK, checked, masked, masked_change, unmasked
 from diemcau_controller.rules.verdicts import device_of, read_verdict
-from diemcau_controller.store.database import Database
 from diemcau_controller.store.tables import ROOM, Binding, CheckDay, FaultDay, Newest, Site, SiteHour, Unit
 from diemcau_wire.messages import Event, EventKind, Health
 from diemcau_wire.topics import Channel
@@ -21,6 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+
+from tests.empty_database import empty_database
 
 UNIT = "u0123456789ab"
 NOW = datetime(2026, 3, 12, 0, 30, tzinfo=UTC)  # 07:30 at the hall
@@ -34,7 +35,7 @@ JSON = st.recursive(
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    database = Database(tmp_path / "controller.sqlite", tmp_path / "health.sqlite")
+    database = empty_database(tmp_path / "controller.sqlite", tmp_path / "health.sqlite")
     with database.session() as made:
         made.add(Site(id="ea-kiet", name="Xã Ea Kiết"))
         made.add(Unit(id=UNIT, site_id="ea-kiet", epoch=1, status="online"))

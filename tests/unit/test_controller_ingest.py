@@ -11,7 +11,6 @@ import pytest
 from diemcau_controller.actions.desired import renew_schedule
 from diemcau_controller.actions.ingest import Taken, Told, ingest
 from diemcau_controller.config import Settings
-from diemcau_controller.store.database import Database
 from diemcau_controller.store.tables import (
     AuditRow,
     Binding,
@@ -38,13 +37,15 @@ from diemcau_wire.topics import Channel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tests.empty_database import empty_database
+
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 UNIT = "u1"
 
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    database = Database(tmp_path / "controller.sqlite", tmp_path / "health.sqlite")
+    database = empty_database(tmp_path / "controller.sqlite", tmp_path / "health.sqlite")
     with database.session() as made:
         made.add(Site(id="a", name="A", epoch=1))
         made.flush()
