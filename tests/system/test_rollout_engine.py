@@ -12,6 +12,7 @@ import pytest
 from diemcau_controller.actions.rollouts.hands import HostEvent, Run
 from diemcau_controller.actions.rollouts.start import RolloutSpec, start_rollout
 from diemcau_controller.rules.actor import SYSTEM
+from diemcau_controller.rules.refusals import Conflict
 from diemcau_controller.store.tables import RolloutRun
 
 from .office import Office
@@ -39,6 +40,25 @@ def test_done_waiting_and_failed_are_all(tmp_path: Path, broken: bool) -> None:
         assert office.get(f"rollouts/{rollout}")["state"] == "paused"
     else:
         assert (counts["done"], counts["waiting"]) == (63, 27) and len(fleet.flipped) == 63
+    office.close()
+
+
+def test_of_two_that_are_started_at_a_time_one_is_live(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    SimulatedFleet(office, 10, away=0)
+
+    async def start_two(instead: bool) -> list[str | BaseException]:
+        spec = RolloutSpec(version=NEW, instead=instead)
+        both = (start_rollout(office.controller, SYSTEM, spec) for _ in range(2))
+        return await asyncio.gather(*both, return_exceptions=True)
+
+    def live() -> list[str]:
+        return [one["id"] for one in office.get("rollouts") if one["state"] == "running"]
+
+    made, refused = asyncio.run(start_two(False))
+    assert isinstance(refused, Conflict) and live() == [made]
+    _, newest = asyncio.run(start_two(True))
+    assert live() == [newest]
     office.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import wait
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from diemcau_controller.store.database import Database, upgrade
-from diemcau_controller.store.tables import Area, Base, HealthBase, HealthRow, Site
+from diemcau_controller.store.tables import Area, Base, HealthBase, HealthRow, Rollout, RolloutUnit, Site
 from diemcau_controller.store.writer import QUEUE_ITEMS, Writer, WriterBusy
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.orm import Session
@@ -103,7 +104,8 @@ def test_migrations_lead_to_the_tables(database: Database, tmp_path: Path) -> No
         (database._controller, Base.metadata),
         (database._health, HealthBase.metadata),
     ):
-        with engine.connect() as connection:
+        with engine.connect() as connection, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*expression-based index")
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     Database(tmp_path / "controller.sqlite", tmp_path / "health.sqlite").close()  # again: nothing to do
 
@@ -126,4 +128,32 @@ def test_a_database_of_the_first_version_keeps_what_is_in_it(tmp_path: Path) -> 
         site = session.get_one(Site, "an")
         assert site.contacts == [{"name": "Y Bhin", "phone": "0905", "task": ""}]
         assert site.unit is not None and site.unit.id == "u1" and site.epoch == 3
+    database.close()
+
+
+def test_of_two_live_rollouts_of_before_the_newest_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "controller.sqlite"
+    former = create_engine(f"sqlite:///{path}")
+    upgrade(former, "controller", "0005")
+    with former.begin() as connection:
+        for number, state in enumerate(("done", "rolling_back", "running")):
+            connection.exec_driver_sql(
+                "INSERT INTO rollout VALUES (?, '1.0.0', ?, '', 'all', 5, 5, 0, 1, 0, 'an', ?, NULL, NULL)",
+                (f"r{number}", state, f"2026-03-0{number + 1} 08:00:00"),
+            )
+            connection.exec_driver_sql(
+                "INSERT INTO rollout_unit (rollout_id, unit_id, site_id, ring, state, why, since, wave, "
+                "tries, from_version, proof, faults, accepted, task, tail) VALUES "
+                "(?, 'u', 'an', 'all', 'waiting', '', '2026-03-01', 0, 0, '', '', '[]', 0, '', '[]')",
+                (f"r{number}",),
+            )
+    former.dispose()
+    database = Database(path, tmp_path / "health.sqlite")
+    with database.read() as session:
+        assert [row.state for row in session.scalars(select(Rollout))] == ["done", "stopped", "running"]
+        assert [row.state for row in session.scalars(select(RolloutUnit))] == [
+            "waiting",
+            "skipped",
+            "waiting",
+        ]
     database.close()

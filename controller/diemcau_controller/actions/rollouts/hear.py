@@ -13,6 +13,7 @@ from ...rules.update_words import Heard, Word, hear, read_word, task_failed, unr
 from ...store.tables import EventRow, Rollout, RolloutRun, RolloutTask, RolloutUnit
 from .advance import put
 from .hands import HostEvent, last_lines
+from .others import live_besides
 
 EVENT = "update"
 _ASKED_TO_FLIP = "flipped"  # `why` of a unit that is at it
@@ -108,7 +109,7 @@ def _take_word(session: Session, rollout: Rollout, unit_id: str, word: Word, now
         return False  # a run that works on it calls an order off itself, and says why
     if word.text:
         row.tail = list(last_lines(word.text))
-    return _put(rollout, row, hear(At(row.state), word, rollout.version, now, row.tries), now)
+    return _put(session, rollout, row, hear(At(row.state), word, rollout.version, now, row.tries), now)
 
 
 def _take_task(session: Session, rollout: Rollout, row: RolloutUnit, event: HostEvent) -> None:
@@ -130,10 +131,10 @@ def _take_task(session: Session, rollout: Rollout, row: RolloutUnit, event: Host
         heard = task_failed(state, flipping=row.why == _ASKED_TO_FLIP)
     else:
         return
-    _put(rollout, row, heard, event.at)
+    _put(session, rollout, row, heard, event.at)
 
 
-def _put(rollout: Rollout, row: RolloutUnit, heard: Heard | None, now: datetime) -> bool:
+def _put(session: Session, rollout: Rollout, row: RolloutUnit, heard: Heard | None, now: datetime) -> bool:
     if heard is None:
         return False
     if heard.state is At.WAITING and rollout.state in ENDING:
@@ -142,6 +143,7 @@ def _put(rollout: Rollout, row: RolloutUnit, heard: Heard | None, now: datetime)
     if row.state == At.SKIPPED and rollout.state not in ENDING:
         return False  # it left the rollout, which did not end
     put(row, heard.state, now, heard.why, again_at=heard.again_at, retried=heard.retried)
-    if row.state == At.GATING and rollout.state == State.STOPPED and rollout.why == "back":
+    gone_back = rollout.state == State.STOPPED and rollout.why == "back"
+    if row.state == At.GATING and gone_back and live_besides(session, rollout) is None:
         rollout.state, rollout.ended_at = State.ROLLING_BACK.value, None  # a late one has to go back, too
     return True

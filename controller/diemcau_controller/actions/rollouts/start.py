@@ -24,6 +24,7 @@ from ..controller import Controller
 from ..scope import area_and_below, need_area, site_for
 from .advance import open_ring, turn
 from .hear import heard_from
+from .others import live_besides, newer_than
 from .steer import need_whole_fleet
 
 
@@ -54,8 +55,11 @@ def add_units(session: Session, rollout: Rollout, now: datetime) -> int:
     """Take in units that came to serve a site of this rollout since it began; how many.
 
     A rollout for some sites takes a site's new unit, one for all takes new sites, too. A unit that was
-    skipped because it left its site begins anew at the one it serves now.
+    skipped because it left its site begins anew at the one it serves now. Of those that are done only the
+    newest takes any in; it begins again for them once no other one is live.
     """
+    if rollout.state == State.DONE and newer_than(session, rollout) is not None:
+        return 0
     rows = select(RolloutUnit.unit_id, RolloutUnit.site_id, RolloutUnit.state, RolloutUnit.why)
     known, sites, left = set(), set(), set()
     for unit_id, site, state, why in session.execute(rows.where(RolloutUnit.rollout_id == rollout.id)):
@@ -77,9 +81,16 @@ def add_units(session: Session, rollout: Rollout, now: datetime) -> int:
     if late:
         session.flush()
         open_ring(session, rollout, rollout.ring, now)
-    if late and any(unit.version != rollout.version for unit in late) and rollout.state == State.DONE:
+    if rollout.state == State.DONE and _waits(session, rollout) and live_besides(session, rollout) is None:
         rollout.state, rollout.ended_at = State.RUNNING.value, None
     return len(late)
+
+
+def _waits(session: Session, rollout: Rollout) -> bool:
+    waiting = select(RolloutUnit.unit_id).where(
+        RolloutUnit.rollout_id == rollout.id, RolloutUnit.state == At.WAITING.value
+    )
+    return session.scalars(waiting.limit(1)).first() is not None
 
 
 def _start(session: Session, who: Actor, spec: RolloutSpec, now: datetime) -> str:
@@ -155,6 +166,7 @@ def _make_way(session: Session, spec: RolloutSpec, now: datetime) -> None:
                 version=former.version,
             )
         turn(session, former, Turn(State.STOPPED, "superseded"), now)
+    session.flush()  # before there is another live one
 
 
 def _targets(session: Session, who: Actor, spec: RolloutSpec) -> list[Unit]:

@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 from ...rules.actor import Actor
 from ...rules.refusals import Conflict, Forbidden, Invalid, NotFound
 from ...rules.rings import RINGS
-from ...rules.rollout import LIVE, TRANSITIONS, At, State
+from ...rules.rollout import TRANSITIONS, At, State
 from ...store.tables import Freeze, Rollout, RolloutUnit, SiteRing, Unit
 from ..audit import record
 from ..controller import Controller
 from ..scope import site_for
 from .advance import leave_alone, put
+from .others import live_besides, newer_than
 
 _LONGEST_FREEZE_DAYS = 120
 
@@ -208,8 +209,7 @@ def rollout_for(session: Session, rollout_id: str) -> Rollout:
 
 
 def _need_no_other(session: Session, rollout: Rollout) -> None:
-    live = select(Rollout).where(Rollout.id != rollout.id, Rollout.state.in_([one.value for one in LIVE]))
-    other = session.scalars(live.limit(1)).first()
+    other = live_besides(session, rollout)
     if other is not None:
         raise Conflict(
             f"rollout {other.id} of {other.version} is under way: end it first",
@@ -219,8 +219,7 @@ def _need_no_other(session: Session, rollout: Rollout) -> None:
 
 
 def _need_newest(session: Session, rollout: Rollout) -> None:
-    newer = select(Rollout).where(Rollout.created_at > rollout.created_at).order_by(Rollout.created_at.desc())
-    other = session.scalars(newer.limit(1)).first()
+    other = newer_than(session, rollout)
     if other is not None:
         raise Conflict(
             f"rollout {other.id} of {other.version} came later: try its units again, or start a rollout for "

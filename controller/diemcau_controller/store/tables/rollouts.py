@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .base import Base
@@ -35,11 +35,20 @@ class Rollout(Base):
 
     `ring` is the last one that is open. `wave`, `tolerated_percent` and `meeting_wait_h` are its plan.
     `whole_fleet`: it is for every unit, also for those that come later.
-    `heard` is the number of the newest event of units that was taken into account.
+    `heard` is the number of the newest event of units that was taken into account. Of the live ones there is
+    never a second: whatever asks for one fails as a whole.
     """
 
     __tablename__ = "rollout"
-    __table_args__ = (Index("ix_rollout_state", "state"),)
+    __table_args__ = (
+        Index("ix_rollout_state", "state"),
+        Index(
+            "ux_rollout_live",
+            literal_column("1"),
+            unique=True,
+            sqlite_where=text("state IN ('running', 'paused', 'rolling_back')"),
+        ),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str]
     state: Mapped[str]
