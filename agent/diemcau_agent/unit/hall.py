@@ -198,11 +198,12 @@ class Hall:
         self._do(self._session.plugged(_now()))
 
     async def check_done(self) -> Readiness:
-        """Wait for the check that runs."""
-        while self._session.checking:
+        """Wait for the check that runs; gives what the last one came to. The next may begin in the moment it
+        ends (a device was plugged in meanwhile): whoever asked gets his own."""
+        if self._session.checking:
             self._checked.clear()
             await self._checked.wait()
-        return self._session.readiness
+        return self._session.checks.readiness
 
     def restart_media(self) -> str | None:
         """Have a fresh media process take over; gives why not, as a stable word, or None."""
