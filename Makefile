@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 IN_NAMESPACE := $(BIN)/python -m diemcau_controller.namespace
 
-.PHONY: help setup demo test check lock lab soak bench pictures clean
+.PHONY: help setup demo test check lock lab soak bench image pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,10 @@ bench: setup ## a hall and its devices beside Chromium: CPU, memory, joins (abou
 lab: setup ## a hall's machine and its faults, and a clean root; PART=healthy, clean-root, room or faults for one (docs/lab.md)
 	@tools/debian-packages.sh lab
 	@SUITE=$(or $(SUITE),bookworm) $(BIN)/python -m tests.lab $(PART) $(ARGS)
+
+image: setup ## the disk image for mini-PCs from a signed release (as root); ARGS="--state-dir DIR --address https://…"
+	@tools/debian-packages.sh image
+	@$(BIN)/python -m firmware build --arch $(or $(ARCH),amd64) $(ARGS)
 
 pictures: setup ## the pictures in docs/pictures: every hall screen, the page
 	@tools/debian-packages.sh test

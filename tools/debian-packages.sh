@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make sure the Debian packages a purpose needs are there: debian-packages.sh run|test|bench|lab
+# Make sure the Debian packages a purpose needs are there: debian-packages.sh run|test|bench|lab|image
 # Installs only what is missing, with sudo when not root, and leaves no system service of theirs running.
 # Exit 3, naming the packages, when it cannot.
 set -eu
@@ -26,7 +26,7 @@ need nginx-light command_ nginx
 need iproute2 command_ ip
 need openssh-server command_ sshd # where units dial in
 need fonts-noto-core test -s /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf
-[ "$1" = run ] || need xvfb command_ Xvfb
+case "$1" in run | image) ;; *) need xvfb command_ Xvfb ;; esac
 if [ "$1" = lab ]; then
     need mmdebstrap command_ mmdebstrap
     need qemu-system-x86 command_ qemu-system-x86_64
@@ -36,7 +36,17 @@ if [ "$1" = lab ]; then
     need systemd-container command_ systemd-nspawn
     need curl command_ curl
 fi
-if [ "$1" != run ]; then
+if [ "$1" = image ]; then
+    need mmdebstrap command_ mmdebstrap
+    need squashfs-tools command_ mksquashfs
+    need dosfstools command_ mkfs.vfat
+    need mtools command_ mcopy
+    need fdisk command_ sfdisk
+    need xz-utils command_ xz
+    need grub-common command_ grub-mkimage
+    need grub-efi-amd64-bin test -d /usr/lib/grub/x86_64-efi
+fi
+if [ "$1" != run ] && [ "$1" != image ]; then
     need chromium command_ chromium
     need chromium-l10n test -s /usr/lib/chromium/locales/vi.pak # dates as a Vietnamese browser draws them
     need libatomic1 library libatomic.so.1 # for the program that drives Chromium

@@ -7,13 +7,14 @@ for its coordinator on the local network.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 import re
 import tomllib
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,15 @@ _KEYS = frozenset({"address", "roots", "voucher", "contact", "phone", "serial", 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """How the hall reaches the network: a Wi-Fi, or the access point of a mobile line."""
+    """How the hall reaches the network: a Wi-Fi, the access point of a mobile line, or what a cable without
+    DHCP needs (`ip` with its prefix length, as `192.168.1.51/24`; `dns` addresses with commas between)."""
 
     ssid: str = ""
     password: str = ""
     apn: str = ""
+    ip: str = ""
+    gateway: str = ""
+    dns: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +166,28 @@ def _is_fingerprint(value: object) -> bool:
 
 
 def _is_network(value: Mapping[str, Any]) -> bool:
+    keys = {one.name for one in fields(Network)}
     plain = all(isinstance(one, str) and len(one) <= 100 and one.isprintable() for one in value.values())
-    return (
-        plain and value.keys() <= {"ssid", "password", "apn"} and bool(value.get("ssid") or value.get("apn"))
-    )
+    if not plain or not value.keys() <= keys or not any(value.get(key) for key in ("ssid", "apn", "ip")):
+        return False
+    addresses = [value.get("gateway", ""), *value.get("dns", "").split(",")]
+    return _is_interface(value.get("ip", "")) and all(_is_address(one.strip()) for one in addresses)
+
+
+def _is_interface(text: str) -> bool:
+    """An address with its prefix length, or nothing."""
+    try:
+        return not text or ("/" in text and bool(ipaddress.ip_interface(text)))
+    except ValueError:
+        return False
+
+
+def _is_address(text: str) -> bool:
+    """An address, or nothing."""
+    try:
+        return not text or bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:

@@ -178,8 +178,11 @@ class Enrolment:
                 "serial": prepared.serial or self._marks.serial,
             }
         )
-        if prepared.network is not None and not has_line():  # one that works is left alone
-            self._talk.tell({"type": "network", **asdict(prepared.network)})
+        network = prepared.network
+        # one that works is left alone; a cable's address is the system's to set (network_profiles.py)
+        if network is not None and (network.ssid or network.apn) and not has_line():
+            line = {"ssid": network.ssid, "password": network.password, "apn": network.apn}
+            self._talk.tell({"type": "network", **line})
         return prepared
 
     def _pending(self, prepared: Prepared) -> Request | None:

@@ -49,7 +49,11 @@ def show(places: Places, link: Path, version: str) -> None:
 
 
 def remove_release(places: Places, version: str) -> None:
-    """Remove a release, whole or not. Cut short, what is left is not whole. Raises OSError."""
+    """Remove a release, whole or not. Cut short, what is left is not whole. One that the system itself brings
+    is a link here, and only that goes. Raises OSError."""
+    if places.release(version).is_symlink():
+        remove(places.release(version))
+        return
     remove(places.manifest(version))
     if places.release(version).exists():
         shutil.rmtree(places.release(version))
@@ -69,7 +73,10 @@ def prune(places: Places, keep: Collection[str], wheels: Iterable[Wheel] = ()) -
     } | {wheel.sha256 for wheel in wheels}
     for path in sorted(places.wheels.iterdir()) if places.wheels.is_dir() else ():
         if path.name not in needed and path.is_dir():
-            shutil.rmtree(path)
+            if path.is_symlink():
+                remove(path)
+            else:
+                shutil.rmtree(path)
 
 
 def make_way(places: Places, keep: Collection[str]) -> None:

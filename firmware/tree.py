@@ -1,0 +1,236 @@
+"""The system of an image, as a folder: Debian, then the playbook that provisions machines, then what only an
+image has (`firmware/system/`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diemcau_wire.release import playbooks_target, release_target
+
+from .cache import SUITE, PackageCache
+from .packages import HERE
+from .trouble import CannotBuild, run
+
+SYSTEM = HERE / "system"
+FACTORY = Path("usr/lib/diemcau")
+_SMALL = ("doc/*", "man/*", "locale/*", "info/*", "lintian/*")
+# Nobody logs in at a unit, and nothing runs that wants to write the system or waits for a person.
+_MASKED = (
+    *("getty@.service", "serial-getty@.service", "container-getty@.service", "console-getty.service"),
+    *(
+        "autovt@.service",
+        "getty.target",
+        "debug-shell.service",
+        "systemd-journal-catalog-update.service",
+        "systemd-ask-password-wall.path",
+        "e2scrub_all.timer",
+    ),
+    *("e2scrub_reap.service", "dpkg-db-backup.timer", "NetworkManager-wait-online.service"),
+    *(
+        "systemd-networkd-wait-online.service",
+        "systemd-machine-id-commit.service",
+        "ssh.service",
+        "ssh.socket",
+    ),
+    *("systemd-firstboot.service", "systemd-sysusers.service", "systemd-update-done.service"),
+    *("ldconfig.service", "systemd-hwdb-update.service", "apt-daily.service", "apt-daily-upgrade.service"),
+)
+_ENABLED = ("diemcau-boot-network.service", "diemcau-good.service")
+_FOLDERS = ("data", "boot/efi", "boot/firmware", "opt/diemcau", "var/lib/NetworkManager")
+# Mounts of its own, which end with it: Ansible, sudo and pip look into both.
+_INSIDE = 'mount --bind /dev "$0/dev"; mount -t proc proc "$0/proc"; exec "$@"'
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an image is made from; `epoch` is its time (s since 1970), `variables` go to the playbook."""
+
+    arch: str
+    version: str
+    releases: Path
+    epoch: int
+    variables: Mapping[str, Any]
+
+    @property
+    def archive(self) -> Path:
+        return self.releases / "targets" / playbooks_target(self.version)
+
+    @property
+    def manifest(self) -> Path:
+        return self.releases / "targets" / release_target(self.version)
+
+
+def unpack_playbooks(plan: Plan, folder: Path) -> Path:
+    """The playbooks of the signed release; gives their folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with tarfile.open(plan.archive) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "playbooks"
+
+
+def debian(tree: Path, plan: Plan, cache: PackageCache, names: Sequence[str], log: Path) -> None:
+    """Debian from the packages in the cache, and nothing else. Raises :class:`CannotBuild`."""
+    excluded = [f"--dpkgopt=path-exclude=/usr/share/{one}" for one in _SMALL]
+    hooks = SYSTEM / "etc/initramfs-tools/hooks"
+    run(
+        [
+            *("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"),
+            *(f"--architectures={plan.arch}", f"--include={','.join(names)}"),
+            *(*excluded, "--dpkgopt=path-include=/usr/share/doc/*/copyright"),
+            '--aptopt=APT::Install-Recommends "false"',
+            f'--essential-hook=mkdir -p "$1/etc/initramfs-tools" && cp -r {hooks} "$1/etc/initramfs-tools/"',
+            *(SUITE, str(tree), cache.source),
+        ],
+        env={**os.environ, "SOURCE_DATE_EPOCH": str(plan.epoch)},
+        log=log,
+    )
+
+
+def provision(tree: Path, plan: Plan, playbooks: Path, work: Path, log: Path) -> None:
+    """Run provision.yml on the tree. Raises :class:`CannotBuild`."""
+    boot = tree / "boot/firmware"
+    boot.mkdir(parents=True, exist_ok=True)
+    shutil.copy(HERE / "boot/diemcau.toml", boot)  # that lies on a partition of its own: the role writes none
+    (tree / "etc/hosts").write_text("127.0.0.1 localhost diemcau\n::1 localhost\n")
+    inventory, given = work / "inventory.ini", work / "variables.json"
+    inventory.write_text(
+        f"[units]\nimage ansible_connection=tree ansible_tree={tree} ansible_tree_epoch={plan.epoch}\n"
+    )
+    given.write_text(
+        json.dumps(
+            {
+                **plan.variables,
+                "in_image": True,
+                "expected_hosts": 1,
+                "releases_folder": str(plan.releases),
+                "release_version": plan.version,
+            }
+        )
+    )
+    bin_ = Path(sys.executable).parent
+    env = {
+        **os.environ,
+        "PATH": f"{bin_}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "ANSIBLE_CONFIG": str(playbooks / "ansible.cfg"),
+        "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "connection_plugins"),
+        "ANSIBLE_HOME": str(work / "ansible"),
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    command = [str(bin_ / "ansible-playbook"), "-i", str(inventory), "-e", f"@{given}"]
+    inside = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", _INSIDE, str(tree)]
+    run([*inside, *command, str(playbooks / "provision.yml")], env=env, log=log)
+
+
+def furnish(tree: Path, plan: Plan) -> None:
+    """Put in what only an image has: mounts, what is kept, what may not run. Raises :class:`CannotBuild`."""
+    for name in _FOLDERS:
+        (tree / name).mkdir(parents=True, exist_ok=True)
+    _copy_system(tree)
+    _write_fstab(tree)
+    units = tree / "etc/systemd/system"
+    for name in _MASKED:
+        (units / name).unlink(missing_ok=True)
+        (units / name).symlink_to("/dev/null")
+    wants = units / "multi-user.target.wants"
+    wants.mkdir(exist_ok=True)
+    for name in _ENABLED:
+        (wants / name).unlink(missing_ok=True)
+        (wants / name).symlink_to(f"/etc/systemd/system/{name}")
+    (tree / "etc/hostname").write_text("diemcau\n")
+    _link(tree / "etc/resolv.conf", "/run/NetworkManager/resolv.conf")
+    _link(tree / "etc/systemd/system/default.target", "/lib/systemd/system/multi-user.target")
+    _name_kernel(tree / "boot")
+    run(["grub-editenv", tree / FACTORY / "grubenv", "create"])
+    (tree / FACTORY / "image").write_text(f"{plan.version} {identifier(tree, plan)}\n")
+
+
+def compile_python(tree: Path, plan: Plan) -> None:
+    """Compiled code that is not compared with its source's time: all files of the image have the same one."""
+    found = [path for path in ("usr/lib/python3", "usr/lib/python3.11") if (tree / path).is_dir()]
+    releases = [f"/{FACTORY}/releases/{plan.version}", *(f"/{path}" for path in found)]
+    how = ["-m", "compileall", "-q", "-f", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+    inside = ["/usr/sbin/chroot", str(tree), "/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "LANG=C.UTF-8"]
+    run([*inside, "PYTHONHASHSEED=0", "/usr/bin/python3", *how, *releases])
+
+
+def identifier(tree: Path, plan: Plan) -> str:
+    """Which image this is: another one for any other package, release or file of ours."""
+    digest = hashlib.sha256()
+    for path in (tree / "var/lib/dpkg/status", plan.manifest, plan.archive, *sorted(SYSTEM.rglob("*"))):
+        if path.is_file():
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:32]
+
+
+def kept() -> list[str]:
+    """The folders that lie on the data partition."""
+    return (SYSTEM / FACTORY / "kept").read_text().split()
+
+
+def _copy_system(tree: Path) -> None:
+    """With owners and rights of a system, whatever this checkout's are."""
+    for source in sorted(SYSTEM.rglob("*")):
+        target = tree / source.relative_to(SYSTEM)
+        if source.is_dir():
+            target.mkdir(exist_ok=True)
+            continue
+        target.unlink(missing_ok=True)
+        shutil.copyfile(source, target)
+        executable = source.suffix == ".sh" or "hooks" in source.parts
+        target.chmod(0o600 if source.suffix == ".nmconnection" else 0o755 if executable else 0o644)
+
+
+def _write_fstab(tree: Path) -> None:
+    fstab = tree / "etc/fstab"
+    text = fstab.read_text().replace("@diemcau-unit@", str(group(tree, "diemcau-unit")))
+    lines = [
+        f"/data/kept{path} {path} none bind,x-systemd.requires=diemcau-data.service 0 0\n" for path in kept()
+    ]
+    fstab.write_text(text + "".join(lines))
+    for path in kept():
+        (tree / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    agent = tree / "var/lib/diemcau-agent"
+    agent.chmod(0o700)
+    os.chown(agent, user(tree, "diemcau-unit"), group(tree, "diemcau-unit"))
+
+
+def user(tree: Path, name: str) -> int:
+    """The number of a user of the tree. Raises :class:`CannotBuild`."""
+    return _number(tree / "etc/passwd", name)
+
+
+def group(tree: Path, name: str) -> int:
+    """The number of a group of the tree. Raises :class:`CannotBuild`."""
+    return _number(tree / "etc/group", name)
+
+
+def _number(file: Path, name: str) -> int:
+    for line in file.read_text().splitlines():
+        words = line.split(":")
+        if words[0] == name:
+            return int(words[2])
+    raise CannotBuild(f"{file} knows no {name}: did the playbook go through?")
+
+
+def _link(path: Path, target: str) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
+def _name_kernel(boot: Path) -> None:
+    """The names the boot loader asks for. Raises :class:`CannotBuild`."""
+    for name in ("vmlinuz", "initrd.img"):
+        found = sorted(boot.glob(f"{name}-*"))
+        if len(found) != 1:
+            raise CannotBuild(f"there are {len(found)} {name} in {boot}, not one")
+        _link(boot / name, found[0].name)
