@@ -50,9 +50,9 @@ def fat(file: Path, partition: Partition, files: Mapping[str, bytes], epoch: int
         out.truncate(partition.size_mib * MIB)
     env = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "TZ": "UTC", "MTOOLS_SKIP_CHECK": "1"}
     volume = f"{fixed(partition.label).int & 0xFFFFFFFF:08x}"
-    size = "16" if partition is CONFIG else "32"
+    size = ["-F", "16", "-s", "4"] if partition is CONFIG else ["-F", "32", "-s", "1"]
     name = partition.label.upper()[:11]
-    run(["mkfs.vfat", "--invariant", "-F", size, "-s", "1", "-i", volume, "-n", name, file], env=env)
+    run(["mkfs.vfat", "--invariant", *size, "-i", volume, "-n", name, file], env=env)
     made: set[str] = set()
     scratch = file.with_suffix(".part")
     for path, content in sorted(files.items()):

@@ -215,8 +215,13 @@ def boot_file(stage: Stage) -> str:
     """What a technician types for a hall whose cable gives no address."""
     trusted = StateDir(stage.root).ca_certificate.read_bytes()
     roots = [root.fingerprint(hashes.SHA256()).hex() for root in x509.load_pem_x509_certificates(trusted)]
-    listed = ", ".join(f'"{root}"' for root in roots)
-    return (
-        f'address = "https://{ADDRESS}:{stage._web}"\nroots = [{listed}]\n'
-        f'contact = "Phòng Văn hóa – Xã hội"\nphone = "0905 123 456"\n[network]\nip = "203.0.113.2/24"\ngateway = "{GATEWAY}"\n'
-    )
+    lines = [
+        f'address = "https://{ADDRESS}:{stage._web}"',
+        f"roots = [{', '.join(repr(root) for root in roots)}]",
+        'contact = "Phòng Văn hóa – Xã hội"',
+        'phone = "0905 123 456"',
+        "[network]",
+        'ip = "203.0.113.2/24"',
+        f'gateway = "{GATEWAY}"',
+    ]
+    return "\n".join(lines) + "\n"
