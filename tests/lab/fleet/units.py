@@ -66,11 +66,7 @@ def run(report: Report, fleet: Fleet, folder: Path) -> list[str]:
     """Show every row; gives their names. `folder` is what :func:`prepare` gave."""
     if report.done(*ROWS):
         return ROWS
-    fleet.start(*NODES)
-    for name in NODES:
-        for service, text in _NO_TELEVISION.items():
-            drop_in = f"/etc/systemd/system/{service}.service.d/lab.conf"
-            fleet.nodes[name].write(drop_in, f"[Service]\n{text}\n")
+    start(fleet, *NODES)
     with office(fleet, folder) as there:
         rows: list[Callable[[Office, Evidence], str]] = [
             provision,
@@ -90,6 +86,16 @@ def run(report: Report, fleet: Fleet, folder: Path) -> list[str]:
             if not report.show(name, partial(show, there)) and name == ROWS[0]:
                 break  # there are no boxes to go on with
     return ROWS
+
+
+def start(fleet: Fleet, *names: str) -> list[Node]:
+    """Bare machines without a television."""
+    fleet.start(*names)
+    for name in names:
+        for service, text in _NO_TELEVISION.items():
+            drop_in = f"/etc/systemd/system/{service}.service.d/lab.conf"
+            fleet.nodes[name].write(drop_in, f"[Service]\n{text}\n")
+    return [fleet.nodes[name] for name in names]
 
 
 def provision(there: Office, evidence: Evidence) -> str:
