@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from diemcau_controller.config import StateDir
+
 from tests.lab.report import Evidence, NotShown, Report
 
 from . import updates
@@ -99,6 +101,7 @@ def start(fleet: Fleet, *names: str) -> list[Node]:
 
 
 def provision(there: Office, evidence: Evidence) -> str:
+    there.until((StateDir(there.stage.root).releases / "ssh_authority").exists, 90, "no ssh_authority")
     played = there.play("provision.yml", evidence)
     digits = []
     for node in there.nodes:

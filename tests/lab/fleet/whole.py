@@ -161,6 +161,8 @@ def becomes(parts: Path, there: Five, evidence: Evidence) -> str:
         server.run(f"{sign} {_PHRASE}")
         server.run(offer)
     each = (time.monotonic() - began) / len(VERSIONS)
+    authority = "test -s /var/lib/diemcau/releases/ssh_authority && echo there || true"
+    there.until(lambda: server.run(authority), "whose log-ins units accept is not said", 90)
     return (
         f"{played.took_s:.0f} s from bare to the coordinator; three versions built, signed and offered "
         f"there, {each:.0f} s each"
@@ -185,7 +187,11 @@ def provision(there: Five, evidence: Evidence) -> str:
         "hop.xa-mau.example": server.address,
         "dấu vân tay trong `diemcau ca status`": '", "'.join(roots),
     }
-    played = play_at(server, commands(Block.UNITS, instead), evidence.path("log"))
+    given = commands(Block.UNITS, instead)
+    foretold = play_at(server, [*given[:-1], f"{given[-1]} --check"], evidence.path("check.log"))
+    if foretold.code != 0 or foretold.said.count("is bare, and can become a unit") != len(MACHINES):
+        raise NotShown(f"check mode: {foretold.failure()}")
+    played = play_at(server, given, evidence.path("log"))
     if played.code != 0:
         raise NotShown(played.failure())
     evidence.json("recap", played.recap)
@@ -200,8 +206,9 @@ def provision(there: Five, evidence: Evidence) -> str:
     for node in there.nodes.values():
         node.shut = True  # Debian's SSH closes there an hour after the provisioning
     return (
-        f"four at once in {played.took_s:.0f} s ({played.took_s / len(MACHINES):.0f} s a machine, by plain "
-        f"ansible-playbook); all run their hall's configuration {took:.0f} s after the last was admitted"
+        f"check mode says after {foretold.took_s:.0f} s that they can; four at once in {played.took_s:.0f} s "
+        f"({played.took_s / len(MACHINES):.0f} s a machine, by plain ansible-playbook); all run their hall's "
+        f"configuration {took:.0f} s after the last was admitted"
     )
 
 
