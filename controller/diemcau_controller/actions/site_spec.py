@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from diemcau_wire.messages import Checks, Contact, Name, Nfc, Screen, SiteId, Video
+from diemcau_wire.messages import Checks, Contact, Name, Neighbour, Nfc, Screen, SiteId, Video
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ..rules.sources import checked
@@ -25,6 +25,7 @@ _NULLABLE = (
     "volume_percent",
     "morning_at",
     "ssh_address",
+    "neighbour",
 )
 _PLAIN = (
     "name",
@@ -64,8 +65,8 @@ class SiteContact(Contact):
 
 class SiteChange(BaseModel):
     """The settings of a site; what is absent stays. Null means none of `area`, `camera_small`,
-    `camera_onvif`, `camera_preset`, `volume_percent`, `morning_at` and `ssh_address`, and of the others that
-    they stay."""
+    `camera_onvif`, `camera_preset`, `volume_percent`, `morning_at`, `ssh_address` and `neighbour`, and of the
+    others that they stay."""
 
     model_config = ConfigDict(extra="forbid")
     name: Name | None = None
@@ -89,6 +90,7 @@ class SiteChange(BaseModel):
     screen: Screen | None = None
     language: Literal["vi", "en"] | None = None
     ssh_address: SshAddress | None = None
+    neighbour: Neighbour | None = None
 
 
 class SitePatch(SiteChange):
@@ -136,6 +138,7 @@ def site_settings(site: Site) -> Known:
         "is_centre": site.is_centre,
         "contacts": list(site.contacts or []),
         "ssh_address": site.ssh_address,
+        "neighbour": site.neighbour,
         **device_settings(site),
         **picture_settings(site),
     }

@@ -165,6 +165,7 @@ def site_view(now: SiteNow, who: Actor) -> View:
         "is_centre": site.is_centre,
         "contacts": site.contacts,
         "ssh_address": site.ssh_address,
+        "neighbour": site.neighbour,
         **(devices if who.may(Role.OPERATOR) else masked_all(devices)),
         **picture_settings(site),
         "epoch": site.epoch,

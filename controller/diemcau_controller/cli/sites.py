@@ -107,6 +107,9 @@ def set_site(
     ssh_address: Annotated[
         str | None, typer.Option(help="Where its unit is reached directly, ADDRESS:PORT; “” for nowhere.")
     ] = None,
+    neighbour: Annotated[
+        str | None, typer.Option(help="http://… of a server there that has releases; “” for none.")
+    ] = None,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -129,6 +132,7 @@ def set_site(
         "volume_percent": volume,
         "morning_at": morning_at,
         "ssh_address": ssh_address,
+        "neighbour": neighbour,
     }
     body |= {name: value or None for name, value in emptied.items() if value is not None}
     if not body:

@@ -26,6 +26,7 @@ _MEANT = {
     "screen": "sites.picture_size",
     "language": "sites.language",
     "ssh_address": "sites.ssh_address",
+    "neighbour": "sites.neighbour",
     "contacts": "sites.contact",
     "sites": "groups.sites",
     "tier": "areas.tier_missing",

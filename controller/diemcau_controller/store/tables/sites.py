@@ -27,7 +27,8 @@ class Site(Base):
     row (`removed_at`), because reports and meetings that were held name it. What its room has, and how it is
     checked, is in the words of :class:`diemcau_wire.messages.DesiredConfig`; `check_room` is its own test
     room, with PIN and secret; None until its unit is told of one. `ssh_address` is where its unit is reached
-    directly (:mod:`...rules.ssh_address`), None where it is not.
+    directly (:mod:`...rules.ssh_address`), None where it is not; `neighbour` a server in its network with
+    releases, None where there is none.
     """
 
     __tablename__ = "site"
@@ -62,6 +63,7 @@ class Site(Base):
     epoch: Mapped[int] = mapped_column(default=0)
     removed_at: Mapped[datetime | None]
     ssh_address: Mapped[str | None]
+    neighbour: Mapped[str | None]
 
     area: Mapped[Area | None] = relationship()
     unit: Mapped[Unit | None] = relationship(back_populates="site", uselist=False)
