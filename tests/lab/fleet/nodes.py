@@ -174,7 +174,7 @@ class Node(Machine):
         if not self.shut:
             return self.ssh()
         into = ("--mount", "--uts", "--ipc", "--net", "--pid")
-        return ["nsenter", f"--target={self._leader()}", *into, "--wd=/root", "--", "/bin/sh", "-c"]
+        return ["nsenter", f"--target={self._leader()}", *into, "--", "/bin/sh", "-c"]
 
     def ssh(self, *options: str) -> list[str]:
         """The command that opens a shell in it as root; its host key is checked."""
