@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -39,12 +40,21 @@ def needed(name: str) -> set[str]:
             continue
         seen.add(one)
         found.add(one[0])
-        for text in requires(one[0]) or ():
+        for text in _told(one[0]):
             requirement = Requirement(text)
             extras = one[1] or {""}
             if requirement.marker is None or any(requirement.marker.evaluate({"extra": e}) for e in extras):
                 ahead.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
     return found
+
+
+def _told(name: str) -> list[str]:
+    """What a distribution says it needs; one of ours in the tree itself, which may be newer than what is
+    installed of it."""
+    if name not in OURS:
+        return requires(name) or []
+    project = tomllib.loads((ROOT / OURS[name] / "pyproject.toml").read_text())["project"]
+    return list(project["dependencies"])
 
 
 def pinned(lock: str, names: set[str]) -> str:

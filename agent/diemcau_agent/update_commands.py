@@ -184,7 +184,9 @@ def _status(given: argparse.Namespace) -> int:
     return 0
 
 
-_SHOWN = {"step", "version", "why", "text", "meeting", "again_at", "fetched_bytes", "needed_bytes", "at"}
+_SHOWN = {"step", "version", "why", "text", "meeting", "again_at", "fetched_bytes", "needed_bytes", "at"} | {
+    "neighbour_failed"
+}
 
 
 def _ask(given: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ short_description: The units of a Điểm Cầu fleet
 description:
   - Hosts are units, by their ids. Groups are C(units) (all of them), C(site_…), C(area_…) (the areas
     above, too), C(ring_…) and C(hardware_…), with every character but letters, digits and C(_) as C(_).
+  - Who is reached directly has its address, and its host key is looked for under its id.
 options:
   plugin:
     description: The name of this plugin.
@@ -94,4 +95,9 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]  # Ansible has
             self.inventory.add_child(group, host)
         for name in ("site", "ring", "version"):
             self.inventory.set_variable(host, f"diemcau_{name}", unit.get(name) or "")
+        if unit.get("ssh_host"):
+            self.inventory.set_variable(host, "ansible_host", unit["ssh_host"])
+            self.inventory.set_variable(host, "ansible_port", unit["ssh_port"])
+            self.inventory.set_variable(host, "ansible_user", "diemcau-maintenance")
+            self.inventory.set_variable(host, "ansible_ssh_common_args", f"-o HostKeyAlias={host}")
         self.inventory.set_variable(host, "diemcau_area", (unit.get("areas") or [""])[-1])

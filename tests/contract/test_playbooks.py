@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from diemcau_controller.config import StateDir
+
+from tests.release_for_tests import signed_release
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 ROLES = sorted(path.name for path in (PLAYBOOKS / "roles").iterdir())
@@ -167,6 +171,35 @@ def test_turn_relays_to_this_server_and_to_nobody_else(tmp_path: Path, address: 
     assert allowed == {*own, *([] if address == "hop.example" else [address])}
     assert "denied-peer-ip=0.0.0.0-255.255.255.255" in lines and "listening-port=3478" in lines
     assert (f"listening-ip={address}" in lines) is (address in own)
+
+
+def test_what_a_new_machine_would_be_given_is_looked_at_before_anything_is_done(tmp_path: Path) -> None:
+    state, role = StateDir(tmp_path / "state"), PLAYBOOKS / "roles/unit_machine"
+    state.make()
+    release = signed_release(state, "1.0.0")
+    given = {"unit_machine_folder": str(state.releases), "unit_machine_version": "1.0.0"}
+    facts = {"ansible_facts": {"architecture": "x86_64", "python_version": "3.11.2"}}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": facts,
+        "vars_files": [f"{role}/vars/main.yml"],
+    }
+    says = {"ansible.builtin.debug": {"msg": "{{ unit_machine_parts | length }} wheels"}}
+    play["tasks"] = [{"ansible.builtin.include_tasks": f"{role}/tasks/release.yml"}, says]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    (tmp_path / "given.yml").write_text(yaml.safe_dump(given))
+
+    def said() -> str:
+        done = ansible("playbook", "-c", "local", "--check", "-e", "@given.yml", "play.yml", cwd=tmp_path)
+        return " ".join(done.stdout.split())
+
+    assert f"there is no {state.releases}/ssh_authority" in said()
+    (state.releases / "ssh_authority").write_text("ssh-ed25519 AAAA\n")
+    assert '"msg": "3 wheels"' in said()
+    (wheel,) = [part for part in release.parts if part.arch == "amd64"]
+    shutil.rmtree(state.releases / "targets/wheels" / wheel.sha256)
+    assert f"wheels/{wheel.sha256} is not there; build it again" in said()
 
 
 def test_ansible_lint_finds_nothing() -> None:

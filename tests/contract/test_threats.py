@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/threats.md").read_text(encoding="utf-8")
 THREATS = (
     "Stolen unit",
+    "A unit process that is taken over",
     "Cloned card",
     "Rogue enrolment",
     "Somebody between unit and office",

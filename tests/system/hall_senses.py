@@ -101,6 +101,12 @@ def ask_unit(unit_folder: Path, request: Line) -> Line:
         return {"type": "error", "ok": False, "error": str(error)}
 
 
+def pending(unit_folder: Path) -> int:
+    """How many events of a unit wait for a receipt; one at least while it does not answer."""
+    outbox = ask_unit(unit_folder, {"type": "status"}).get("outbox", {"pending": 1})
+    return int(outbox["pending"])
+
+
 def hears(playout: Path, start: int, end: int, site: str | None, voices: dict[str, Tone]) -> Verdict:
     """Is `site` and nobody else of `voices` heard in these bytes of what a hall played; None: is nobody?"""
     sound = read_raw(playout, start, end)

@@ -25,6 +25,8 @@ from diemcau_controller.namespace import ADDRESS
 from diemcau_wire import Channel, topic
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.system.hall_senses import ask_unit
+
 BIN = Path(sys.executable).parent
 PATIENCE_S = 60.0
 Json = dict[str, Any]
@@ -76,9 +78,10 @@ class OneHall:
         return run("diemcau-agent", *arguments, "--state-dir", str(self.unit_folder))
 
     def unit_status(self) -> Json:
-        done = self.agent("status", "--json")
-        assert done.returncode == 0, done.stderr
-        return dict(json.loads(done.stdout))
+        """What the unit says of itself, as its command line asks it."""
+        status = ask_unit(self.unit_folder, {"type": "status"})
+        assert "processes" in status, status
+        return dict(status)
 
     def unit_pid(self, role: str = "unit") -> int:
         return int(next(p["pid"] for p in self.unit_status()["processes"] if p["role"] == role))

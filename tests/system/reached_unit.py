@@ -1,6 +1,7 @@
 """A unit that can be worked on: admitted by an office, with a tunnel and an sshd as its services run them,
 all of OpenSSH real. Its sshd has no privileges and lets in the user `daemon` instead of the account it has on
-a unit; who may log in is read from the same file, by another option."""
+a unit; the unit's names are read from the same file, by another option (`test_unit_logins.py` has the one
+that is shipped)."""
 
 from __future__ import annotations
 
@@ -60,9 +61,11 @@ class ReachedUnit:
         install(self.folder, Keys(self.asking.key, self.asking.ssh), self.asking.identity(), arriving=False)
         config = SHIPPED.read_text().replace("/var/lib/diemcau-agent", str(self.folder.root))
         config = config.replace("AllowUsers diemcau-maintenance", "AllowUsers daemon")
-        lines = [line for line in config.splitlines() if not line.startswith("AuthorizedKeys")]
-        lines.insert(0, f"AuthorizedKeysFile {self.folder.ssh_users}")
+        config = config.replace("/etc/diemcau/ssh_authority", str(self.root / "ssh_authority"))
+        lines = [line for line in config.splitlines() if not line.startswith("AuthorizedPrincipals")]
+        lines.append(f"AuthorizedPrincipalsFile {self.folder.ssh_users}")
         (self.root / "sshd_config").write_text("\n".join(lines) + "\n")
+        (self.root / "ssh_authority").write_text(f"{self.reach.user_ca}\n")
 
     def _serve(self) -> None:
         """As systemd's socket does: an sshd for each connection."""

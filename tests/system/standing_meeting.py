@@ -21,7 +21,7 @@ from diemcau_controller.demo.processes import Process, end_all
 from diemcau_controller.demo.stage import Stage
 from diemcau_controller.demo.voices import Tone
 
-from .hall_senses import Expected, Senses, ask_unit
+from .hall_senses import Expected, Senses, ask_unit, pending
 
 DEADLINE_S = 90.0  # for anything to happen: generous, what is measured is printed
 ROGUE = "xa-ke-la"  # invited, but it has no unit
@@ -179,8 +179,8 @@ class StandingMeeting:
 
     def child_pid(self, site: str, role: str) -> int | None:
         """A process of a unit, as the unit tells it."""
-        status = self.stage.unit_status(site)
-        return next((p["pid"] for p in status["processes"] if p["role"] == role), None) if status else None
+        processes = ask_unit(self.stage.unit_folder(site), {"type": "status"}).get("processes", [])
+        return next((p["pid"] for p in processes if p["role"] == role), None)
 
     def linked(self) -> bool:
         """True when every unit is connected to the broker, and the controller too."""
@@ -227,9 +227,7 @@ class StandingMeeting:
 
     def pending(self) -> int:
         """How many events wait for a receipt, in all units."""
-        return sum(
-            status["outbox"]["pending"] if (status := self.stage.unit_status(site)) else 1 for site in SITES
-        )
+        return sum(pending(self.stage.unit_folder(site)) for site in SITES)
 
     def state(self) -> str:
         """For a failure's text: how every unit does, and the end of its log."""

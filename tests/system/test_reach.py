@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from diemcau_wire.topics import Channel
 from typer.testing import CliRunner
 
 from tests.system.office import Office, on_the_command_line
-from tests.system.reached_unit import SSHD, ReachedUnit
+from tests.system.reached_unit import AS_DAEMON, SSHD, ReachedUnit
 
 pytestmark = pytest.mark.namespace
 PORT = 18399
@@ -239,6 +240,60 @@ def test_who_is_away_or_does_not_dial_is_named(scene: Scene, monkeypatch: pytest
     for wrong in ({"public_key": "ssh-rsa AAAA"}, {"public_key": key, "minutes": 61}):
         scene.office.refused(422, f"units/{unit.unit}/reach", **wrong)
     scene.office.refused(404, "units/u999999999999/reach", public_key=key)
+
+
+@contextmanager
+def listening(unit: ReachedUnit) -> Iterator[str]:
+    """It was provisioned with `direct_ssh_port`: its socket listens on a port, too. Gives the address."""
+    assert SSHD is not None
+    command = [*AS_DAEMON, SSHD, "-i", "-e", "-f", str(unit.root / "sshd_config")]
+    logins: list[subprocess.Popen[bytes]] = []
+    open_port = socket.create_server((ADDRESS, 0))
+
+    def serve() -> None:
+        with suppress(OSError), (unit.root / "sshd.log").open("ab") as log:
+            while True:
+                line, _ = open_port.accept()
+                with line:
+                    logins.append(subprocess.Popen(command, stdin=line, stdout=line, stderr=log))
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"{ADDRESS}:{open_port.getsockname()[1]}"
+    finally:
+        open_port.shutdown(socket.SHUT_RDWR)
+        open_port.close()
+        for login in logins:
+            login.kill()
+            login.wait(10)
+
+
+def test_its_own_address_comes_first_where_the_network_lets_us_in(scene: Scene) -> None:
+    unit, other = scene.units["cu-mgar"], scene.units["ea-kiet"]
+    hang_up(unit)
+
+    def at(address: str | None) -> None:
+        said = scene.office.http.patch("/api/v1/sites/cu-mgar", json={"ssh_address": address})
+        assert said.status_code == 200, said.text
+
+    with listening(unit) as address:
+        at(address)
+        scene.here(unit, Presence.OFFLINE)  # it could not be asked
+        config = scene.reach(unit)
+        assert f"Port {address.rpartition(':')[2]}" in config.read_text() and log_in(config, unit.unit) == ""
+        found = next(one for one in scene.office.get("inventory") if one["unit"] == unit.unit)
+        assert f"{found['ssh_host']}:{found['ssh_port']}" == address
+        assert not stays(unit), "no tunnel was asked for"
+    key = new_key(scene.folder / "nowhere")
+    said = scene.office.refused(409, f"units/{unit.unit}/reach", public_key=key)
+    assert "not connected" in said and f"nor does it answer at {address}" in said and "refused" in said
+    scene.here(unit)
+    with listening(other) as address:  # another machine has that address now
+        at(address)
+        config = scene.reach(unit)
+        assert f"Port {unit.reach.listen}" in config.read_text() and log_in(config, unit.unit) == ""
+        assert stays(unit), "the tunnel was tried instead"
+    at(None)
 
 
 def test_a_unit_whose_program_keeps_crashing_dials_by_itself(scene: Scene) -> None:

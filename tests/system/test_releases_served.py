@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import http.client
+import json
+import os
+import re
+import socket
 import ssl
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from diemcau_agent.updating.download import Store
+from diemcau_agent.updating.line import neighbour
+from diemcau_agent.updating.nearby import Nearby
+from diemcau_agent.updating.places import Places
 from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.adapters.nginx_config import FrontDoor, write_nginx_config
 from diemcau_controller.adapters.releases.repository import Repository
@@ -25,6 +34,7 @@ from tests.release_for_tests import signed_release
 
 pytestmark = pytest.mark.namespace
 
+DOCS = Path(__file__).parents[2] / "docs"
 HTTPS, GUESTS = 28895, 28896
 URL = f"https://{ADDRESS}:{HTTPS}"
 
@@ -37,6 +47,7 @@ class Served(FetcherInterface):
         self.state.make()
         authority = Authority(folder / "ca")
         key, certificate = authority.server_certificate([], [ADDRESS], files="services")
+        self.trust = authority.ca_path
         self.tls = ssl.create_default_context(cafile=str(authority.ca_path))
         nowhere = folder / "nowhere.sock"
         config = write_nginx_config(
@@ -113,6 +124,71 @@ def test_a_client_of_tuf_finds_a_release_and_fetches_its_wheels_in_pieces(
     status, rest, headers = served.get(path, Range="bytes=100-", If_Range=headers["Last-Modified"])
     assert status == 206 and rest == whole[100:]
     assert served.get(path, Range=f"bytes={len(whole)}-")[0] == 416
+
+
+def test_a_server_in_the_hall_keeps_wheels_by_the_lines_of_the_page(served: Served, tmp_path: Path) -> None:
+    """The block in docs/updating.md, with other addresses and folders: nginx before nginx."""
+    near = f"{ADDRESS}:28897"
+    (block,) = re.findall(r"```nginx\n(.*?)```", (DOCS / "updating.md").read_text(), re.DOTALL)
+    for stands, means in (
+        ("/var/cache/diemcau", str(tmp_path / "cache")),
+        ("listen 8080", f"listen {near}"),
+        ("https://hop.tinh.example:8443", URL),
+        ("/etc/nginx/diemcau-ca.crt", str(served.trust)),
+    ):
+        assert block.count(stands) == 1
+        block = block.replace(stands, means)
+    config = tmp_path / "nginx.conf"
+    user = "user root root;" if os.geteuid() == 0 else ""
+    config.write_text(
+        f"{user} daemon off; pid {tmp_path}/pid; events {{}} http {{ access_log off; {block} }}"
+    )
+    places, store = Places(tmp_path / "unit"), Store(tmp_path / "wheels")
+    places.shared.mkdir(parents=True)
+    places.coordinator.write_text(json.dumps({"neighbour": f"http://{near}"}))
+    line = neighbour(places)
+    assert line is not None
+    wheel = signed_release(served.state, "1.0.0").parts[0]
+
+    def fetch() -> bytes:
+        store.path(wheel).unlink(missing_ok=True)
+        patient = {
+            "pause": time.sleep,
+            "chance": lambda: 0.5,
+            "rate_bps": lambda: None,
+            "came": lambda _: None,
+        }
+        Nearby(line, store, **patient, seconds=time.monotonic).fetch(wheel)  # type: ignore[arg-type]
+        return store.path(wheel).read_bytes()
+
+    on_disk = served.state.releases / "targets" / wheel_path(wheel)
+    content = on_disk.read_bytes()
+    with running(["/usr/sbin/nginx", "-e", "stderr", "-p", str(tmp_path), "-c", str(config)], near):
+        assert fetch() == content
+        on_disk.unlink()  # the line is down: it has it already
+        assert fetch() == content
+        asked = http.client.HTTPConnection(near, timeout=5)
+        asked.request("GET", f"{METADATA_PATH}timestamp.json")
+        assert asked.getresponse().status == 404, "what is newest only the coordinator says"
+        asked.close()
+    on_disk.write_bytes(content)
+
+
+@contextmanager
+def running(command: list[str], address: str) -> Iterator[None]:
+    """A server, until the block ends."""
+    host, _, port = address.partition(":")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            with suppress(OSError), socket.create_connection((host, int(port)), 1):
+                break
+            assert process.poll() is None, "nginx ended"
+            time.sleep(0.02)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def test_nothing_else_is_given_out(served: Served) -> None:

@@ -23,6 +23,7 @@ from diemcau_controller.programs import LISTEN_FD
 from diemcau_wire import Channel, topic
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.system.hall_senses import ask_unit, pending
 from tests.system.one_hall import BIN, PATIENCE_S, run, staged, until
 
 Json = dict[str, Any]
@@ -106,7 +107,7 @@ def test_every_hall_returns_and_a_captured_command_is_refused(tmp_path: Path) ->
         done = run("diemcau", "backup", "now", *to, "--state-dir", str(lost.root))
         assert done.returncode == 0, done.stderr
         made = json.loads(done.stdout)
-        until(lambda: stage.unit_status(site)["outbox"]["pending"] == 0)
+        until(lambda: pending(stage.unit_folder(site)) == 0)
 
         # After the backup: an event that gets a receipt, a command that somebody writes down.
         count = booted(stage, unit)
@@ -114,7 +115,7 @@ def test_every_hall_returns_and_a_captured_command_is_refused(tmp_path: Path) ->
         stage.wait(
             "no event of the restart", lambda: booted(stage, unit) > count, time.monotonic() + PATIENCE_S
         )
-        until(lambda: stage.unit_status(site)["outbox"]["pending"] == 0)
+        until(lambda: pending(stage.unit_folder(site)) == 0)
         stage.wait("the unit did not come back", lambda: connected(stage), time.monotonic() + PATIENCE_S)
         captured = captured_command(stage, lost, unit)
 
@@ -175,10 +176,15 @@ def start(stage: Stage, state: StateDir, config: str) -> None:
 def the_past_is_over(stage: Stage, state: StateDir, unit: str, site: str, captured: bytes) -> None:
     """What was said by the lost controller is refused and counted; what the new one says is obeyed."""
     assert json.loads(captured)["generation"] == 1
-    refused = stage.unit_status(site)["refused"].get("generation", 0)
+
+    def refused() -> int:
+        status = ask_unit(stage.unit_folder(site), {"type": "status"})
+        return int(status["refused"].get("generation", 0))
+
+    before = refused()
     with broker(state) as client:
         client.publish(topic(unit, Channel.CMD), captured, 1).wait_for_publish(10)
-        until(lambda: stage.unit_status(site)["refused"].get("generation", 0) == refused + 1)
+        until(lambda: refused() == before + 1)
     assert stage.api.post(f"/api/v1/units/{unit}/commands", {"verb": "ping"})["ok"]
 
 
@@ -193,4 +199,4 @@ def the_gap_is_written_down(stage: Stage, unit: str, site: str) -> None:
     stage.wait("the gap holds up what follows it", lambda: bool(told()), time.monotonic() + PATIENCE_S)
     (gap,) = told()
     assert gap["subject"] == f"unit:{unit}" and gap["after"]["first"] <= gap["after"]["last"]
-    until(lambda: (stage.unit_status(site) or {"outbox": {"pending": 1}})["outbox"]["pending"] == 0)
+    until(lambda: pending(stage.unit_folder(site)) == 0)

@@ -86,6 +86,8 @@ def test_pages_say_how_it_stands(office: Office, language: str) -> None:
 
 def test_the_inventory_plugin_groups_the_fleet(office: Office, tmp_path: Path) -> None:
     units = tmp_path / "units.json"
+    direct = {"ssh_address": "10.20.0.7:2222"}
+    assert office.http.patch("/api/v1/sites/xa-2", json=direct).status_code == 200
     units.write_text(json.dumps(office.get("inventory")))
     file = tmp_path / "diemcau.yml"
     command = json.dumps([sys.executable, "-c", f"print(open({str(units)!r}).read())"])
@@ -103,6 +105,13 @@ def test_the_inventory_plugin_groups_the_fleet(office: Office, tmp_path: Path) -
     assert len(said["units"]["hosts"]) == 3
     assert said["site_xa_2"]["hosts"] == said["area_cum_2"]["hosts"]
     assert sorted(said["ring_all"]["hosts"]) == sorted(said["units"]["hosts"])
+    (unit,) = said["site_xa_2"]["hosts"]
+    known = said["_meta"]["hostvars"]
+    never_a_template = "__ansible_unsafe"
+    assert known[unit]["ansible_host"] == {never_a_template: "10.20.0.7"}
+    assert known[unit]["ansible_port"] == 2222
+    assert f"-o HostKeyAlias={unit}" in str(known[unit]["ansible_ssh_common_args"])
+    assert sum("ansible_host" in values for values in known.values()) == 1
     units.write_text("no JSON")
     done = subprocess.run(listed, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert "gave no JSON" in done.stderr

@@ -89,6 +89,8 @@ def test_what_is_given_out_can_be_taken_in(office: Office, tmp_path: Path, form:
         **{"microphone": "pulse:mic", "echo_cancellation": False, "sound": "pulse:loa", "volume_percent": 70},
         **{"television": "cec", "buttons": "none", "morning_at": None, "check_tone": False},
         "room_pictures": True,
+        "ssh_address": "10.20.0.7:2222",
+        "neighbour": "http://192.168.1.5:8080",
     }
     changed = office.http.patch("/api/v1/sites/ea-tul", json={"name": "=1+1 <script>", **room})
     assert changed.status_code == 200, changed.text

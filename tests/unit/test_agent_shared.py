@@ -24,6 +24,7 @@ from diemcau_agent.unit.updates import Updates
 from diemcau_agent.unit.wipe import wipe
 from diemcau_wire.enrolment import take
 from diemcau_wire.messages import DesiredSchedule, EventKind, Occurrence
+from diemcau_wire.messages import Updates as Where
 
 HOUR = timedelta(hours=1)
 
@@ -54,7 +55,7 @@ class Hall:
             folder.mkdir(parents=True)
         self.folder.ca.write_text("roots")
         self.now = datetime.now(UTC)
-        self.desired = SimpleNamespace(epoch=1, site="s1", schedule=None, meetings=())
+        self.desired = SimpleNamespace(epoch=1, site="s1", schedule=None, meetings=(), config=None)
         self.inside: str | None = None
         self.over: list[str] = []
         self.clock_ok = True
@@ -198,7 +199,12 @@ def test_whose_it_is_and_nothing_after_it_was_sent_away(hall: Hall) -> None:
     hall.schedule()
     hall.turn(hall.shared.run)
     said = json.loads((hall.folder.shared / "coordinator.json").read_bytes())
-    assert said == {"v": 1, "unit": "u1", "site": "s1", "web_url": "https://c:1"}
+    assert said == {"v": 1, "unit": "u1", "site": "s1", "web_url": "https://c:1", "neighbour": None}
+    near = Where(neighbour="http://192.168.1.5:8080")
+    hall.desired.config = SimpleNamespace(updates=near)
+    hall.turn(hall.shared.run)
+    said = json.loads((hall.folder.shared / "coordinator.json").read_bytes())
+    assert said["neighbour"] == near.neighbour, "as soon as the office says so"
     assert (hall.folder.shared / "ca.crt").read_text() == "roots"
     assert wipe(hall.folder)
     assert list(hall.folder.shared.iterdir()) == []

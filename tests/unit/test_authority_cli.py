@@ -13,7 +13,7 @@ from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.cli import app
 from diemcau_controller.config import StateDir
 from diemcau_controller.store.database import Database
-from diemcau_controller.store.tables import Site, Unit
+from diemcau_controller.store.tables import Rollout, RolloutUnit, Site, Unit
 from typer.testing import CliRunner
 
 from tests.unit.old_authority import old_authority
@@ -126,9 +126,51 @@ def test_an_old_root_is_not_forgotten_while_units_know_no_other(desk: Desk) -> N
     database.close()
 
 
+def test_the_key_for_logins_is_not_forgotten_while_units_know_no_other(desk: Desk) -> None:
+    desk.authority.ensure()
+    assert desk.json("status")["logins_changed"] is None and "log-ins" not in desk.run("status")
+    assert "nothing to forget" in desk.run("forget-logins")
+    database = bound_units(desk)
+    assert "Start a rollout" in desk.run("rotate-logins")
+    assert "is not finished" in desk.refused("rotate-logins")
+    since = datetime.fromisoformat(desk.json("status")["logins_changed"])
+    with database.session() as session, session.begin():
+        session.add(
+            Rollout(
+                id="r1",
+                version="1.0.1",
+                state="done",
+                ring="all",
+                wave=5,
+                tolerated_percent=5,
+                meeting_wait_h=72,
+                whole_fleet=True,
+                created_by="Lan",
+                created_at=since,
+            )
+        )
+        session.flush()
+        for number, (unit, kept) in enumerate(
+            zip(UNITS, (timedelta(hours=1), -timedelta(hours=1)), strict=True)
+        ):
+            at = {"since": since, "kept_at": since + kept}
+            session.add(
+                RolloutUnit(
+                    rollout_id="r1", unit_id=unit, site_id=f"site-{number}", ring="all", state="done", **at
+                )
+            )
+    assert f"no rollout since: {UNITS[1]}" in desk.run("status")
+    said = desk.refused("forget-logins")
+    assert UNITS[1] in said and UNITS[0] not in said and "--anyway" in said
+    assert desk.json("forget-logins", "--anyway") == {"forgotten": True, "not_updated": [UNITS[1]]}
+    assert desk.json("status")["logins_changed"] is None
+    database.close()
+
+
 def test_what_cannot_be_is_said_in_a_sentence(desk: Desk, tmp_path: Path) -> None:
     assert "serve" in desk.refused("status")
     assert "serve" in desk.refused("take-offline", desk.drawer, "--unlocked")
+    assert "serve" in desk.refused("rotate-logins")
     desk.authority.ensure()
     assert "in the state folder itself" in desk.refused("take-offline", desk.state.generated)
     assert "mounted" in desk.refused("take-offline", tmp_path / "nothing")

@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from diemcau_controller.adapters.authority.ssh import SshAuthority
 
+from tests.unit.cut_short import cut_short
+
 UNIT = "u0123456789ab"
 
 
@@ -97,3 +99,46 @@ def test_what_is_no_plain_key_and_no_name_is_refused(ssh: SshAuthority) -> None:
     for nobody in ([], [""]):
         with pytest.raises(ValueError, match="names"):
             ssh.sign_host(new_line(), nobody)
+
+
+def authorities(ssh: SshAuthority, folder: Path) -> list[str]:
+    """The fingerprints of who signed for a user."""
+    signed = ssh.sign_user(new_line(), [UNIT], timedelta(minutes=5)).splitlines()
+    return [shown(line, folder).partition("Signing CA: ")[2].split()[1] for line in signed]
+
+
+def test_another_key_for_users_vouches_beside_the_one_before(ssh: SshAuthority, tmp_path: Path) -> None:
+    (former,) = authorities(ssh, tmp_path)
+    ssh.change_users()
+    new, beside = authorities(ssh, tmp_path)
+    assert beside == former != new
+    with pytest.raises(FileExistsError):
+        ssh.change_users()
+    ssh.forget_former_users()
+    assert authorities(ssh, tmp_path) == [new]
+    ssh.forget_former_users()
+
+
+def test_a_change_of_the_key_for_users_may_be_cut_short(tmp_path: Path) -> None:
+    def prepare(n: int) -> Path:
+        SshAuthority(tmp_path / str(n), lambda: datetime.now(UTC)).ensure()
+        known[n] = (tmp_path / str(n) / "user_ca").read_bytes()
+        return tmp_path / str(n)
+
+    def act(folder: Path) -> None:
+        SshAuthority(folder, lambda: datetime.now(UTC)).change_users()
+
+    known: dict[int, bytes] = {}
+    cuts = 0
+    for cuts, folder in cut_short(prepare, act):
+        ssh = SshAuthority(folder, lambda: datetime.now(UTC))
+        ssh.ensure()  # as at the next start
+        kept = {
+            path.read_bytes() for path in (folder / "user_ca", folder / "user_ca.former") if path.exists()
+        }
+        assert known[cuts] in kept, "what units know still vouches"
+        assert (folder / "user_ca.pub").read_text().startswith(ssh.user_ca())
+        if not ssh.changes_users:
+            ssh.change_users()
+        assert len(authorities(ssh, tmp_path)) == 2
+    assert cuts >= 6

@@ -19,6 +19,7 @@ from diemcau_agent.rules.dialling import (
 )
 from diemcau_agent.unit.dialling import CannotDial, ask_to_dial
 from diemcau_agent.unit.state_folder import StateFolder
+from diemcau_controller.rules.ssh_address import read_ssh_address
 from diemcau_controller.rules.tunnel import (
     LOGIN_S,
     LONGEST_S,
@@ -153,3 +154,30 @@ def test_lines_that_end_and_why() -> None:
     older, newer = Line("a", NOW - 60, UNIT), Line("b", NOW, UNIT)
     assert [*to_cut((newer, older), (UNIT,), NOW)] == [(older, "newer")]
     assert len([*to_cut((Line("a", 1.0, UNIT), Line("a", 1.0, UNIT)), (UNIT,), NOW)]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("written", "host", "port"),
+    [
+        ("10.20.0.7", "10.20.0.7", 22),
+        ("10.20.0.7:2222", "10.20.0.7", 2222),
+        ("may-1.xa-ea-kiet.lan", "may-1.xa-ea-kiet.lan", 22),
+        ("[fd00::7]:22022", "fd00::7", 22022),
+    ],
+)
+def test_where_a_unit_is_reached_directly(written: str, host: str, port: int) -> None:
+    assert read_ssh_address(written) == (host, port)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        *(" ", "-oProxyCommand=x", "a b", "10.0.0.7:0", "10.0.0.7:65536", "10.0.0.7:", "10.0.0"),
+        *("10.0.0.256", "0.0.0.0", "[::]", "[::1", "::1", "[x]:22"),
+        *("root@10.0.0.7", "ssh://10.0.0.7", "a..b", "a-", "xã.lan", "%h", "hall.7"),
+        *("a\nb", "10.0.0.7\n", "x" * 64, ".".join(["a" * 60] * 5)),
+    ],
+)
+def test_what_is_no_such_address(garbage: str) -> None:
+    with pytest.raises(ValueError, match=r"write an address such as 10\.20\.0\.7"):
+        read_ssh_address(garbage)

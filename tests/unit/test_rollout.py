@@ -21,7 +21,7 @@ from diemcau_controller.actions.rollouts.steer import (
 from diemcau_controller.rules.refusals import Conflict, Invalid
 from diemcau_controller.rules.rings import ALL, CANARY, EARLY, Candidate, choose_rings
 from diemcau_controller.rules.rollout import At, tally
-from diemcau_controller.rules.update_words import Word, hear, read_word
+from diemcau_controller.rules.update_words import Word
 from diemcau_controller.store.tables import OfferedRelease, Rollout, RolloutUnit, Site, Unit
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -571,33 +571,7 @@ def test_rings_are_filled_with_units_that_are_there() -> None:
     assert choose_rings([Candidate("only", None, False)]) == {"only": CANARY}
 
 
-@pytest.mark.parametrize("said", [None, 3, [], {}, {"step": "fly"}, {"step": 3}])
-def test_garbage_is_no_word(said: Any) -> None:
-    assert read_word(said) is None
-
-
-def test_words_about_another_version_count_for_nothing() -> None:
-    now = SmallFleet(1).now()
-    assert hear(At.APPLYING, Word("kept", version="0.9.0"), NEW, now) is None
-    assert hear(At.APPLYING, Word("kept", version=NEW), NEW, now) is not None
-    assert read_word({"step": "waiting", "again_at": "soon", "why": "x" * 999}) == Word("waiting", "x" * 80)
-
-
 def test_a_freeze_has_days_in_order(fleet: SmallFleet) -> None:
     with pytest.raises(Invalid):
         wrong = FreezeSpec(first=date(2026, 5, 2), last=date(2026, 5, 1), reason="x")
         fleet.do(freeze(fleet, SYSTEM, wrong))  # type: ignore[arg-type]
-
-
-def test_who_goes_back_speaks_of_the_version_it_goes_back_to() -> None:
-    now = SmallFleet(1).now()
-    for step in ("back", "kept"):
-        heard = hear(At.RETURNING, Word(step, version=OLD), NEW, now)
-        assert heard is not None and heard.state is At.BACK
-    assert hear(At.RETURNING, Word("kept", version=NEW), NEW, now) is None  # told late, of before
-
-
-def test_the_updaters_own_steps_are_understood() -> None:
-    assert read_word({"step": "verified"}) == Word("fetching")
-    assert read_word({"step": "gating", "text": "a\nb"}) == Word("flipped", text="a\nb")
-    assert read_word({"step": "idle", "version": NEW}) == Word("idle", version=NEW)

@@ -48,6 +48,8 @@ SITE: dict[str, Any] = {
     "language": "en",
     "video": {"width": 640, "height": 360, "fps": 15, "bitrate_bps": 700_000},
     "screen": {"width": 1920, "height": 1080},
+    "ssh_address": "10.20.0.7:2222",
+    "neighbour": "http://192.168.1.5:8080",
 }
 
 

@@ -12,6 +12,7 @@ import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -388,6 +389,26 @@ class Privacy(Part):
     room_pictures: bool = False
 
 
+def _has_port(address: str) -> str:
+    if urlsplit(address).port == 0:  # urlsplit itself refuses one that is too high
+        raise ValueError("port 0 is none")
+    return address
+
+
+_NEIGHBOUR = (
+    r"^http://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*$"
+)
+Neighbour = Annotated[str, Field(pattern=_NEIGHBOUR, max_length=300), AfterValidator(_has_port)]
+"""`http://HOST:PORT/PATH` of a server that has `/releases/` below it. Plain: what comes from it is compared
+with what was signed."""
+
+
+class Updates(Part):
+    """Where a unit looks for the wheels of a release before it asks the coordinator's server."""
+
+    neighbour: Neighbour | None = None
+
+
 class Video(Part):
     """The picture a unit publishes when it has to encode itself."""
 
@@ -442,6 +463,7 @@ class DesiredConfig(Ruled):
     buttons: Buttons = Buttons()
     checks: Checks = Checks()
     privacy: Privacy = Privacy()
+    updates: Updates = Updates()
     video: Video = Video()
     screen: Screen = Screen()
     language: Literal["vi", "en"] = "vi"

@@ -133,7 +133,8 @@ class Order(Part):
 class State(Part):
     """`state.json`: how far `order` is. `former` is the release to go back to; `back`: that is what is done;
     `before` is what was found broken in the room before the flip (None: it was not checked), `boots` how
-    often the machine started while the gate was open. `seq` counts what others should hear of."""
+    often the machine started while the gate was open. `neighbour_failed` is why the server in the site's
+    network is not asked any more for this release. `seq` counts what others should hear of."""
 
     v: Literal[1] = 1
     step: Step = Step.IDLE
@@ -150,6 +151,7 @@ class State(Part):
     boots: Annotated[int, Field(ge=0)] = 0
     fetched_bytes: Annotated[int, Field(ge=0)] = 0
     needed_bytes: Annotated[int, Field(ge=0)] = 0
+    neighbour_failed: Annotated[str, Field(max_length=200)] = ""
     seq: Annotated[int, Field(ge=0)] = 0
     at: Utc
 

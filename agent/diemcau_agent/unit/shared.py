@@ -98,9 +98,11 @@ class Shared:
         return self._write(name, document.model_dump_json(exclude_none=True).encode())
 
     def _tell_whose(self) -> None:
-        """Who this unit is, and who vouches for its coordinator."""
+        """Who this unit is, who vouches for its coordinator, and where releases may be nearer."""
         identity = self._identity
+        config = self._desired.config
         said = {"v": 1, "unit": identity.unit, "site": self._desired.site, "web_url": identity.web_url}
+        said |= {"neighbour": config.updates.neighbour if config is not None else None}
         try:
             whose = (json.dumps(said).encode(), identity.ca.read_bytes())
         except OSError as error:

@@ -137,7 +137,7 @@ class StateFolder:
 
     @property
     def ssh_users(self) -> Path:
-        """Who may log in here, for sshd: whoever the coordinator certified for this unit or its site."""
+        """For sshd: the names, one a line, for one of which whoever logs in here has to be certified."""
         return self.identity / "ssh_users"
 
     @property

@@ -77,7 +77,8 @@ def check_room(folders: Sequence[Path], left: int, wheels: Sequence[Wheel]) -> N
 
 class Download:
     """Fetches wheels over one line. `pause` waits so many seconds, `chance` gives numbers in [0, 1),
-    `rate_bps` says how fast it may be now (None: as fast as it goes), `came` is told of bytes that came."""
+    `rate_bps` says how fast it may be now (None: as fast as it goes), `came` is told of bytes that came,
+    `tries` is how often in a row a request may give nothing."""
 
     def __init__(
         self,
@@ -88,8 +89,9 @@ class Download:
         chance: Callable[[], float],
         rate_bps: Callable[[], float | None],
         came: Callable[[int], None],
+        tries: int = TRIES,
     ) -> None:
-        self._line, self._store = line, store
+        self._line, self._store, self._tries = line, store, tries
         self._pause, self._chance, self._rate_bps, self._came = pause, chance, rate_bps, came
 
     def fetch(self, wheel: Wheel) -> None:
@@ -118,7 +120,7 @@ class Download:
                 failed, pause_s = 0, FIRST_PAUSE_S
                 continue
             failed += 1
-            if failed == TRIES:
+            if failed == self._tries:
                 raise Trouble(Why.UNREACHABLE, f"{wheel.file}: {why}")
             self._pause(pause_s * (0.5 + self._chance()))
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from diemcau_wire import Refused
 from diemcau_wire.release import Arch, Release, Wheel, read_release, write_release
@@ -47,7 +48,8 @@ from . import leases, orders, records, releases
 from .asking import Asking
 from .download import Download, Store, check_room
 from .install import install, interpreter
-from .line import Line, coordinator
+from .line import Line, coordinator, neighbour
+from .nearby import Nearby
 from .places import Places
 from .trouble import Trouble
 
@@ -75,6 +77,7 @@ class Hands:
     machine, `booted_s` is how long ago that was."""
 
     line: Callable[[Places], Line] = coordinator
+    neighbour: Callable[[Places], Line | None] = neighbour
     find: Callable[[Places, Line, str, Pause, Chance], Release] = _find
     install: Callable[[Places, Release, Sequence[Wheel], Store], None] = install
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -189,21 +192,32 @@ class Updater:
         left = self._store.bytes_left(wheels)
         self._make_room(left, wheels)
         self._keep(self._state.model_copy(update={"needed_bytes": self._state.fetched_bytes + left}))
-        download = Download(
-            self._hands.line(places),
-            self._store,
-            pause=self._hands.pause,
-            chance=self._hands.chance,
-            rate_bps=lambda: self._rate_bps(order),
-            came=self._came,
-        )
+        hands = self._hands
+        how: dict[str, Any] = {"pause": hands.pause, "chance": hands.chance, "came": self._came}
+        how["rate_bps"] = lambda: self._rate_bps(order)
+        near_line = hands.neighbour(places)
+        near = Nearby(near_line, self._store, **how, seconds=hands.seconds) if near_line else None
+        download = Download(hands.line(places), self._store, **how)
         for wheel in self._store.missing(wheels):
-            download.fetch(wheel)
+            if near is None or not self._fetched_from(near, wheel):
+                download.fetch(wheel)
             self._keep(self._state)
             if self._called_off(order):
                 return
         write_atomically(places.verified, write_release(release))
         self._move(Cue.FETCHED)
+
+    def _fetched_from(self, near: Nearby, wheel: Wheel) -> bool:
+        """Whether the server in the site's network had it; after a failure it is left in peace."""
+        if self._state.neighbour_failed:
+            return False
+        try:
+            near.fetch(wheel)
+        except Trouble as trouble:
+            log.warning("the neighbour is not asked any more", extra={"why": str(trouble)})
+            self._keep(self._state.model_copy(update={"neighbour_failed": str(trouble)[:200]}))
+            return False
+        return True
 
     def _make_room(self, left: int, wheels: Sequence[Wheel]) -> None:
         """Where there is too little, the release that is kept from before goes."""

@@ -1,7 +1,8 @@
-"""The coordinator's server, for files: HTTPS with the roots that vouch for it, from any byte on.
+"""The coordinator's server, for files: HTTPS with the roots that vouch for it, from any byte on; and a server
+in the site's own network that may have some of them, by plain HTTP.
 
-Its certificate is checked without its times: what comes is signed, and the clock of a box that lay in a
-cupboard may say any year.
+The coordinator's certificate is checked without its times: what comes is signed, and the clock of a box that
+lay in a cupboard may say any year.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
-from diemcau_wire.messages import Part
+from diemcau_wire.messages import Neighbour, Part
 from pydantic import Field
 
 from diemcau_agent.rules.updating import Why
@@ -25,6 +26,7 @@ from .places import Places
 from .trouble import Trouble
 
 SILENT_S = 30.0
+NEAR_SILENT_S = 5.0
 BITE = 16 * 1024
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, openssl/x509_vfy.h
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
@@ -49,10 +51,10 @@ class Opened:
 
 
 class Line:
-    """One server. `connect` makes a connection that is not opened yet."""
+    """One server. `connect` makes a connection that is not opened yet; paths are asked for below `folder`."""
 
-    def __init__(self, connect: Callable[[], http.client.HTTPConnection]) -> None:
-        self._connect = connect
+    def __init__(self, connect: Callable[[], http.client.HTTPConnection], folder: str = "") -> None:
+        self._connect, self._folder = connect, folder
 
     @contextmanager
     def open(self, path: str, start: int = 0) -> Iterator[Opened]:
@@ -61,7 +63,7 @@ class Line:
         connection = self._connect()
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
         try:
-            connection.request("GET", quote(path), headers=headers)
+            connection.request("GET", quote(self._folder + path), headers=headers)
             answer = connection.getresponse()
             yield _opened(answer)
         finally:
@@ -73,6 +75,22 @@ class Whose(Part):
 
     v: Literal[1] = 1
     web_url: Annotated[str, Field(max_length=500)]
+
+
+class Near(Part):
+    """The same file: a server in the site's network, if the office named one."""
+
+    neighbour: Neighbour | None = None
+
+
+def neighbour(places: Places) -> Line | None:
+    """The server that is nearer than the coordinator's; None where there is none."""
+    said = records.read(Near, places.coordinator)
+    if said is None or said.neighbour is None:
+        return None
+    where = urlsplit(said.neighbour)
+    host, port = where.hostname or "", where.port or 80
+    return Line(lambda: http.client.HTTPConnection(host, port, timeout=NEAR_SILENT_S), where.path)
 
 
 def coordinator(places: Places) -> Line:

@@ -13,8 +13,9 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ..rules.rollout import At
 from ..rules.serials import read_serial
-from ..store.tables import Certificate, Unit
+from ..store.tables import Certificate, RolloutUnit, Unit
 
 Standing = Literal["good", "revoked", "unknown"]
 Why = Literal["replaced", "revoked", "renewed"]
@@ -58,6 +59,14 @@ def standing(session: Session, serial: str) -> Standing:
 def is_good(session: Session, serial: str) -> bool:
     """True unless the certificate was revoked; the caller looks at the unit's binding, too."""
     return standing(session, serial) != "revoked"
+
+
+def not_updated_since(session: Session, since: datetime) -> list[str]:
+    """Units that serve a site and have come to the end of no rollout since then: what rollouts bring beside
+    the release, such as whose log-ins count, they may not have."""
+    updated = select(RolloutUnit.unit_id).where(RolloutUnit.state == At.DONE, RolloutUnit.kept_at >= since)
+    late = select(Unit.id).where(Unit.site_id.is_not(None), Unit.id.not_in(updated)).order_by(Unit.id)
+    return list(session.scalars(late))
 
 
 def not_renewed_since(session: Session, since: datetime) -> list[str]:

@@ -18,6 +18,7 @@ from diemcau_wire.messages import (
     SiteInfo,
     Sound,
     Television,
+    Updates,
     Upload,
     Video,
 )
@@ -80,6 +81,7 @@ def _config(settings: Settings, unit: Unit, site: Site, upload: Upload) -> Desir
         buttons=Buttons(source=site.buttons),
         checks=Checks(morning_at=site.morning_at, tone=site.check_tone),
         privacy=Privacy(room_pictures=site.room_pictures),
+        updates=Updates(neighbour=site.neighbour),
         video=Video(width=site.width, height=site.height, fps=site.fps, bitrate_bps=site.bitrate_bps),
         screen=Screen(width=site.screen_width, height=site.screen_height),
         language="en" if site.language == "en" else "vi",

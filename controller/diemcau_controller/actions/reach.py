@@ -1,5 +1,6 @@
 """Reach a unit by SSH, for work on it. It listens on nothing: it is asked to dial in, and its sshd then
-answers at a port of its own on this machine's loopback address.
+answers at a port of its own on this machine's loopback address. Where the office says of a site that its
+network lets us in, the unit's own address comes first: it is asked to dial when it does not answer there.
 
 Whoever works brings a key that is used once; what he gets for it is good at this unit only, and not for long.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from diemcau_wire.messages import REACH_AT_MOST_S, Verb
@@ -17,8 +18,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from ..adapters.authority import Authority
+from ..adapters.ssh_answer import why_not
 from ..rules.actor import SYSTEM, Actor
 from ..rules.refusals import Conflict, Invalid
+from ..rules.ssh_address import read_ssh_address
 from ..rules.tunnel import free_port
 from ..store.tables import TunnelPort, Unit
 from .audit import record
@@ -40,7 +43,8 @@ _HOST = "127.0.0.1"
 class Reached:
     """Where the unit's sshd answers, until `until`, and what to show it. `known_hosts` is the line that
     vouches for it under the name `unit`; `revoked_hosts` the file of those that count no more. `asked` is
-    False for a unit that could not be asked but had dialled in: its own program is broken, perhaps."""
+    False for a unit that could not be asked but had dialled in: its own program is broken, perhaps. `direct`:
+    this is its own address, and nothing was asked of it."""
 
     unit: str
     host: str
@@ -51,13 +55,14 @@ class Reached:
     revoked_hosts: str
     until: datetime
     asked: bool
+    direct: bool = False
 
 
 async def reach(
     controller: Controller, who: Actor, unit_id: str, public_key: str, minutes: int = 15
 ) -> Reached:
-    """Have the unit dial in, wait until its sshd answers, and certify `public_key` (a line as OpenSSH writes
-    it) for it. What a person does is written into the list of changes.
+    """Go to the unit's address, or have it dial in, wait until its sshd answers, and certify `public_key` (a
+    line as OpenSSH writes it) for it. What a person does is written into the list of changes.
 
     Raises :class:`Conflict` when it is away, will not, or does not dial; :class:`Invalid` for no such time or
     key; NotFound for a unit that is not in the scope of `who`.
@@ -71,7 +76,7 @@ async def reach(
     except ValueError as error:
         raise Invalid(f"public_key: {error}") from None
 
-    def note(session: Session) -> int:
+    def note(session: Session) -> tuple[int, str | None]:
         unit = unit_for(session, who, unit_id)
         if unit.site_id is None:
             raise Conflict(f"unit {unit_id} serves no site, so it may not dial in")
@@ -84,13 +89,10 @@ async def reach(
         port = port_of(session, unit)
         if port is None:
             raise Conflict("there is no port left for another unit: revoke units that are gone")
-        return port
+        return port, unit.site.ssh_address if unit.site is not None else None
 
-    port = await controller.write(note)
-    asked = await _ask(controller, unit_id, minutes, dialled=await _answers(port))
-    await _until_it_answers(unit_id, port)
-    log.info("unit reached", extra={"unit": unit_id, "who": who.name, "asked": asked})
-    return Reached(
+    port, address = await controller.write(note)
+    reached = Reached(
         unit=unit_id,
         host=_HOST,
         port=port,
@@ -99,8 +101,26 @@ async def reach(
         known_hosts=authority.ssh.known_hosts(unit_id),
         revoked_hosts=str(authority.ssh.revoked_hosts),
         until=now + timedelta(minutes=minutes),
-        asked=asked,
+        asked=True,
     )
+    refused = ""
+    if address is not None:
+        host, own = read_ssh_address(address)
+        direct = replace(reached, host=host, port=own, asked=False, direct=True)
+        refused = await why_not(direct)
+        if not refused:
+            log.info("unit reached directly", extra={"unit": unit_id, "who": who.name})
+            return direct
+        log.warning("not reached directly", extra={"unit": unit_id, "address": address, "why": refused})
+    try:
+        asked = await _ask(controller, unit_id, minutes, dialled=await _answers(port))
+        await _until_it_answers(unit_id, port)
+    except Conflict as error:
+        if not refused:
+            raise
+        raise Conflict(f"{error}; nor does it answer at {address}: {refused}") from None
+    log.info("unit reached", extra={"unit": unit_id, "who": who.name, "asked": asked})
+    return replace(reached, asked=asked)
 
 
 def port_of(session: Session, unit: Unit) -> int | None:

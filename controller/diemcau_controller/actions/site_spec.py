@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from diemcau_wire.messages import Checks, Contact, Name, Nfc, Screen, SiteId, Video
+from diemcau_wire.messages import Checks, Contact, Name, Neighbour, Nfc, Screen, SiteId, Video
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ..rules.sources import checked
+from ..rules.ssh_address import checked_ssh_address
 from ..store.tables import Site
 from .audit import Known
 
@@ -16,7 +17,16 @@ Preset = Annotated[str, Field(min_length=1, max_length=100), Nfc]
 Volume = Annotated[int, Field(ge=0, le=100)]
 
 # What null means none of; of everything else null means that it stays.
-_NULLABLE = ("area", "camera_small", "camera_onvif", "camera_preset", "volume_percent", "morning_at")
+_NULLABLE = (
+    "area",
+    "camera_small",
+    "camera_onvif",
+    "camera_preset",
+    "volume_percent",
+    "morning_at",
+    "ssh_address",
+    "neighbour",
+)
 _PLAIN = (
     "name",
     "is_centre",
@@ -44,6 +54,7 @@ Microphone = Annotated[Setting, _source("microphone")]
 Sound = Annotated[Setting, _source("sound")]
 Television = Annotated[Setting, _source("television")]
 Buttons = Annotated[Setting, _source("buttons")]
+SshAddress = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(checked_ssh_address)]
 
 
 class SiteContact(Contact):
@@ -54,7 +65,8 @@ class SiteContact(Contact):
 
 class SiteChange(BaseModel):
     """The settings of a site; what is absent stays. Null means none of `area`, `camera_small`,
-    `camera_onvif`, `camera_preset`, `volume_percent` and `morning_at`, and of the others that they stay."""
+    `camera_onvif`, `camera_preset`, `volume_percent`, `morning_at`, `ssh_address` and `neighbour`, and of the
+    others that they stay."""
 
     model_config = ConfigDict(extra="forbid")
     name: Name | None = None
@@ -77,6 +89,8 @@ class SiteChange(BaseModel):
     video: Video | None = None
     screen: Screen | None = None
     language: Literal["vi", "en"] | None = None
+    ssh_address: SshAddress | None = None
+    neighbour: Neighbour | None = None
 
 
 class SitePatch(SiteChange):
@@ -123,6 +137,8 @@ def site_settings(site: Site) -> Known:
         "area": site.area_id,
         "is_centre": site.is_centre,
         "contacts": list(site.contacts or []),
+        "ssh_address": site.ssh_address,
+        "neighbour": site.neighbour,
         **device_settings(site),
         **picture_settings(site),
     }

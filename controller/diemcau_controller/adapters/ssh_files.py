@@ -46,7 +46,10 @@ def new_key(folder: Path) -> str:
 def write_ssh_files(folder: Path, reached: Reached) -> Path:
     """Put down the rest beside the key; gives the configuration. Raises OSError."""
     folder = folder.resolve()
-    write_secret(folder / "certificate", f"{reached.certificate}\n".encode())
+    certificates = []  # one by each authority that a unit may know; OpenSSH reads one of a file
+    for number, line in enumerate(reached.certificate.splitlines()):
+        certificates.append(folder / f"certificate-{number}")
+        write_secret(certificates[-1], f"{line}\n".encode())
     write_secret(folder / "known_hosts", reached.known_hosts.encode())
     options = {
         "HostName": reached.host,
@@ -61,7 +64,6 @@ def write_ssh_files(folder: Path, reached: Reached) -> Path:
         "UpdateHostKeys": "no",
         "CheckHostIP": "no",
         "IdentityFile": _path(folder / _KEY),
-        "CertificateFile": _path(folder / "certificate"),
         "IdentitiesOnly": "yes",
         "IdentityAgent": "none",
         "PreferredAuthentications": "publickey",
@@ -72,6 +74,7 @@ def write_ssh_files(folder: Path, reached: Reached) -> Path:
         "LogLevel": "ERROR",
     }
     lines = [f"Host {reached.unit}", *(f"  {name} {value}" for name, value in options.items())]
+    lines += [f"  CertificateFile {_path(path)}" for path in certificates]
     config = folder / "ssh_config"
     write_secret(config, ("\n".join(lines) + "\n").encode())
     return config

@@ -164,6 +164,8 @@ def site_view(now: SiteNow, who: Actor) -> View:
         "area": area_view(now.area) if now.area is not None else None,
         "is_centre": site.is_centre,
         "contacts": site.contacts,
+        "ssh_address": site.ssh_address,
+        "neighbour": site.neighbour,
         **(devices if who.may(Role.OPERATOR) else masked_all(devices)),
         **picture_settings(site),
         "epoch": site.epoch,

@@ -37,7 +37,9 @@ def status(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = 
 
     with _authority(state_dir) as authority:
         now = authority_now(authority)
+        logins_since = authority.ssh.users_changed_at
     late = _not_renewed(StateDir(state_dir), now.intermediate_since) if now.former else []
+    unaware = _not_updated(StateDir(state_dir), logins_since)
     if as_json:
         print_json(
             {
@@ -58,6 +60,8 @@ def status(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = 
                 },
                 "root_keys_here": list(now.keys_here),
                 "not_renewed": late,
+                "logins_changed": logins_since.isoformat() if logins_since else None,
+                "not_updated": unaware,
             }
         )
         return
@@ -84,6 +88,11 @@ def status(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = 
     if now.former:
         waiting = f"not yet renewed: {_listed(late)}" if late else "every unit has renewed: run it now"
         typer.echo(f"{_listed(now.former)}: trusted until `diemcau ca forget-old`; {waiting}.")
+    if logins_since is not None:
+        waiting = (
+            f"no rollout since: {_listed(unaware)}" if unaware else "every unit knows the new: run it now"
+        )
+        typer.echo(f"The former key for log-ins: used until `diemcau ca forget-logins`; {waiting}.")
 
 
 @ca.command("take-offline")
@@ -204,6 +213,56 @@ def forget_old(
         typer.echo("There is no former root: nothing to forget.")
 
 
+@ca.command("rotate-logins")
+def rotate_logins(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = False) -> None:
+    """Have another key vouch for who logs in on units. They learn it by the next rollout."""
+    with _authority(state_dir) as authority:
+        authority.trust()  # one that serves
+        with authority.locked():
+            if authority.ssh.changes_users:
+                raise Failed(
+                    "the last change is not finished: give `diemcau ca forget-logins` first, when "
+                    "`diemcau ca status` says that every unit knows the new key"
+                )
+            authority.ssh.change_users()
+        key = authority.ssh.user_ca()
+    if as_json:
+        print_json({"user_ca": key})
+        return
+    typer.echo("Another key vouches for log-ins now; the former one is shown beside it, so every unit opens.")
+    typer.echo("Start a rollout: it brings the new one to the units. Then run `diemcau ca forget-logins`.")
+
+
+@ca.command("forget-logins")
+def forget_logins(
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="Also when units have had no rollout since: provision those anew."),
+    ] = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Use the former key for log-ins on units no more."""
+    with _authority(state_dir) as authority:
+        authority.trust()
+        since = authority.ssh.users_changed_at
+        late = _not_updated(StateDir(state_dir), since)
+        if late and not anyway:
+            raise Failed(
+                f"nobody could log in on {_listed(late)} any more: a rollout has not come to its end there "
+                "since the key was changed; start one, or give the command with --anyway and provision "
+                "them anew"
+            )
+        with authority.locked():
+            authority.ssh.forget_former_users()
+    if as_json:
+        print_json({"forgotten": since is not None, "not_updated": late})
+    elif since is not None:
+        typer.echo("The former key for log-ins is gone.")
+    else:
+        typer.echo("There is no former key for log-ins: nothing to forget.")
+
+
 @contextmanager
 def _authority(state_dir: Path) -> Iterator[Authority]:
     """The authority of a state folder; what it refuses becomes the command's answer."""
@@ -247,6 +306,21 @@ def _not_renewed(state: StateDir, since: datetime) -> list[str]:
     try:
         with database.read() as session:
             return not_renewed_since(session, since)
+    finally:
+        database.close()
+
+
+def _not_updated(state: StateDir, since: datetime | None) -> list[str]:
+    """Units that serve a site and may not know the key that vouches for log-ins since then."""
+    from ..actions.certificates import not_updated_since
+    from ..store.database import Database
+
+    if since is None or not state.database.exists():
+        return []
+    database = Database(state.database, state.health_database)
+    try:
+        with database.read() as session:
+            return not_updated_since(session, since)
     finally:
         database.close()
 

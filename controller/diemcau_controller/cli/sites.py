@@ -104,6 +104,12 @@ def set_site(
     morning_at: Annotated[str | None, typer.Option(help="Time of the morning check; “” for none.")] = None,
     check_tone: Annotated[bool | None, typer.Option(help="Checks may play a tone.")] = None,
     room_pictures: Annotated[bool | None, typer.Option(help="Pictures of the room may be taken.")] = None,
+    ssh_address: Annotated[
+        str | None, typer.Option(help="Where its unit is reached directly, ADDRESS:PORT; “” for nowhere.")
+    ] = None,
+    neighbour: Annotated[
+        str | None, typer.Option(help="http://… of a server there that has releases; “” for none.")
+    ] = None,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -125,6 +131,8 @@ def set_site(
         "camera_preset": camera_preset,
         "volume_percent": volume,
         "morning_at": morning_at,
+        "ssh_address": ssh_address,
+        "neighbour": neighbour,
     }
     body |= {name: value or None for name, value in emptied.items() if value is not None}
     if not body:

@@ -47,6 +47,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "language": ("Ngôn ngữ", "language"),
     "video": ("Hình gửi đi", "video"),
     "screen": ("Màn hình", "screen"),
+    "ssh_address": ("Địa chỉ SSH", "ssh", "ssh_address", "ssh address"),
+    "neighbour": ("Nguồn cập nhật", "neighbour"),
 }
 # Those after the contacts, in the order we give them out.
 _SETTINGS = tuple(

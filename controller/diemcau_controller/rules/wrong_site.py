@@ -25,6 +25,8 @@ _MEANT = {
     "video": "sites.picture_size",
     "screen": "sites.picture_size",
     "language": "sites.language",
+    "ssh_address": "sites.ssh_address",
+    "neighbour": "sites.neighbour",
     "contacts": "sites.contact",
     "sites": "groups.sites",
     "tier": "areas.tier_missing",

@@ -39,7 +39,8 @@ Spec = TypeVar("Spec", SiteSpec, SiteChange)
 _CONTACT = ("name", "phone", "task")
 _CONTACTS = 8
 _SUGGESTED = 400  # so many areas at most are offered while one types
-_TEXTS = ("name", "id", "area", "language", "version")
+_UPKEEP = ("ssh_address", "neighbour")
+_TEXTS = ("name", "id", "area", "language", *_UPKEEP, "version")
 _NUMBERS = ("width", "height", "fps", "kbit", "screen_width", "screen_height")
 
 
@@ -172,6 +173,7 @@ def _fields(sent: Form, tree: Tree, who: Actor, words: Words) -> tuple[dict[str,
         wrong["area"] = error.said(words)
     rows = _typed(sent).contacts
     fields["contacts"] = [one for one in rows if any(one.values())]
+    fields |= {key: sent[key] or None for key in _UPKEEP}
     if sent["language"]:
         fields["language"] = sent["language"]
     numbers: dict[str, int] = {}
@@ -190,6 +192,7 @@ def _fields(sent: Form, tree: Tree, who: Actor, words: Words) -> tuple[dict[str,
 def _stored(known: dict[str, Any], tree: Tree, version: int) -> Typed:
     """The form as the settings have it."""
     texts = {key: str(known[key]) for key in ("name", "language")} | {"version": str(version)}
+    texts |= {key: known[key] or "" for key in _UPKEEP}
     texts["area"] = tree.path_text(known["area"]) if known["area"] in tree.nodes else ""
     contacts = [{key: str(one.get(key, "")) for key in _CONTACT} for one in known["contacts"]]
     return Typed(texts | _numbers(known["video"], known["screen"]), known["is_centre"], contacts)
@@ -281,4 +284,5 @@ def _page(
         errors=wrong,
         others=others,
         device_wrong=bool(device & wrong.keys()),
+        upkeep_open=any(typed.texts.get(key) or key in wrong for key in _UPKEEP),
     )

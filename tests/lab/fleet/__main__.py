@@ -1,4 +1,4 @@
-"""Part `fleet`: `python -m tests.lab.fleet run [coordinator] [units] [--again]`; without a name all of it.
+"""Part `fleet`: `python -m tests.lab.fleet run [PART …] [--again]`; without a name all of it.
 
 `python -m tests.lab.fleet shell [NAME …]` gives nodes to work with; they end with the shell.
 """
@@ -15,7 +15,7 @@ from tests.lab.report import Report
 
 from .nodes import Fleet, NodeFailed, build
 
-PARTS = ("coordinator", "units")
+PARTS = ("coordinator", "units", "meetings", "whole")
 LOOKED_AT = ("agent", "wire", "controller", "playbooks", "tools", "tests/lab/fleet")
 
 

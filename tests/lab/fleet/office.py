@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -130,42 +130,42 @@ def status(node: Node) -> dict[str, Any]:
 # ── before the nodes: what needs a way out ───────────────────────────────────────────────────────
 
 
-def prepare() -> Path:
-    """The coordinator's state folder with three signed releases: this tree's, the next one with nothing but a
-    higher number, and one after that whose camera pipeline is broken. Wheels are kept for the next time."""
-    folder, kept = FOLDER / "office", FOLDER / "wheels"
+def prepare(name: str = "office", versions: Sequence[str] = VERSIONS) -> Path:
+    """A coordinator's state folder of that name with signed releases. Wheels are kept for the next time."""
+    folder, kept, keys = FOLDER / name, FOLDER / "wheels", FOLDER / f"{name}-keys"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     releases = StateDir(folder).releases
     if kept.exists():
         shutil.copytree(kept, releases / "targets/wheels", copy_function=os.link)
-    _diemcau(
-        folder, "release", "keys", str(FOLDER / "office-keys"), "--unlocked", fresh=FOLDER / "office-keys"
-    )
+    shutil.rmtree(keys, ignore_errors=True)
+    _diemcau(folder, "release", "keys", str(keys), "--unlocked")
     with tempfile.TemporaryDirectory(prefix="diemcau-source-") as scratch:
-        for version in VERSIONS:
-            source = Path(scratch, version)
-            for part in ("wire", "agent", "playbooks"):
-                shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
-            shutil.copy(ROOT / "requirements.lock", source)
-            (source / "version.py").write_text(f'"""The version."""\n\n__version__ = "{version}"\n')
-            if version == BROKEN:
-                camera = source / "agent/diemcau_agent/drivers/synthetic.py"
-                opens = "        self._site = site.id\n"
-                assert opens in camera.read_text()
-                camera.write_text(
-                    camera.read_text().replace(opens, f"        raise RuntimeError\n{opens}", 1)
-                )
-            _diemcau(folder, "release", "build", "--source", str(source))
-            _diemcau(folder, "release", "sign", version, "--keys", str(FOLDER / "office-keys"))
+        for version in versions:
+            _diemcau(folder, "release", "build", "--source", str(source(Path(scratch), version)))
+            _diemcau(folder, "release", "sign", version, "--keys", str(keys))
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(releases / "targets/wheels", kept, copy_function=os.link)
     return folder
 
 
-def _diemcau(folder: Path, *words: str, fresh: Path | None = None) -> None:
-    if fresh is not None:
-        shutil.rmtree(fresh, ignore_errors=True)
+def source(folder: Path, version: str) -> Path:
+    """The source of a version, below `folder`: this tree's with another number; of `BROKEN` the camera's
+    pipeline is broken, too."""
+    made = folder / version
+    for part in ("wire", "agent", "playbooks"):
+        shutil.copytree(ROOT / part, made / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "requirements.lock", made)
+    (made / "version.py").write_text(f'"""The version."""\n\n__version__ = "{version}"\n')
+    if version == BROKEN:
+        camera = made / "agent/diemcau_agent/drivers/synthetic.py"
+        opens = "        self._site = site.id\n"
+        assert opens in camera.read_text()
+        camera.write_text(camera.read_text().replace(opens, f"        raise RuntimeError\n{opens}", 1))
+    return made
+
+
+def _diemcau(folder: Path, *words: str) -> None:
     done = subprocess.run(
         [BIN / "diemcau", *words, "--state-dir", folder], capture_output=True, text=True, timeout=900
     )
@@ -174,8 +174,9 @@ def _diemcau(folder: Path, *words: str, fresh: Path | None = None) -> None:
 
 
 @contextmanager
-def office(fleet: Fleet, folder: Path) -> Iterator[Office]:
-    """Broker, Janus, controller and the main hall, with a site for each machine."""
+def office(fleet: Fleet, folder: Path, sound: str = "none") -> Iterator[Office]:
+    """Broker, Janus, controller and the main hall, with a site for each machine; `sound` is what they play
+    into."""
     page = socket.create_server(("127.0.0.1", 0))
     (main,) = halls({}, {})[:1]
     for name in ("units", "screens"):
@@ -191,7 +192,7 @@ def office(fleet: Fleet, folder: Path) -> Iterator[Office]:
                     "name": f"Hội trường xã số {number}",
                     "camera": "synthetic",
                     "microphone": f"tone:{500 + 90 * number}",
-                    "sound": "none",
+                    "sound": sound,
                     "television": "none",
                     "buttons": "none",
                     "morning_at": None,

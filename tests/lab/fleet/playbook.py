@@ -80,6 +80,29 @@ def play(
             raise NodeFailed(
                 f"{playbook} did not end within {limit_s:.0f} s: {log.read_text()[-400:]}"
             ) from None
+    return _played(code, log, began)
+
+
+def play_at(node: Node, commands: Sequence[str], log: Path, limit_s: float = 1500) -> Played:
+    """Give these commands to a node's shell as root, one after another until one fails; the last one runs a
+    playbook. Raises :class:`NodeFailed` only when they do not end."""
+    began = time.monotonic()
+    with log.open("w") as file:
+        try:
+            done = subprocess.run(
+                [*node.ssh(), "\n".join(["set -e", *commands])],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                timeout=limit_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise NodeFailed(f"`{commands[-1][:120]}` did not end within {limit_s:.0f} s") from None
+    return _played(done.returncode, log, began)
+
+
+def _played(code: int, log: Path, began: float) -> Played:
     said = log.read_text(errors="replace")
     return Played(code, said, _recap(said), time.monotonic() - began)
 

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from diemcau_controller.config import StateDir
+
 from tests.lab.report import Evidence, NotShown, Report
 
 from . import updates
@@ -66,11 +68,7 @@ def run(report: Report, fleet: Fleet, folder: Path) -> list[str]:
     """Show every row; gives their names. `folder` is what :func:`prepare` gave."""
     if report.done(*ROWS):
         return ROWS
-    fleet.start(*NODES)
-    for name in NODES:
-        for service, text in _NO_TELEVISION.items():
-            drop_in = f"/etc/systemd/system/{service}.service.d/lab.conf"
-            fleet.nodes[name].write(drop_in, f"[Service]\n{text}\n")
+    start(fleet, *NODES)
     with office(fleet, folder) as there:
         rows: list[Callable[[Office, Evidence], str]] = [
             provision,
@@ -92,7 +90,18 @@ def run(report: Report, fleet: Fleet, folder: Path) -> list[str]:
     return ROWS
 
 
+def start(fleet: Fleet, *names: str) -> list[Node]:
+    """Bare machines without a television."""
+    fleet.start(*names)
+    for name in names:
+        for service, text in _NO_TELEVISION.items():
+            drop_in = f"/etc/systemd/system/{service}.service.d/lab.conf"
+            fleet.nodes[name].write(drop_in, f"[Service]\n{text}\n")
+    return [fleet.nodes[name] for name in names]
+
+
 def provision(there: Office, evidence: Evidence) -> str:
+    there.until((StateDir(there.stage.root).releases / "ssh_authority").exists, 90, "no ssh_authority")
     played = there.play("provision.yml", evidence)
     digits = []
     for node in there.nodes:

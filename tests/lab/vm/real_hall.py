@@ -72,7 +72,8 @@ class RealHall:
 
         def rests() -> bool:
             status = self.status()
-            quiet = status["session"]["state"] == "idle" and not status["checking"]
+            told = status["outbox"]["pending"] == 0  # what an earlier check found is not taken for this one's
+            quiet = status["session"]["state"] == "idle" and not status["checking"] and told
             quiet_s.append(time.monotonic())
             if not quiet:
                 quiet_s.clear()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from ...rules.actor import Actor
 from ...rules.naming import slug
 from ...rules.rings import ALL
+from ...rules.ssh_address import read_ssh_address
 from ...store.tables import Area, Enrolment, Site, SiteRing, Unit
 
 _AT_A_TIME = 500
@@ -18,7 +19,8 @@ _AT_A_TIME = 500
 
 def inventory(session: Session, who: Actor) -> list[dict[str, Any]]:
     """Every unit that serves a site in scope, by its id: `unit`, `site`, `name`, `areas` (ids, the highest
-    first), `ring`, `hardware` (a short name, or ""), `status`, `version`."""
+    first), `ring`, `hardware` (a short name, or ""), `status`, `version`, `ssh_host` and `ssh_port` (where it
+    is reached directly: "" and 0 where it is not)."""
     areas = {area.id: area for area in session.scalars(select(Area))}
     rings = {site: ring for site, ring in session.execute(select(SiteRing.site_id, SiteRing.ring))}
     hardware = _hardware(session)
@@ -38,6 +40,7 @@ def inventory(session: Session, who: Actor) -> list[dict[str, Any]]:
             "hardware": hardware.get(unit.id, ""),
             "status": unit.status,
             "version": unit.version,
+            **_direct(site),
         }
         for unit, site in session.execute(rows)
         if who.sees(site.id)
@@ -56,6 +59,11 @@ def variables_of(session: Session, unit_ids: Iterable[str]) -> dict[str, dict[st
         for unit, site, area in session.execute(rows):
             found[unit] = {"diemcau_site": site or "", "diemcau_area": area or ""}
     return found
+
+
+def _direct(site: Site) -> dict[str, Any]:
+    host, port = read_ssh_address(site.ssh_address) if site.ssh_address is not None else ("", 0)
+    return {"ssh_host": host, "ssh_port": port}
 
 
 def _hardware(session: Session) -> dict[str, str]:

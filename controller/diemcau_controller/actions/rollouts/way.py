@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...adapters.authority import Authority
 from ...adapters.ssh_files import new_key, write_ssh_files
 from ...rules.actor import SYSTEM
 from ..controller import Controller
@@ -22,4 +23,8 @@ async def open_way(controller: Controller, unit: str, folder: Path) -> Mapping[s
     key = await asyncio.to_thread(new_key, folder)
     reached = await reach(controller, SYSTEM, unit, key, AT_MOST_MINUTES)
     file = await asyncio.to_thread(write_ssh_files, folder, reached)
-    return {"ansible_ssh_common_args": f"-F {shlex.quote(str(file))}"}
+    authority = Authority(controller.state.authority, controller.now)
+    return {
+        "ansible_ssh_common_args": f"-F {shlex.quote(str(file))}",
+        "login_authorities": [authority.ssh.user_ca()],
+    }

@@ -13,7 +13,7 @@ import base64
 import binascii
 import struct
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -35,7 +35,8 @@ _KRL_MAGIC, _KRL_FORMAT, _KRL_EXPLICIT_KEYS = b"SSHKRL\n\x00", 1, 2
 
 class SshAuthority:
     """The authorities, kept in `folder`: `user_ca`, `host_ca`, `tunnel_ca` (each with its `.pub`) and
-    `revoked_hosts`."""
+    `revoked_hosts`; after a change of the one for users also `user_ca.former`, for units that have not heard
+    of it yet."""
 
     def __init__(self, folder: Path, now: Callable[[], datetime]) -> None:
         self._folder, self._now = folder, now
@@ -47,16 +48,49 @@ class SshAuthority:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in _AUTHORITIES:
             if not (self._folder / name).exists():
-                key = ed25519.Ed25519PrivateKey.generate()
-                form = serialization.PrivateFormat.OpenSSH
-                pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-                write_secret(self._folder / name, pem)
-            if not (self._folder / f"{name}.pub").exists():
-                write_whole(
-                    self._folder / f"{name}.pub", f"{_line(self._key(name))} diemcau-{name}\n".encode()
-                )
+                self._make(name)
+            self._publish(name)
         if not self.revoked_hosts.exists():
             self.write_revoked_hosts([])
+
+    def _make(self, name: str) -> None:
+        key, form = ed25519.Ed25519PrivateKey.generate(), serialization.PrivateFormat.OpenSSH
+        pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+        write_secret(self._folder / name, pem)
+
+    def _publish(self, name: str) -> None:
+        path, line = self._folder / f"{name}.pub", f"{_line(self._key(name))} diemcau-{name}\n".encode()
+        if not path.exists() or path.read_bytes() != line:
+            write_whole(path, line)
+
+    def change_users(self) -> None:
+        """Have a new key vouch for users; the one before goes on to, beside it, where it is still known.
+
+        Cut short anywhere, either key vouches. Raises FileExistsError while there is one before, OSError.
+        """
+        if self.changes_users:
+            raise FileExistsError(f"{self._former} still vouches for users")
+        write_secret(self._former, (self._folder / "user_ca").read_bytes())
+        self._make("user_ca")
+        self._publish("user_ca")
+
+    @property
+    def changes_users(self) -> bool:
+        """Whether the key from before still vouches for users."""
+        return self._former.exists() and _line(self._key(self._former.name)) != self.user_ca()
+
+    @property
+    def users_changed_at(self) -> datetime | None:
+        """Since when a new key vouches for users; None when the one before was forgotten."""
+        return datetime.fromtimestamp(self._former.stat().st_mtime, UTC) if self.changes_users else None
+
+    def forget_former_users(self) -> None:
+        """The key from before vouches no more. Raises OSError."""
+        self._former.unlink(missing_ok=True)
+
+    @property
+    def _former(self) -> Path:
+        return self._folder / "user_ca.former"
 
     def user_ca(self) -> str:
         """The public key that vouches for users: units trust it (`TrustedUserCAKeys`)."""
@@ -88,10 +122,11 @@ class SshAuthority:
         permits: Iterable[str] = ("permit-pty",),
     ) -> str:
         """A user certificate for these accounts, until `valid` is over, as a line; `permits` are OpenSSH's
-        extensions. Raises ValueError."""
-        names = _names(principals)
-        end = self._now() + valid
-        return self._sign("user_ca", public_key, SSHCertificateType.USER, names, end, permits)
+        extensions. While the key from before still vouches, a second line is its own. Raises ValueError."""
+        names, end, permits = _names(principals), self._now() + valid, tuple(permits)
+        keys = ("user_ca", self._former.name) if self.changes_users else ("user_ca",)
+        kind = SSHCertificateType.USER
+        return "\n".join(self._sign(key, public_key, kind, names, end, permits) for key in keys)
 
     def sign_tunnel(self, public_key: str, unit: str) -> str:
         """What a unit logs in with at the coordinator's, as a line: it may have a port passed on, no more.

@@ -3,7 +3,7 @@
     metadata/   N.root.json, N.targets.json, N.snapshot.json, timestamp.json
     targets/    releases/<version>/…, wheels/<sha256>/…
     signing/    what waits for more signatures; not served
-    root.json   the newest root, for who provisions units; not served
+    root.json   the newest root, for who provisions units; not served. Beside it `ssh_authority`, for the same
 
 Every file is written whole. `timestamp.json` is what a client begins with, so a change is made when that is
 renamed into place; whatever lay there before goes on counting until then, and who was cut short gives the

@@ -26,7 +26,9 @@ class Site(Base):
     `contacts` is whom to call, the first one first: `{"name", "phone", "task"}`. A removed site stays as a
     row (`removed_at`), because reports and meetings that were held name it. What its room has, and how it is
     checked, is in the words of :class:`diemcau_wire.messages.DesiredConfig`; `check_room` is its own test
-    room, with PIN and secret; None until its unit is told of one.
+    room, with PIN and secret; None until its unit is told of one. `ssh_address` is where its unit is reached
+    directly (:mod:`...rules.ssh_address`), None where it is not; `neighbour` a server in its network with
+    releases, None where there is none.
     """
 
     __tablename__ = "site"
@@ -60,6 +62,8 @@ class Site(Base):
     language: Mapped[str] = mapped_column(default="vi")
     epoch: Mapped[int] = mapped_column(default=0)
     removed_at: Mapped[datetime | None]
+    ssh_address: Mapped[str | None]
+    neighbour: Mapped[str | None]
 
     area: Mapped[Area | None] = relationship()
     unit: Mapped[Unit | None] = relationship(back_populates="site", uselist=False)

@@ -1,0 +1,51 @@
+"""Wheels from a server in the site's own network: not waited for, and believed no more than any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from diemcau_wire.release import Wheel
+
+from diemcau_agent.rules.updating import Why
+
+from .download import Download, Store
+from .line import Line
+from .trouble import Trouble
+
+START_S = 20.0
+LEAST_BPS = 64_000  # a server that is slower is no neighbour
+
+
+class Nearby(Download):
+    """As :class:`Download`; `seconds` is a clock that nobody sets. Whatever it cannot do raises
+    :class:`Trouble`: the coordinator's server can."""
+
+    def __init__(
+        self,
+        line: Line,
+        store: Store,
+        *,
+        pause: Callable[[float], None],
+        chance: Callable[[], float],
+        rate_bps: Callable[[], float | None],
+        came: Callable[[int], None],
+        seconds: Callable[[], float],
+    ) -> None:
+        super().__init__(
+            line, store, pause=self._rest, chance=chance, rate_bps=rate_bps, came=self._in_time, tries=1
+        )
+        self._sleep, self._tell, self._seconds = pause, came, seconds
+        self._until = 0.0
+
+    def fetch(self, wheel: Wheel) -> None:
+        self._until = self._seconds() + START_S + 8 * wheel.size / LEAST_BPS
+        super().fetch(wheel)
+
+    def _rest(self, seconds: float) -> None:
+        self._until += seconds  # that we are slow, beside a meeting for instance, is not its fault
+        self._sleep(seconds)
+
+    def _in_time(self, count: int) -> None:
+        self._tell(count)
+        if self._seconds() > self._until:
+            raise Trouble(Why.UNREACHABLE, f"slower than {LEAST_BPS // 1000} kbit/s")
