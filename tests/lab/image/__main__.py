@@ -52,6 +52,7 @@ def inside(*, again: bool) -> int:
         return 0 if report.verdict(boot.ROWS) else 1
     folder = Path(tempfile.mkdtemp(prefix="diemcau-image-lab-"))
     try:
+        shutil.copytree(FOLDER / "office", folder, dirs_exist_ok=True)
         with boot.hall_of(folder, IMAGE, PLAIN, FOLDER / "boxes") as hall:
             rows = boot.run(report, hall)
             if os.environ.get("HOLD"):

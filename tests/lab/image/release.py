@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.config import StateDir
 
 from tests.lab.machine import MachineFailed
@@ -41,6 +42,9 @@ def prepare(version: str = FIRST) -> Path:
         be_patient(source)
         _diemcau(folder, "release", "build", "--source", str(source))
     _diemcau(folder, "release", "sign", version, "--keys", str(keys))
+    # what a controller that runs writes there
+    authority = Authority(StateDir(folder).authority).ssh.user_ca().encode()
+    (releases / "ssh_authority").write_bytes(authority + b"\n")
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(releases / "targets/wheels", kept)
     return folder
