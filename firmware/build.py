@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from diemcau_wire.release import read_release
@@ -33,7 +33,6 @@ class Office:
     roots: Sequence[str] = ()
     contact: str = ""
     phone: str = ""
-    time_servers: Sequence[str] = field(default_factory=list)
 
 
 def build(plan: Plan, office: Office, cache: Path, out: Path, *, fetch: bool = False) -> Path:
@@ -125,4 +124,4 @@ def _remove(work: Path) -> None:
 
 
 def _say(text: str) -> None:
-    print(f"image: {text}", flush=True)  # noqa: T201 a command line
+    print(f"image: {text}", flush=True)

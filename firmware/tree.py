@@ -16,6 +16,7 @@ from typing import Any
 
 from diemcau_wire.release import playbooks_target, release_target
 
+from .bundles import CERTIFICATE
 from .cache import SUITE, PackageCache
 from .packages import HERE
 from .trouble import CannotBuild, run
@@ -59,6 +60,11 @@ class Plan:
     releases: Path
     epoch: int
     variables: Mapping[str, Any]
+
+    @property
+    def certificate(self) -> Path:
+        """Of the key that signs systems, which this one will accept."""
+        return self.releases / CERTIFICATE
 
     @property
     def archive(self) -> Path:
@@ -146,11 +152,20 @@ def furnish(tree: Path, plan: Plan) -> None:
     for name in _ENABLED:
         (wants / name).unlink(missing_ok=True)
         (wants / name).symlink_to(f"/etc/systemd/system/{name}")
+    keyring = tree / "etc/rauc/keyring.pem"
+    if not plan.certificate.exists():
+        raise CannotBuild(f"there is no {plan.certificate}: run `python -m firmware key DIR` once")
+    shutil.copyfile(plan.certificate, keyring)
+    keyring.chmod(0o644)
+    slots = tree / "etc/rauc/system.conf"
+    slots.write_text(slots.read_text().replace("@arch@", plan.arch))
     (tree / "etc/hostname").write_text("diemcau\n")
     _link(tree / "etc/resolv.conf", "/run/NetworkManager/resolv.conf")
     _link(tree / "etc/systemd/system/default.target", "/lib/systemd/system/multi-user.target")
     _name_kernel(tree / "boot")
-    run(["grub-editenv", tree / FACTORY / "grubenv", "create"])
+    grubenv = tree / FACTORY / "grubenv"
+    run(["grub-editenv", grubenv, "create"])
+    run(["grub-editenv", grubenv, "set", "ORDER=A B", "A_OK=1", "A_TRY=0", "B_OK=0", "B_TRY=0"])
     (tree / FACTORY / "image").write_text(f"{plan.version} {identifier(tree, plan)}\n")
 
 
@@ -166,7 +181,8 @@ def compile_python(tree: Path, plan: Plan) -> None:
 def identifier(tree: Path, plan: Plan) -> str:
     """Which image this is: another one for any other package, release or file of ours."""
     digest = hashlib.sha256()
-    for path in (tree / "var/lib/dpkg/status", plan.manifest, plan.archive, *sorted(SYSTEM.rglob("*"))):
+    used = (tree / "var/lib/dpkg/status", plan.manifest, plan.archive, plan.certificate)
+    for path in (*used, *sorted(SYSTEM.rglob("*"))):
         if path.is_file():
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:32]

@@ -44,6 +44,7 @@ if [ "$1" = image ]; then
     need fdisk command_ sfdisk
     need xz-utils command_ xz
     need grub-common command_ grub-mkimage
+    need rauc command_ rauc
     need grub-efi-amd64-bin test -d /usr/lib/grub/x86_64-efi
 fi
 if [ "$1" != run ] && [ "$1" != image ]; then

@@ -12,6 +12,7 @@ from pathlib import Path
 from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.config import StateDir
 
+from firmware.bundles import make_key
 from tests.lab.machine import MachineFailed
 from tests.lab.report import ROOT
 from tests.lab.vm.patience import FACTOR, stretch
@@ -26,7 +27,7 @@ def prepare(version: str = FIRST) -> Path:
     """The office's state folder with that signed release; made once, its wheels are kept. Raises
     :class:`MachineFailed`."""
     folder, kept, keys = FOLDER / "office", FOLDER / "wheels", FOLDER / "keys"
-    for former in (folder, keys):
+    for former in (folder, keys, FOLDER / "system-keys"):
         shutil.rmtree(former, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     releases = StateDir(folder).releases
@@ -42,6 +43,8 @@ def prepare(version: str = FIRST) -> Path:
         be_patient(source)
         _diemcau(folder, "release", "build", "--source", str(source))
     _diemcau(folder, "release", "sign", version, "--keys", str(keys))
+    certificate = make_key(FOLDER / "system-keys")
+    shutil.copy(certificate, releases)
     # what a controller that runs writes there
     authority = Authority(StateDir(folder).authority).ssh.user_ca().encode()
     (releases / "ssh_authority").write_bytes(authority + b"\n")
