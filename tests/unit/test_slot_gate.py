@@ -15,7 +15,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Unit:
-    """A unit process: each time somebody waits, it looks for a question and answers it with the next check."""
+    """A unit process: whenever somebody waits, it answers the question there is with its next check."""
 
     def __init__(self, root: Path) -> None:
         self.places = Places(root)

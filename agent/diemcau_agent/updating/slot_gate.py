@@ -1,7 +1,7 @@
 """Does the room work with a system that was just installed? Asked once after the first start of a slot, by
 `diemcau-good.service` of an image: the same check, judged by the same rule as for a release.
 
-`python -m diemcau_agent.updating.slot_gate`, exit codes: 0 it does, or nobody serves a hall with this box yet;
+`python -m diemcau_agent.updating.slot_gate`, exit codes: 0 it does, or this box serves no hall yet;
 1 it does not; 75 a meeting runs, ask again later.
 """
 
