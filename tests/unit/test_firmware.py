@@ -158,7 +158,9 @@ def test_two_bills_of_one_image_are_equal() -> None:
         "Version: 12.2.0-14\n"
     )
     wheels = tuple(
-        Wheel(name=name, version="1.0", file=f"{name}.whl", sha256="0" * 64, size=1, arch=arch)
+        Wheel(
+            name=name, version="1.0", file=f"{name}-1.0-py3-none-any.whl", sha256="0" * 64, size=1, arch=arch
+        )
         for name, arch in (("av", Arch.AMD64), ("av", Arch.ARM64), ("diemcau-agent", Arch.ANY))
     )
     release = Release(version="1.4.0", built_at=datetime(2026, 1, 1, tzinfo=UTC), python="3.11", parts=wheels)

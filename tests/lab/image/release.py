@@ -46,8 +46,9 @@ def prepare(version: str = FIRST) -> Path:
     certificate = make_key(FOLDER / "system-keys")
     shutil.copy(certificate, releases)
     # what a controller that runs writes there
-    authority = Authority(StateDir(folder).authority).ssh.user_ca().encode()
-    (releases / "ssh_authority").write_bytes(authority + b"\n")
+    authority = Authority(StateDir(folder).authority)
+    authority.ensure()
+    (releases / "ssh_authority").write_text(f"{authority.ssh.user_ca()}\n")
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(releases / "targets/wheels", kept)
     return folder
