@@ -92,7 +92,7 @@ def debian(tree: Path, plan: Plan, cache: PackageCache, names: Sequence[str], lo
         [
             *("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"),
             *(f"--architectures={plan.arch}", f"--include={','.join(names)}"),
-            *(*excluded, "--dpkgopt=path-include=/usr/share/doc/*/copyright"),
+            *(*excluded, "--dpkgopt=path-include=/usr/share/doc/*/copyright", "--dpkgopt=force-unsafe-io"),
             '--aptopt=APT::Install-Recommends "false"',
             f'--essential-hook=mkdir -p "$1/etc/initramfs-tools" && cp -r {hooks} "$1/etc/initramfs-tools/"',
             *(SUITE, str(tree), cache.source),
@@ -173,7 +173,7 @@ def compile_python(tree: Path, plan: Plan) -> None:
     """Compiled code that is not compared with its source's time: all files of the image have the same one."""
     found = [path for path in ("usr/lib/python3", "usr/lib/python3.11") if (tree / path).is_dir()]
     releases = [f"/{FACTORY}/releases/{plan.version}", *(f"/{path}" for path in found)]
-    how = ["-m", "compileall", "-q", "-f", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+    how = ["-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
     inside = ["/usr/sbin/chroot", str(tree), "/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "LANG=C.UTF-8"]
     run([*inside, "PYTHONHASHSEED=0", "/usr/bin/python3", *how, *releases])
 

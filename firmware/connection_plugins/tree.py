@@ -58,6 +58,8 @@ class Connection(LocalConnection):  # type: ignore[misc]
         words = [
             *("/usr/sbin/chroot", self.get_option("tree"), "/usr/bin/env", "-i"),
             *("PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"),
+            # said, because a chroot is not told from a root where no systemd runs on this machine either
+            "SYSTEMD_OFFLINE=1",
             f"SOURCE_DATE_EPOCH={self.get_option('epoch')}",
             *("/bin/sh", "-c", cmd),
         ]
