@@ -1,6 +1,6 @@
 """Part `image`: `python -m tests.lab.image [build|run] [--again]`, as root.
 
-build   a signed release of this tree, an image of it, a plain Debian to compare with
+build   signed releases of this tree, images and bundles of them, a plain Debian to compare with
 run     the rows, in a network namespace of its own
 """
 
@@ -13,12 +13,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from firmware.bundles import bundle
 from tests.lab.report import ROOT, Report
 
-from .release import FIRST, FOLDER, prepare
+from .release import BROKEN, FIRST, FOLDER, NEXT, VERSIONS, prepare
 
 OUT, CACHE, PLAIN = FOLDER / "out", ROOT / ".image/cache", FOLDER / "plain"
-IMAGE = OUT / f"diemcau-{FIRST}-amd64.img"
 LOOKED_AT = ("agent", "wire", "playbooks", "firmware", "tests/lab/image")
 _PYTHON = sys.executable
 
@@ -35,26 +35,45 @@ def main() -> int:
     return 0
 
 
+def made(version: str, suffix: str) -> Path:
+    return OUT / f"diemcau-{version}-amd64{suffix}"
+
+
 def build() -> None:
     """Everything the rows need."""
     office = prepare()
-    image = ["-m", "firmware", "build", "--state-dir", office, "--out", OUT, "--cache", CACHE, "--no-pack"]
-    subprocess.run([_PYTHON, *image], cwd=ROOT, check=True)
+    for version in VERSIONS:
+        of = ["--state-dir", office, "--out", OUT, "--version", version]
+        subprocess.run(
+            [_PYTHON, "-m", "firmware", "build", *of, "--cache", CACHE, "--no-pack"], cwd=ROOT, check=True
+        )
+        if version != FIRST:
+            keys = FOLDER / "system-keys"
+            subprocess.run([_PYTHON, "-m", "firmware", "bundle", *of, "--keys", keys], cwd=ROOT, check=True)
+            made(version, ".img").unlink()
+    bundle(made(NEXT, ".squashfs"), NEXT, "amd64", FOLDER / "foreign-keys", OUT / "foreign.raucb")
     subprocess.run([Path(__file__).with_name("plain.sh"), CACHE, PLAIN], check=True)
 
 
 def inside(*, again: bool) -> int:
     """The rows, in a namespace."""
-    from . import boot
+    from . import boot, slots
 
-    report = Report("image", again=again, looked_at=LOOKED_AT)
-    if report.done(*boot.ROWS):
-        return 0 if report.verdict(boot.ROWS) else 1
+    report, rows = Report("image", again=again, looked_at=LOOKED_AT), [*boot.ROWS, *slots.ROWS]
+    if report.done(*rows):
+        return 0 if report.verdict(rows) else 1
+    bundles = {
+        "good": made(NEXT, ".raucb"),
+        "broken": made(BROKEN, ".raucb"),
+        "foreign": OUT / "foreign.raucb",
+    }
     folder = Path(tempfile.mkdtemp(prefix="diemcau-image-lab-"))
     try:
         shutil.copytree(FOLDER / "office", folder, dirs_exist_ok=True)
-        with boot.hall_of(folder, IMAGE, PLAIN, FOLDER / "boxes") as hall:
-            rows = boot.run(report, hall)
+        with boot.hall_of(folder, made(FIRST, ".img"), PLAIN, FOLDER / "boxes") as hall:
+            boot.run(report, hall)
+            if report.done(boot.ROWS[-1]) and all(path.exists() for path in bundles.values()):
+                slots.run(report, hall, bundles)
             if os.environ.get("HOLD"):
                 input("held open; Enter ends it\n")
     finally:

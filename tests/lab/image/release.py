@@ -18,33 +18,37 @@ from tests.lab.report import ROOT
 from tests.lab.vm.patience import FACTOR, stretch
 
 FOLDER = ROOT / ".lab/image"
-FIRST = "1.0.0"
+VERSIONS = FIRST, NEXT, BROKEN = "1.0.0", "1.0.1", "1.0.2"
 _PARTS = ("wire", "agent", "playbooks")
 _LIMIT = re.compile(r"^(WatchdogSec|TimeoutStartSec)=(\d+)$", re.MULTILINE)
 
 
-def prepare(version: str = FIRST) -> Path:
-    """The office's state folder with that signed release; made once, its wheels are kept. Raises
+def prepare() -> Path:
+    """The office's state folder with three signed releases: this tree's, one with nothing but a higher number,
+    and one that opens no network camera. The wheels are kept for the next time. Raises
     :class:`MachineFailed`."""
     folder, kept, keys = FOLDER / "office", FOLDER / "wheels", FOLDER / "keys"
-    for former in (folder, keys, FOLDER / "system-keys"):
+    for former in (folder, keys, FOLDER / "system-keys", FOLDER / "foreign-keys"):
         shutil.rmtree(former, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     releases = StateDir(folder).releases
     if kept.exists():
         shutil.copytree(kept, releases / "targets/wheels")
     _diemcau(folder, "release", "keys", str(keys), "--unlocked")
-    with tempfile.TemporaryDirectory(prefix="diemcau-source-") as scratch:
-        source = Path(scratch)
-        for part in _PARTS:
-            shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "requirements.lock", source)
-        (source / "version.py").write_text(f'"""The version."""\n\n__version__ = "{version}"\n')
-        be_patient(source)
-        _diemcau(folder, "release", "build", "--source", str(source))
-    _diemcau(folder, "release", "sign", version, "--keys", str(keys))
-    certificate = make_key(FOLDER / "system-keys")
-    shutil.copy(certificate, releases)
+    for version in VERSIONS:
+        with tempfile.TemporaryDirectory(prefix="diemcau-source-") as scratch:
+            source = Path(scratch)
+            for part in _PARTS:
+                shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copy(ROOT / "requirements.lock", source)
+            (source / "version.py").write_text(f'"""The version."""\n\n__version__ = "{version}"\n')
+            be_patient(source)
+            if version == BROKEN:
+                break_camera(source)
+            _diemcau(folder, "release", "build", "--source", str(source))
+        _diemcau(folder, "release", "sign", version, "--keys", str(keys))
+    shutil.copy(make_key(FOLDER / "system-keys"), releases)
+    make_key(FOLDER / "foreign-keys")
     # what a controller that runs writes there
     authority = Authority(StateDir(folder).authority)
     authority.ensure()
@@ -54,9 +58,20 @@ def prepare(version: str = FIRST) -> Path:
     return folder
 
 
+def break_camera(source: Path) -> None:
+    """Whoever opens a network camera falls."""
+    camera = source / "agent/diemcau_agent/drivers/rtsp.py"
+    opens = "        self._name = without_password(url)\n"
+    text = camera.read_text()
+    assert opens in text
+    camera.write_text(text.replace(opens, f"        raise RuntimeError\n{opens}", 1))
+
+
 def be_patient(source: Path) -> None:
     """As in the lab's other guest: what counts as silent or late comes later, and nothing else is changed."""
     stretch(source / "agent/diemcau_agent")
+    rules = source / "agent/diemcau_agent/rules/updating.py"
+    rules.write_text(f"{rules.read_text()}\nGATE_S *= {FACTOR}\n")
     for file in (source / "agent/systemd").glob("*.service"):
         text = file.read_text(encoding="utf-8")
         file.write_text(_LIMIT.sub(lambda it: f"{it[1]}={int(it[2]) * FACTOR}", text), encoding="utf-8")

@@ -1,0 +1,139 @@
+"""Rows of part `image`: another system goes into the other slot; one that somebody else signed is refused; one
+that breaks the room is left by itself."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+
+from tests.lab.machine import MachineFailed
+from tests.lab.report import Evidence, NotShown, Report
+
+from .boot import Hall
+from .way_in import WayIn, way_in
+
+ROWS = [
+    "looked at from inside",
+    "a system signed by somebody else is refused",
+    "a signed system goes into the other slot, and is kept when the room works with it",
+    "a system that breaks the room is left by itself",
+]
+_LOOK = {
+    "failed": "systemctl --failed --no-legend --plain",
+    "listens": "ss -Hltun",
+    "mounts": "findmnt -rno TARGET,FSTYPE,OPTIONS / /data /var /opt/diemcau /boot/firmware /boot/efi",
+    "written": "find / -xdev -newer /proc/1 -type f 2>/dev/null | head -20",
+    "swap": "swapon --show --noheadings",
+    "watchdog": "systemctl show -p RuntimeWatchdogUSec -p WatchdogDevice; wdctl 2>&1 | head -5",
+    "time": "systemd-analyze; systemd-analyze blame | head -25",
+    "chain": "systemd-analyze critical-chain diemcau-screen.service",
+    "journal": "journalctl -b -p warning --no-pager | tail -60",
+    "shells": "systemctl list-units --all --plain --no-legend *getty*",
+    "memory": "free -m; df -h / /data /run /var",
+}
+_BOOT_LIMIT_S = 900
+
+
+def run(report: Report, hall: Hall, bundles: dict[str, Path]) -> list[str]:
+    """Show every row; gives their names. `bundles`: `good`, `broken` and `foreign`."""
+    shows = (
+        inside,
+        partial(foreign, bundle=bundles["foreign"]),
+        partial(good, bundle=bundles["good"]),
+        partial(broken, bundle=bundles["broken"]),
+    )
+    for name, show in zip(ROWS, shows, strict=True):
+        report.show(name, partial(show, hall))
+    return ROWS
+
+
+def called(hall: Hall) -> tuple[Path, str]:
+    return hall.stage.root, str(hall.unit()["id"])
+
+
+def inside(hall: Hall, evidence: Evidence) -> str:
+    with way_in(*called(hall)) as box:
+        said = {name: box.run(command, check=False) for name, command in _LOOK.items()}
+    evidence.json("looks", said)
+    evidence.text("all", "\n".join(f"== {name}\n{text}" for name, text in said.items()))
+    open_ports = [
+        line for line in said["listens"].splitlines() if "127.0.0." not in line and "[::1]" not in line
+    ]
+    if said["failed"].strip() or open_ports:
+        raise NotShown(f"failed: {said['failed'].split()}; listens: {open_ports}")
+    return "no service failed, nothing listens"
+
+
+def slot(box: WayIn) -> str:
+    words = box.run("cat /proc/cmdline").split()
+    return next(word.partition("=")[2] for word in words if word.startswith("rauc.slot="))
+
+
+def install(box: WayIn, bundle: Path) -> str:
+    """Install it; gives what RAUC says. Raises :class:`MachineFailed`."""
+    box.bring(bundle, "/data/system.raucb")
+    try:
+        return box.run("rauc install /data/system.raucb 2>&1", limit_s=1800)
+    finally:
+        box.run("rm -f /data/system.raucb")
+
+
+def foreign(hall: Hall, evidence: Evidence, bundle: Path) -> str:
+    with way_in(*called(hall)) as box:
+        before = slot(box)
+        box.bring(bundle, "/data/system.raucb")
+        said = box.run("rauc install /data/system.raucb", check=False, limit_s=900)
+        evidence.text("said", said)
+        box.run("rm -f /data/system.raucb")
+        order = box.run("grub-editenv /boot/efi/EFI/BOOT/grubenv list")
+    if "signature" not in said.lower() or f"ORDER={before}" not in order:
+        raise NotShown(said[-300:])
+    return f"{said.strip().splitlines()[-1][-160:]}; {before} stays first"
+
+
+def good(hall: Hall, evidence: Evidence, bundle: Path) -> str:
+    with way_in(*called(hall)) as box:
+        before, began = slot(box), time.monotonic()
+        evidence.text("said", install(box, bundle))
+        took = time.monotonic() - began
+        box.run("systemctl reboot", check=False)
+    state = after_reboot(hall, evidence)
+    if state["slot"] == before or f"{state['slot']}_OK=1" not in state["env"]:
+        raise NotShown(f"{state}")
+    return f"installed in {took:.0f} s; {before} before, {state['slot']} now, kept"
+
+
+def broken(hall: Hall, evidence: Evidence, bundle: Path) -> str:
+    with way_in(*called(hall)) as box:
+        before = slot(box)
+        evidence.text("said", install(box, bundle))
+        box.run("systemctl reboot", check=False)
+    began = time.monotonic()
+    state = after_reboot(hall, evidence, settle_s=600)
+    other = "B" if before == "A" else "A"
+    if state["slot"] != before or f"{other}_OK=0" not in state["env"]:
+        raise NotShown(f"{state}")
+    return f"back in {before} {time.monotonic() - began:.0f} s after the restart; {other} is marked"
+
+
+def after_reboot(hall: Hall, evidence: Evidence, settle_s: float = 0) -> dict[str, str]:
+    """Wait until the box is back and the boot loader was told how it went; gives `slot` and `env`."""
+    hall.until(lambda: hall.unit().get("status") != "online", 300, "it does not go away")
+    hall.stage.pause(settle_s, time.monotonic() + settle_s)
+
+    def told() -> dict[str, str]:
+        if not hall.settled():
+            return {}
+        try:
+            with way_in(*called(hall)) as box:
+                here = slot(box)
+                env = box.run("grub-editenv /boot/efi/EFI/BOOT/grubenv list")
+        except (MachineFailed, OSError):
+            return {}
+        evidence.json("state", {"slot": here, "env": env})
+        return {"slot": here, "env": env} if f"{here}_TRY=0" in env else {}
+
+    found: dict[str, str] = hall.until(told, _BOOT_LIMIT_S, "it does not come back, or is not judged")
+    hall.box.shown(evidence.path("png"))
+    return found
