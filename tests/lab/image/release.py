@@ -24,9 +24,8 @@ _LIMIT = re.compile(r"^(WatchdogSec|TimeoutStartSec)=(\d+)$", re.MULTILINE)
 
 
 def prepare() -> Path:
-    """The office's state folder with three signed releases: this tree's, one with nothing but a higher number,
-    and one that opens no network camera. The wheels are kept for the next time. Raises
-    :class:`MachineFailed`."""
+    """The office's state folder with three signed releases: this tree's, one with nothing but a higher
+    number, and one that opens no network camera. Wheels are kept. Raises :class:`MachineFailed`."""
     folder, kept, keys = FOLDER / "office", FOLDER / "wheels", FOLDER / "keys"
     for former in (folder, keys, FOLDER / "system-keys", FOLDER / "foreign-keys"):
         shutil.rmtree(former, ignore_errors=True)

@@ -1,5 +1,5 @@
-"""Rows of part `image`: another system goes into the other slot; one that somebody else signed is refused; one
-that breaks the room is left by itself."""
+"""Rows of part `image`: another system goes into the other slot; one that somebody else signed is refused;
+one that breaks the room is left by itself."""
 
 from __future__ import annotations
 
