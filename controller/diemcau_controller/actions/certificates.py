@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ..rules.rollout import At
+from ..rules.rollout import UNSETTLED, At
 from ..rules.serials import read_serial
 from ..store.tables import Certificate, RolloutUnit, Unit
 
@@ -64,7 +64,9 @@ def is_good(session: Session, serial: str) -> bool:
 def not_updated_since(session: Session, since: datetime) -> list[str]:
     """Units that serve a site and have come to the end of no rollout since then: what rollouts bring beside
     the release, such as whose log-ins count, they may not have."""
-    updated = select(RolloutUnit.unit_id).where(RolloutUnit.state == At.DONE, RolloutUnit.kept_at >= since)
+    updated = select(RolloutUnit.unit_id).where(
+        RolloutUnit.state == At.DONE, RolloutUnit.why != UNSETTLED, RolloutUnit.kept_at >= since
+    )
     late = select(Unit.id).where(Unit.site_id.is_not(None), Unit.id.not_in(updated)).order_by(Unit.id)
     return list(session.scalars(late))
 

@@ -100,7 +100,7 @@ class RolloutUnit(Base):
 
 
 class RolloutRun(Base):
-    """One run of Ansible over some units. `kind`: `stage`, `apply`, `back`. `outcome` once it ended:
+    """One run of Ansible over some units. `kind`: `stage`, `apply`, `back`, `settle`. `outcome` once it ended:
     `ran`, `failed`, `cancelled`, or `lost` when the controller ended before it."""
 
     __tablename__ = "rollout_run"
