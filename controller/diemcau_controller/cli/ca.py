@@ -16,6 +16,7 @@ import typer
 
 from ..config import StateDir
 from .client import DEFAULT_STATE_DIR, Failed, JsonOption, StateDirOption
+from .owner import hand_over
 from .phrase import PhraseOption, UnlockedOption, known_phrase, new_phrase
 from .show import print_json, print_table
 
@@ -277,6 +278,9 @@ def _authority(state_dir: Path) -> Iterator[Authority]:
         raise Failed(f"{error.filename} cannot be used: run this as the user of the controller") from None
     except OSError as error:
         raise Failed(f"{error.filename or state.authority}: {error.strerror}") from None
+    finally:
+        known = state.ca_certificate
+        hand_over(state, (state.authority, *state.authority.rglob("*"), known.parent, known))
 
 
 def _phrase(authority: Authority, roots: Path | None, file: Path | None) -> str | None:
