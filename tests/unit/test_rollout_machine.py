@@ -150,7 +150,7 @@ class Rollouts(RuleBasedStateMachine):
         if self.broken:
             return [Word("flipped", version=NEW), Word("back", "camera", version=NEW)]
         self.fleet.change_unit(unit, version=NEW)
-        return [Word("flipped", version=NEW), Word("kept", version=NEW)]
+        return [Word("flipped", version=NEW), Word("kept", version=NEW), Word("settled", version=NEW)]
 
     # the world
 

@@ -28,6 +28,7 @@ class UnitsInAHurry(ObedientUnits):
 
     def _words(self, kind: str, unit: str) -> list[Word]:
         words = [Word("kept", version=NEW)] if kind == "settle" else super()._words(kind, unit)
+        words = [word for word in words if word.step != "settled"]
         if words[-1].step != "kept":
             return words
         if unit in self.hurried:
@@ -155,3 +156,70 @@ def test_who_goes_back_is_not_settled(fleet: SmallFleet, units: UnitsInAHurry, r
     fleet.do(steer(fleet, SYSTEM, rollout, Verb.BACK))  # type: ignore[arg-type]
     units.run_all(rollout)
     assert set(fleet.states(rollout).values()) == {"back"} and LATE not in units.settled
+
+
+@pytest.mark.parametrize("said_by", ["ansible", "unit", "nobody"])
+def test_a_run_that_is_cut_short_after_the_flip_leaves_it_to_be_tried_again(
+    fleet: SmallFleet, units: UnitsInAHurry, said_by: str
+) -> None:
+    rollout, since = start(fleet), fleet.clock
+    run = ""
+    while not run:
+        actions, outside = fleet.step(rollout)
+        for one in outside.runs:
+            if started(actions, "apply"):
+                run = one
+            else:
+                units.carry_out(one)
+    (canary,) = started(actions, "apply")
+    fleet.tell(run, canary, word=Word("flipped", version=NEW))
+    fleet.change_unit(canary, version=NEW)
+    if said_by == "ansible":
+        fleet.tell(run, canary, word=Word("kept", version=NEW))
+    fleet.restart()
+    if said_by == "unit":
+        fleet.report(canary, "update", step="kept", version=NEW)
+    fleet.clock += timedelta(minutes=30)
+    units.hurried.clear()
+    with fleet.read() as session:
+        assert canary in not_updated_since(session, since)
+    units.run_all(rollout)
+    assert canary in units.settled and canary not in {unit for _, unit in units.flips}
+    with fleet.read() as session:
+        assert canary not in not_updated_since(session, since)
+
+
+def test_a_flip_and_a_try_are_not_begun_together_in_a_group() -> None:
+    fleet = SmallFleet(4, {"g": [0, 1, 2, 3]})
+    units = UnitsInAHurry(fleet)
+    units.hurried = {f"u{number:04}" for number in range(4)}
+    rollout = start(fleet)
+    for _ in range(60):
+        fleet.clock += timedelta(hours=4)
+        actions, outside = fleet.step(rollout)
+        assert len(started(actions, "apply") + started(actions, "settle")) <= 1
+        for run in outside.runs:
+            units.carry_out(run)
+        for unit in outside.ask:
+            fleet.report(unit, "verdict", verdict="ready", findings=[])
+    assert set(fleet.states(rollout).values()) == {"done"}
+    fleet.close()
+
+
+def test_a_try_does_not_hold_up_going_back(fleet: SmallFleet, units: UnitsInAHurry, rollout: str) -> None:
+    fleet.clock += timedelta(hours=3)
+    assert tries(fleet, rollout) == [LATE]
+    fleet.do(steer(fleet, SYSTEM, rollout, Verb.BACK))  # type: ignore[arg-type]
+    assert "settle" in {kind for _, kind in fleet.step(rollout)[1].cancel}
+
+
+def test_a_rollout_that_was_under_way_may_have_brought_what_was_so_before(
+    fleet: SmallFleet, units: UnitsInAHurry
+) -> None:
+    units.hurried.clear()
+    rollout, began = start(fleet), fleet.clock
+    fleet.clock += timedelta(minutes=1)
+    units.run_all(rollout)
+    with fleet.read() as session:
+        assert not_updated_since(session, began) == []
+        assert len(not_updated_since(session, began + timedelta(seconds=30))) == 4

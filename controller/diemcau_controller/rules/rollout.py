@@ -94,8 +94,8 @@ LONGEST_STAGING = timedelta(hours=8)  # 100 MB at 64 kbit/s take four
 CLEAR_OF_MEETING = timedelta(hours=2)  # the unit keeps 90 minutes clear, and the work must fit before
 NO_WINDOW = timedelta(days=7)
 UNSETTLED = "unsettled"
-"""Why a unit that keeps the version, or is done, is worked on once more: a meeting that was announced in
-between left no time for its packages, services and settings."""
+"""Why a unit that keeps the version, or is done, is worked on once more: nobody has said yet that its
+packages, services and settings are there. A meeting left no time for them, or the run was cut short."""
 _ASK_AGAIN = timedelta(minutes=10)
 _MOST_TRIES = 4
 _AT_A_TIME = 100  # units staged by one run
@@ -226,12 +226,12 @@ def plan(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> list[A
         actions += [Start("stage", tuple(stage))] if stage else []
     if rollout.frozen or rollout.urgent:
         return actions + _hold(rollout)
-    actions += _settle(rollout, units, now)
     if "apply" not in rollout.busy and not _wave_goes_on(rollout, units):
         wave = _next_wave(rollout, units, now)
         number = 1 + max((unit.wave for unit in units), default=0)
-        actions += [Start("apply", tuple(unit.unit for unit in wave), number)] if wave else []
-    return actions
+        if wave:  # and nothing beside it: of each group, this has taken one
+            return [*actions, Start("apply", tuple(unit.unit for unit in wave), number)]
+    return actions + _settle(rollout, units, now)
 
 
 def tally(states: Iterable[At]) -> dict[str, int]:
@@ -325,7 +325,7 @@ def _unheard(rollout: RolloutNow, unit: UnitNow, now: datetime) -> Move:
     if not unit.there:
         return Move(unit.unit, At.FAILED, "silent")
     if unit.version == rollout.version:
-        return Move(unit.unit, At.GATING)
+        return Move(unit.unit, At.GATING, UNSETTLED)
     if rollout.state in ENDING:
         return Move(unit.unit, At.SKIPPED, "stopped")
     if unit.tries >= _MOST_TRIES:
@@ -465,7 +465,7 @@ def _go_back(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> li
     if rollout.frozen or rollout.urgent:
         return arrived + _hold(rollout)
     if arrived or "back" in rollout.busy:
-        return arrived + _hold(rollout, "apply")
+        return arrived + _hold(rollout, "apply", "settle")
     ready = [
         unit
         for unit in units
@@ -478,6 +478,6 @@ def _go_back(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> li
     ]
     chosen = _one_of_each_group(ready, units, rollout.wave)
     return [
-        *_hold(rollout, "apply"),
+        *_hold(rollout, "apply", "settle"),
         *([Start("back", tuple(unit.unit for unit in chosen))] if chosen else []),
     ]

@@ -103,6 +103,8 @@ def hear(state: At, word: Word, version: str, now: datetime, tries: int = 0) -> 
         return Heard(leads, UNSETTLED, word.again_at or later_try(now, tries))
     if step == _SETTLED:
         return Heard(leads)
+    if leads is At.GATING:  # what lies around the release is there once somebody says so
+        return Heard(leads, UNSETTLED)
     return Heard(leads, step if leads is state else word.why)
 
 
