@@ -90,8 +90,8 @@ def deferred(there: Five, evidence: Evidence) -> str:
 
 
 def times(there: Five, evidence: Evidence) -> str:
-    """The canary's two runs beside the one by hand, both from this server by a line that a unit dials. At their
-    end the engine stages the next ring, too, and the meeting begins: what it took is an upper bound."""
+    """The canary's two runs beside the one by hand, both from this server by a line that a unit dials. At the
+    end the engine stages the next ring, too, and the meeting begins: its time is an upper bound."""
     unit = there.unit(CANARY)
     runs = [run for run in json.loads(there.server.run(_RUNS)) if unit in json.loads(run[4])]
     evidence.json("runs", runs)
