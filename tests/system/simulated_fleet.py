@@ -86,7 +86,9 @@ class SimulatedFleet:
             return [Word("flipped", version=NEW), Word("back", "camera", version=NEW)]
         kept.append(unit)
         done = Word("back" if kind == "back" else "kept", version=NEW)
-        return [done] if kind == "back" else [Word("flipped", version=NEW), done]
+        return (
+            [done] if kind == "back" else [Word("flipped", version=NEW), done, Word("settled", version=NEW)]
+        )
 
     def _checked(self, session: Session, unit: str) -> None:
         number = next(self._events)

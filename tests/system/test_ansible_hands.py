@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from diemcau_controller.actions.rollouts.hands import HostEvent, Run, Target
-from diemcau_controller.adapters.ansible.hands import PLAYBOOK, AnsibleHands
+from diemcau_controller.adapters.ansible.hands import PLAYBOOK, AnsibleHands, variables
 from diemcau_controller.adapters.ansible.playbooks import NoPlaybooks, unpack_playbooks
 from diemcau_controller.adapters.releases.repository import Repository
 from diemcau_controller.config import StateDir
@@ -80,6 +80,12 @@ def test_each_task_of_each_unit_is_told_and_who_fails_with_the_last_lines(tmp_pa
     assert {unit: word.step for unit, word in said.items()} == {"u0": "staged", "u1": "staged"}
     assert said["u0"].version == "1.4.0" and first["u0"].millis > 0
     assert not list(tmp_path.glob("artifacts/*/job_events/*.json"))  # nothing piles up
+
+
+def test_what_lies_around_a_release_is_brought_by_the_step_that_flips_nobody(tmp_path: Path) -> None:
+    steps = {"stage": "stage", "apply": "apply", "back": "back", "settle": "stage"}
+    for kind, step in steps.items():
+        assert variables(run_of(PLAY, kind, tmp_path / kind))["diemcau_step"] == step
 
 
 def test_an_error_in_the_playbook_fails_on_each_unit_with_what_it_was(tmp_path: Path) -> None:

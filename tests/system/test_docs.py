@@ -5,17 +5,19 @@ Long-running ones are started and left running; folders are the test's own; `ID`
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from diemcau_controller import namespace
 from diemcau_controller.demo.network import free_ports
+
+from .hall_senses import ask_unit
 
 ROOT = Path(__file__).parents[2]
 RUNS_ON = ("diemcau serve", "diemcau-agent run")
@@ -81,23 +83,21 @@ class Story:
         )
 
     def _until_up(self, line: str) -> None:
-        agent = line.startswith("diemcau-agent")
-        folder = self._folder / "var/lib" / ("diemcau-agent" if agent else "diemcau")
-        program = "diemcau-agent" if agent else "diemcau"
-        self._until(
-            lambda: (
-                (done := self._do(f"{program} status --json --state-dir {folder}")).returncode == 0
-                and (not agent or json.loads(done.stdout)["link"])
-            )
-        )
+        if line.startswith("diemcau-agent"):
+            self._until(lambda: self._unit().get("link"))
+        else:
+            status = f"diemcau status --json --state-dir {self._folder / 'var/lib/diemcau'}"
+            self._until(lambda: self._do(status).returncode == 0)
 
     def _until_in_meeting(self) -> None:
         self._until(lambda: self._session()["state"] == "in_meeting")
         self._meeting = self._session()["meeting"]
 
+    def _unit(self) -> dict[str, Any]:
+        return ask_unit(self._folder / "var/lib/diemcau-agent", {"type": "status"})
+
     def _session(self) -> dict[str, str]:
-        folder = self._folder / "var/lib/diemcau-agent"
-        return json.loads(self._do(f"diemcau-agent status --json --state-dir {folder}").stdout)["session"]
+        return dict(self._unit()["session"])
 
     @staticmethod
     def _until(reached) -> None:  # type: ignore[no-untyped-def]

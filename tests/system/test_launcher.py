@@ -156,7 +156,7 @@ def test_nothing_outlives_a_killed_launcher(serve: Callable[..., Served]) -> Non
 
 def test_no_restart_leaves_it_down(serve: Callable[..., Served]) -> None:
     served = serve("--only", "mosquitto", "--no-restart", "mosquitto")
-    served.until(lambda: is_open(18883))
+    served.until(lambda: is_open(18883) and "mosquitto" in served.children("mosquitto"))
     limits = Path(f"/proc/{served.children('mosquitto')['mosquitto']['pid']}/limits").read_text()
     assert int(limits.partition("Max open files")[2].split()[0]) > 10_000
     os.kill(served.children("mosquitto")["mosquitto"]["pid"], signal.SIGKILL)

@@ -21,7 +21,7 @@ from .unit_side import PORT, Broker, until
 pytestmark = pytest.mark.namespace
 
 LATE_BROKER, LATE_JANUS = 28899, 8999
-AT_A_TIME = 3
+AT_A_TIME = 4
 Faults = dict[str, bool | None]
 
 
@@ -45,7 +45,11 @@ def busy(hall: Hall) -> None:
 
 
 def hung(hall: Hall) -> None:
-    hall.at_check = lambda: hall.unit.ask("screen-hangs")
+    def screen_hangs() -> None:
+        hall.unit.ask("screen-hangs")
+        until(lambda: not (hall.folder / "screen-hangs").exists(), why="it does not hang")
+
+    hall.at_check = screen_hangs
     hang_media(hall)
 
 
@@ -86,20 +90,6 @@ def full(hall: Hall) -> None:
 
 
 HALLS: dict[str, tuple[Callable[[Hall], None], Faults]] = {
-    "healthy": (healthy, {}),
-    "muted": (
-        muted,
-        {"microphone_muted": True, "sound_muted": True, "television_off": True, "hot": None},
-    ),
-    "busy": (
-        busy,
-        {"camera_busy": True, "microphone_quiet": True, "television_input": True, "undervoltage": None},
-    ),
-    "hung": (hung, {"media_hung": True, "screen_missing": True}),
-    "unplugged": (
-        unplugged,
-        {"camera_missing": False, "microphone_missing": False, "sound_missing": False, "edid_missing": None},
-    ),
     "dark": (
         dark,
         {
@@ -107,9 +97,23 @@ HALLS: dict[str, tuple[Callable[[Hall], None], Faults]] = {
             **{"television_silent": False, "clock_wrong": None},
         },
     ),
+    "hung": (hung, {"media_hung": True, "screen_missing": True}),
     "frozen": (frozen, {"camera_frozen": True, "sound_not_heard": False}),
     "cut-off": (cut_off, {"line_down": True, "janus_unreachable": True, "camera_refused": None}),
+    "busy": (
+        busy,
+        {"camera_busy": True, "microphone_quiet": True, "television_input": True, "undervoltage": None},
+    ),
+    "muted": (
+        muted,
+        {"microphone_muted": True, "sound_muted": True, "television_off": True, "hot": None},
+    ),
     "full": (full, {"disk_full": True, "microphone_silent": False}),
+    "healthy": (healthy, {}),
+    "unplugged": (
+        unplugged,
+        {"camera_missing": False, "microphone_missing": False, "sound_missing": False, "edid_missing": None},
+    ),
 }
 
 

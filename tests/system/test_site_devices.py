@@ -104,6 +104,17 @@ def test_what_was_found_is_chosen_and_the_unit_is_told(office: Office) -> None:
     assert "chưa cắm vào máy" in office.http.get("/sites/ea-kiet").text
 
 
+def test_the_unit_is_told_where_releases_are_nearer(office: Office) -> None:
+    office.post.take(DesiredConfig)
+    for neighbour in ("http://192.168.1.5:8080", None):
+        office.http.patch("/api/v1/sites/ea-kiet", json={"neighbour": neighbour})
+        (config,) = office.post.take(DesiredConfig)
+        assert config.updates.neighbour == neighbour
+    office.http.patch("/api/v1/sites/ea-kiet", json={"ssh_address": "10.20.0.7"})
+    assert not office.post.take(DesiredConfig), "that is nothing to it"
+    office.http.patch("/api/v1/sites/ea-kiet", json={"ssh_address": None})
+
+
 def test_a_password_is_shown_to_nobody_and_kept(office: Office) -> None:
     office.http.post(DEVICES, data=fields(camera="other", camera_address=SECRET))
     assert office.get("sites/ea-kiet")["camera"] == SECRET

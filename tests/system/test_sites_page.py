@@ -132,6 +132,21 @@ def test_a_site_is_changed_and_its_history_says_so(office: Office) -> None:
     assert "<del>Xã Ea Kiết</del>" in text and "<ins>(trống)</ins>" in text, "areas by their names"
 
 
+def test_where_a_unit_is_reached_and_gets_its_releases(office: Office) -> None:
+    office.add("sites", id="gan", name="Xã Gần")
+    given = {"ssh_address": "10.20.0.7:2222", "neighbour": "http://192.168.1.5:8080"}
+    press(office, "/sites/gan/edit", **site_form(name="Xã Gần", **given))
+    assert {key: office.get("sites/gan")[key] for key in given} == given
+    assert all(value in page(office, "/sites/gan") for value in given.values())
+    wrong = {"ssh_address": "-oProxyCommand=sh", "neighbour": "https://192.168.1.5:8080"}
+    said = unescape(press(office, "/sites/gan/edit", 422, **site_form(name="Xã Gần", **wrong)).text)
+    assert "Địa chỉ SSH ghi dạng" in said and "Nguồn cập nhật ghi dạng" in said
+    assert all(f'value="{value}"' in said for value in wrong.values()), "nothing that was typed is lost"
+    press(office, "/sites/gan/edit", **site_form(name="Xã Gần"))
+    assert {key: office.get("sites/gan")[key] for key in given} == dict.fromkeys(given)
+    office.http.delete("/api/v1/sites/gan")
+
+
 def test_of_two_who_change_a_site_nothing_is_lost(office: Office) -> None:
     office.add("sites", id="hai", name="Xã Hai", contacts=[{"name": "A", "phone": "1"}])
     version = version_in(page(office, "/sites/hai/edit"))

@@ -35,6 +35,18 @@ shift
 exec "$@"
 """
 
+# Who reads the names waits for us as long as we like; what is his user's, his user may write to.
+_SLIP_IN = """
+trap '' PIPE
+while exec 3>"$1"; do
+    for process in /proc/[0-9]*; do
+        read -r name <$process/comm && [ "$name" = grep ] && echo "$2" >$process/fd/1
+    done
+    echo "$3" >&3
+    exec 3>&-
+done
+"""
+
 
 def key_file(path: Path) -> str:
     """Make a host key; gives its public half."""
@@ -140,6 +152,18 @@ def test_nothing_of_the_unit_process_is_carried_out_when_somebody_logs_in(machin
     machine.users.unlink()
     machine.users.symlink_to("/etc/shadow")
     assert machine.log_in(machine.ours) == ""
+
+
+def test_nothing_is_slipped_in_behind_the_program_that_reads_the_names(machine: Machine) -> None:
+    machine.users.unlink()
+    os.mkfifo(machine.users)
+    os.chown(machine.users, OWNER, OWNER)
+    script = ["sh", "-c", _SLIP_IN, "sh", str(machine.users), f'command="echo taken" {UNIT}', UNIT]
+    user = {"user": OWNER, "group": OWNER, "extra_groups": []}
+    with subprocess.Popen(script, stderr=subprocess.DEVNULL, **user) as lurking:
+        said = machine.log_in(machine.ours)
+        lurking.kill()
+    assert said == ""
 
 
 def test_what_an_earlier_release_wrote_shuts_nobody_out(machine: Machine) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -150,8 +153,71 @@ def test_one_that_accepts_and_says_nothing_is_left_within_seconds(
     assert time.monotonic() - began < 10 and "timed out" in unit.state.neighbour_failed
 
 
+def drip(line: socket.socket) -> None:
+    """A byte of an answer now and then."""
+    for letter in itertools.cycle(b"X-More: 1\r\n"):
+        line.sendall(bytes([letter]))
+        time.sleep(0.02)
+
+
+def go_on_soon(line: socket.socket) -> None:
+    """Always about to answer."""
+    while True:
+        line.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        time.sleep(0.02)
+
+
+def never_end(line: socket.socket) -> None:
+    """The end of the file comes at once, what comes after it never ends."""
+    line.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+    drip(line)
+
+
+def give_others(number: bytes) -> Callable[[socket.socket], None]:
+    def give(line: socket.socket) -> None:
+        size = b"%d" % WHEELS[0].size
+        said = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 9\r\nContent-Range: bytes "
+        line.sendall(said + number + b"-" + number + b"/" + size + b"\r\n\r\nnonsense!")
+
+    return give
+
+
 @pytest.mark.parametrize(
-    "said", [None, "", 7, "ftp://a", "http://a:99999", "http://a/../b?c", "http://" + 400 * "a"]
+    ("does", "why"),
+    [
+        (drip, ""),
+        (go_on_soon, "timed out"),
+        (never_end, "without its length"),
+        (give_others(b"7"), "byte 7 on"),
+        (give_others(b"9" * 30), "206"),
+        (give_others(b"9" * 5000), "206"),
+    ],
+)
+def test_one_that_plays_tricks_is_left_within_seconds(
+    unit: UpdatedUnit, monkeypatch: pytest.MonkeyPatch, does: Callable[[socket.socket], None], why: str
+) -> None:
+    monkeypatch.setattr(lines, "NEAR_SILENT_S", 0.3)
+
+    def serve() -> None:
+        with suppress(OSError), tricky.accept()[0] as line:
+            line.recv(4096)
+            does(line)
+
+    with socket.create_server(("127.0.0.1", 0)) as tricky:
+        threading.Thread(target=serve, daemon=True).start()
+        tell(unit.places, f"http://127.0.0.1:{tricky.getsockname()[1]}")
+        began = time.monotonic()
+        assert unit.go()
+    assert time.monotonic() - began < 10 and unit.state.step is Step.STAGED
+    assert unit.state.neighbour_failed and why in unit.state.neighbour_failed
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(None, "", 7, "ftp://a", "http://a:99999", "http://a/../b?c", "http://" + 400 * "a"),
+        *("http://192.168.1..5", "http://" + 64 * "a" + ".lan", "http://[1::2::3]"),
+    ],
 )
 def test_what_is_no_address_is_no_neighbour(unit: UpdatedUnit, server: ReleaseServer, said: object) -> None:
     tell(unit.places, said)

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.namespace, pytest.mark.timeout(420)]
 AGENT = Path(sys.executable).with_name("diemcau-agent")
 SECOND, THIRD = (site for site in SITES if site != MAIN)
 PATIENCE_S = 90.0
-CUT_S = 15.0
+CUT_S = 8.0
 CHIME_HZ = 659  # E5, the first of the two tones
 RING_S = 60.0
 

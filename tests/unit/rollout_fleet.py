@@ -307,7 +307,7 @@ class ObedientUnits:
         if unit in self.broken:
             return [Word("flipped"), Word("back", "camera", version=NEW)]
         self.fleet.change_unit(unit, version=NEW)
-        return [Word("flipped"), Word("kept", version=NEW)]
+        return [Word("flipped"), Word("kept", version=NEW), Word("settled", version=NEW)]
 
 
 def started(actions: list[Action], kind: str) -> list[str]:

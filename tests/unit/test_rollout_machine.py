@@ -22,6 +22,7 @@ from diemcau_controller.rules.refusals import Refusal
 from diemcau_controller.rules.rings import CANARY, RINGS
 from diemcau_controller.rules.rollout import (
     CLEAR_OF_MEETING,
+    UNSETTLED,
     Action,
     At,
     OpenRing,
@@ -43,6 +44,11 @@ from tests.unit.rollout_fleet import NEW, OLD, SYSTEM, SmallFleet
 SITES = 9
 GROUPS = {"g": [0, 1, 2, 5], "h": [2, 3]}
 FAILED = (At.FAILED, At.BACK)
+ALLOWED = {
+    "apply": {State.RUNNING},
+    "back": {State.ROLLING_BACK},
+    "settle": {State.RUNNING, State.DONE},
+}
 UNITS = st.integers(0, SITES - 1).map(lambda number: f"u{number:04}")
 
 
@@ -135,6 +141,8 @@ class Rollouts(RuleBasedStateMachine):
             return [Word("staged", version=NEW)]
         if self.agenda.get(unit):
             return [Word("waiting", "meeting", self.fleet.clock + timedelta(hours=2))]
+        if kind == "settle":
+            return [Word("kept", version=NEW), Word("settled", version=NEW)]
         if kind == "back":
             self.fleet.change_unit(unit, version=OLD)
             return [Word("back", version=NEW)]
@@ -142,7 +150,7 @@ class Rollouts(RuleBasedStateMachine):
         if self.broken:
             return [Word("flipped", version=NEW), Word("back", "camera", version=NEW)]
         self.fleet.change_unit(unit, version=NEW)
-        return [Word("flipped", version=NEW), Word("kept", version=NEW)]
+        return [Word("flipped", version=NEW), Word("kept", version=NEW), Word("settled", version=NEW)]
 
     # the world
 
@@ -226,7 +234,7 @@ class Rollouts(RuleBasedStateMachine):
             if action.kind == "stage":
                 assert now.state is State.RUNNING
                 continue
-            assert now.state is (State.RUNNING if action.kind == "apply" else State.ROLLING_BACK)
+            assert now.state in ALLOWED[action.kind]
             assert not now.frozen and not now.urgent
             failed = [unit for unit in units if unit.state in FAILED and not unit.accepted]
             if action.kind == "apply":
@@ -236,7 +244,8 @@ class Rollouts(RuleBasedStateMachine):
             in_the_air = [
                 unit
                 for unit in units
-                if unit.state is At.APPLYING or (unit.state is At.RETURNING and unit.going)
+                if unit.state is At.APPLYING
+                or (unit.going and (unit.state is At.RETURNING or unit.why == UNSETTLED))
             ]
             groups = [group for unit in (*in_the_air, *started) for group in unit.groups]
             assert len(groups) == len(set(groups)), "two of a group at once"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
+from ipaddress import IPv6Address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -389,16 +390,18 @@ class Privacy(Part):
     room_pictures: bool = False
 
 
-def _has_port(address: str) -> str:
-    if urlsplit(address).port == 0:  # urlsplit itself refuses one that is too high
+def _has_host_and_port(address: str) -> str:
+    where = urlsplit(address)
+    if where.port == 0:  # urlsplit itself refuses one that is too high
         raise ValueError("port 0 is none")
+    if "[" in address:
+        IPv6Address(where.hostname or "")  # not every Python's urlsplit looks
     return address
 
 
-_NEIGHBOUR = (
-    r"^http://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*$"
-)
-Neighbour = Annotated[str, Field(pattern=_NEIGHBOUR, max_length=300), AfterValidator(_has_port)]
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_NEIGHBOUR = rf"^http://({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(:[0-9]{{1,5}})?(/[A-Za-z0-9._~-]+)*$"
+Neighbour = Annotated[str, Field(pattern=_NEIGHBOUR, max_length=300), AfterValidator(_has_host_and_port)]
 """`http://HOST:PORT/PATH` of a server that has `/releases/` below it. Plain: what comes from it is compared
 with what was signed."""
 

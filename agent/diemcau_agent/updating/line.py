@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
@@ -29,7 +31,7 @@ SILENT_S = 30.0
 NEAR_SILENT_S = 5.0
 BITE = 16 * 1024
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, openssl/x509_vfy.h
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15})")
 CUT = (OSError, http.client.HTTPException, ssl.SSLError)
 
 
@@ -51,10 +53,18 @@ class Opened:
 
 
 class Line:
-    """One server. `connect` makes a connection that is not opened yet; paths are asked for below `folder`."""
+    """One server. `connect` makes a connection that is not opened yet; paths are asked for below `folder`.
+    One with `head_within_s` is not trusted to come to an end by itself: it has so many seconds for all that
+    comes before a file, and has to say how long that is."""
 
-    def __init__(self, connect: Callable[[], http.client.HTTPConnection], folder: str = "") -> None:
-        self._connect, self._folder = connect, folder
+    def __init__(
+        self,
+        connect: Callable[[], http.client.HTTPConnection],
+        folder: str = "",
+        *,
+        head_within_s: float | None = None,
+    ) -> None:
+        self._connect, self._folder, self._head_s = connect, folder, head_within_s
 
     @contextmanager
     def open(self, path: str, start: int = 0) -> Iterator[Opened]:
@@ -63,9 +73,13 @@ class Line:
         connection = self._connect()
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
         try:
-            connection.request("GET", quote(self._folder + path), headers=headers)
-            answer = connection.getresponse()
-            yield _opened(answer)
+            with nullcontext() if self._head_s is None else _hung_up_after(connection, self._head_s):
+                connection.request("GET", quote(self._folder + path), headers=headers)
+                answer = connection.getresponse()
+            opened = _opened(answer, start)
+            if self._head_s is not None and answer.length is None:  # what follows the last chunk may not end
+                raise http.client.HTTPException("a file without its length")
+            yield opened
         finally:
             connection.close()
 
@@ -90,7 +104,11 @@ def neighbour(places: Places) -> Line | None:
         return None
     where = urlsplit(said.neighbour)
     host, port = where.hostname or "", where.port or 80
-    return Line(lambda: http.client.HTTPConnection(host, port, timeout=NEAR_SILENT_S), where.path)
+    return Line(
+        lambda: http.client.HTTPConnection(host, port, timeout=NEAR_SILENT_S),
+        where.path,
+        head_within_s=NEAR_SILENT_S,
+    )
 
 
 def coordinator(places: Places) -> Line:
@@ -121,12 +139,41 @@ def line_to(address: str, roots: str) -> Line:
     return Line(lambda: http.client.HTTPSConnection(host, port, timeout=SILENT_S, context=context))
 
 
-def _opened(answer: http.client.HTTPResponse) -> Opened:
+@contextmanager
+def _hung_up_after(connection: http.client.HTTPConnection, seconds: float) -> Iterator[None]:
+    """Who says a little every few seconds is never silent, and could go on with it for months."""
+    connection.connect()
+    line = connection.sock
+    assert line is not None
+
+    over = threading.Event()
+
+    def hang_up() -> None:
+        over.set()
+        with suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except CUT:
+        if over.is_set():
+            raise TimeoutError("timed out") from None
+        raise
+    finally:
+        timer.cancel()
+
+
+def _opened(answer: http.client.HTTPResponse, start: int) -> Opened:
     if answer.status == 200:
         return Opened(0, answer.length, _bites(answer))
     said = _RANGE.fullmatch(answer.getheader("Content-Range", ""))
     if answer.status == 206 and said is not None:
-        return Opened(int(said[1]), int(said[3]), _bites(answer))
+        if int(said[1]) != start:
+            raise http.client.HTTPException(f"asked for byte {start} on, it sends byte {said[1]} on")
+        return Opened(start, int(said[2]), _bites(answer))
     raise NotServed(answer.status)
 
 

@@ -13,9 +13,9 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ..rules.rollout import At
+from ..rules.rollout import UNSETTLED, At
 from ..rules.serials import read_serial
-from ..store.tables import Certificate, RolloutUnit, Unit
+from ..store.tables import Certificate, Rollout, RolloutUnit, Unit
 
 Standing = Literal["good", "revoked", "unknown"]
 Why = Literal["replaced", "revoked", "renewed"]
@@ -62,9 +62,16 @@ def is_good(session: Session, serial: str) -> bool:
 
 
 def not_updated_since(session: Session, since: datetime) -> list[str]:
-    """Units that serve a site and have come to the end of no rollout since then: what rollouts bring beside
-    the release, such as whose log-ins count, they may not have."""
-    updated = select(RolloutUnit.unit_id).where(RolloutUnit.state == At.DONE, RolloutUnit.kept_at >= since)
+    """Units that serve a site and have come to the end of no rollout that began since then: what rollouts
+    bring beside the release, such as whose log-ins count, they may not have. A run is told of it at its
+    beginning, so one that was under way may have brought what was so before."""
+    begun = select(Rollout.id).where(Rollout.created_at >= since)
+    updated = select(RolloutUnit.unit_id).where(
+        RolloutUnit.rollout_id.in_(begun),
+        RolloutUnit.state == At.DONE,
+        RolloutUnit.why != UNSETTLED,
+        RolloutUnit.kept_at >= since,
+    )
     late = select(Unit.id).where(Unit.site_id.is_not(None), Unit.id.not_in(updated)).order_by(Unit.id)
     return list(session.scalars(late))
 

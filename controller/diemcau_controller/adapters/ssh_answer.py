@@ -13,8 +13,9 @@ from pathlib import Path
 from .ssh_files import Reached, write_ssh_files
 
 _PATIENCE_S = 10.0
-# Nobody may log in who shows nothing; that is said once the host key was looked at.
-_IT_IS = re.compile(r"^\S+@\S+: Permission denied \(", re.MULTILINE)
+# Nobody may log in who shows nothing; that is said once the host key was looked at, and alone. A line further
+# down may be anybody's: what another machine hangs up with is printed, line ends and all.
+_IT_IS = re.compile(r"\S+@\S+: Permission denied \(")
 
 
 async def why_not(reached: Reached) -> str:
@@ -46,7 +47,8 @@ async def why_not(reached: Reached) -> str:
                     asking.kill()
                 await asking.wait()
     text = said.decode(errors="replace")
-    if _IT_IS.search(text):
-        return ""
     lines = ["".join(letter for letter in line if letter.isprintable()) for line in text.splitlines()]
-    return next((line[:200] for line in reversed(lines) if line.strip()), "it hung up")
+    lines = [line for line in lines if line.strip()]
+    if not lines:
+        return "it hung up"
+    return "" if _IT_IS.match(lines[0]) else lines[0][:200]

@@ -16,6 +16,7 @@ import typer
 
 from ..config import StateDir
 from .client import DEFAULT_STATE_DIR, Failed, JsonOption, StateDirOption
+from .owner import hand_over
 from .phrase import PhraseOption, UnlockedOption, known_phrase, new_phrase
 from .show import print_json, print_table
 
@@ -215,7 +216,7 @@ def forget_old(
 
 @ca.command("rotate-logins")
 def rotate_logins(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOption = False) -> None:
-    """Have another key vouch for who logs in on units. They learn it by the next rollout."""
+    """Have another key vouch for who logs in on units. They learn it by a rollout that updates them."""
     with _authority(state_dir) as authority:
         authority.trust()  # one that serves
         with authority.locked():
@@ -230,7 +231,13 @@ def rotate_logins(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOp
         print_json({"user_ca": key})
         return
     typer.echo("Another key vouches for log-ins now; the former one is shown beside it, so every unit opens.")
-    typer.echo("Start a rollout: it brings the new one to the units. Then run `diemcau ca forget-logins`.")
+    typer.echo(
+        "Make a backup now: a server restored from an older one opens no unit that knows the new key only."
+    )
+    typer.echo(
+        "Start a rollout of a version that the units do not run yet: it brings the new key to them. Then run "
+        "`diemcau ca forget-logins`."
+    )
 
 
 @ca.command("forget-logins")
@@ -249,9 +256,9 @@ def forget_logins(
         late = _not_updated(StateDir(state_dir), since)
         if late and not anyway:
             raise Failed(
-                f"nobody could log in on {_listed(late)} any more: a rollout has not come to its end there "
-                "since the key was changed; start one, or give the command with --anyway and provision "
-                "them anew"
+                f"nobody could log in on {_listed(late)} any more: no rollout that began since the key was "
+                "changed has come to its end there; start one of a version they do not run yet, or give "
+                "the command with --anyway and provision them anew"
             )
         with authority.locked():
             authority.ssh.forget_former_users()
@@ -259,6 +266,7 @@ def forget_logins(
         print_json({"forgotten": since is not None, "not_updated": late})
     elif since is not None:
         typer.echo("The former key for log-ins is gone.")
+        typer.echo("Boxes that were provisioned before and serve no site yet must be provisioned anew.")
     else:
         typer.echo("There is no former key for log-ins: nothing to forget.")
 
@@ -277,6 +285,9 @@ def _authority(state_dir: Path) -> Iterator[Authority]:
         raise Failed(f"{error.filename} cannot be used: run this as the user of the controller") from None
     except OSError as error:
         raise Failed(f"{error.filename or state.authority}: {error.strerror}") from None
+    finally:
+        known = state.ca_certificate
+        hand_over(state, (state.authority, *state.authority.rglob("*"), known.parent, known))
 
 
 def _phrase(authority: Authority, roots: Path | None, file: Path | None) -> str | None:

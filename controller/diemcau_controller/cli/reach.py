@@ -29,7 +29,8 @@ def reach(
     ] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
-    """Log in to a unit by SSH: it is asked to dial in. Exits as the command did."""
+    """Log in to a unit by SSH: at its own address if it has one, else it is asked to dial in. Exits as the
+    command did."""
     with _ssh_config(state_dir, unit, minutes) as file:
         if config:
             ends = {signal.SIGINT, signal.SIGTERM}

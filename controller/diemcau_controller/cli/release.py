@@ -6,9 +6,8 @@ offering and withdrawing ask the controller.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +16,7 @@ import typer
 
 from ..config import StateDir
 from .client import DEFAULT_STATE_DIR, Failed, JsonOption, StateDirOption, controller
+from .owner import hand_over
 from .phrase import PhraseOption, UnlockedOption, known_phrase, new_phrase
 from .show import print_json, print_table
 
@@ -269,18 +269,8 @@ def _repository(state_dir: Path) -> Iterator[Repository]:
     except ReleaseError as error:
         raise Failed(str(error)) from None
     finally:
-        _hand_over(state)
-
-
-def _hand_over(state: StateDir) -> None:
-    """What root did here belongs to whose folder it is: the controller goes on with it."""
-    if os.geteuid() != 0:
-        return
-    owner = state.root.stat()
-    key = state.releases_key
-    for path in (state.releases, *state.releases.rglob("*"), key.parent, key):
-        with suppress(FileNotFoundError):  # the controller works there, too
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        key = state.releases_key
+        hand_over(state, (state.releases, *state.releases.rglob("*"), key.parent, key))
 
 
 def _told(signed: Signed, again: str, as_json: bool) -> None:

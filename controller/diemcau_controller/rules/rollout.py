@@ -93,6 +93,9 @@ SILENT = timedelta(minutes=20)  # a flip, its gate and the way back take six min
 LONGEST_STAGING = timedelta(hours=8)  # 100 MB at 64 kbit/s take four
 CLEAR_OF_MEETING = timedelta(hours=2)  # the unit keeps 90 minutes clear, and the work must fit before
 NO_WINDOW = timedelta(days=7)
+UNSETTLED = "unsettled"
+"""Why a unit that keeps the version, or is done, is worked on once more: nobody has said yet that its
+packages, services and settings are there. A meeting left no time for them, or the run was cut short."""
 _ASK_AGAIN = timedelta(minutes=10)
 _MOST_TRIES = 4
 _AT_A_TIME = 100  # units staged by one run
@@ -129,7 +132,8 @@ class UnitNow:
 
 @dataclass(frozen=True, slots=True)
 class RolloutNow:
-    """A rollout and what holds for all its units. `busy` are the kinds of runs that are under way."""
+    """A rollout and what holds for all its units. `busy` are the kinds of runs that are under way, `newest`:
+    none came later."""
 
     version: str
     state: State
@@ -140,11 +144,13 @@ class RolloutNow:
     frozen: bool = False
     urgent: bool = False
     busy: frozenset[str] = frozenset()
+    newest: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start a run (`stage`, `apply`, `back`) over these units; `wave` is theirs from then on (0: as is)."""
+    """Start a run (`stage`, `apply`, `back`, `settle`) over these units; `wave` is theirs from then on (0: as
+    is). `settle` brings what lies around the release to units that have it."""
 
     kind: str
     units: tuple[str, ...]
@@ -203,6 +209,8 @@ def plan(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> list[A
     if rollout.state is State.ROLLING_BACK:
         return _go_back(rollout, units, now)
     actions: list[Action] = [AskCheck(unit.unit) for unit in units if _wants_check(rollout, unit, now)]
+    if rollout.state is State.DONE:
+        return actions + _hold(rollout, "apply", "back") + _settle(rollout, units, now)
     if rollout.state is not State.RUNNING:
         return actions + _hold(rollout)
     over = _too_many_failed(rollout, units)
@@ -221,8 +229,9 @@ def plan(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> list[A
     if "apply" not in rollout.busy and not _wave_goes_on(rollout, units):
         wave = _next_wave(rollout, units, now)
         number = 1 + max((unit.wave for unit in units), default=0)
-        actions += [Start("apply", tuple(unit.unit for unit in wave), number)] if wave else []
-    return actions
+        if wave:  # and nothing beside it: of each group, this has taken one
+            return [*actions, Start("apply", tuple(unit.unit for unit in wave), number)]
+    return actions + _settle(rollout, units, now)
 
 
 def tally(states: Iterable[At]) -> dict[str, int]:
@@ -255,7 +264,7 @@ def reason(rollout: RolloutNow, unit: UnitNow, now: datetime) -> str:
     if unit.state is At.RETURNING:
         return "away" if not unit.there else "frozen" if rollout.frozen else unit.why
     if unit.state not in UNDER_WAY and unit.state is not At.WAITING:
-        return ""
+        return unit.why if _unsettled(unit) else ""
     if unit.state in (At.STAGING, At.APPLYING) and (unit.going or unit.there):
         return ""
     if _later(unit.ring, rollout.ring):
@@ -302,12 +311,13 @@ def _settled(rollout: RolloutNow, unit: UnitNow, now: datetime) -> Iterator[Move
 
 
 def _judged(rollout: RolloutNow, unit: UnitNow, now: datetime) -> Iterator[Move]:
+    why, again_at = (UNSETTLED, unit.again_at) if _unsettled(unit) else ("", None)
     if unit.check == "bad":
         yield Move(unit.unit, At.FAILED, "check")
     elif unit.met:
-        yield Move(unit.unit, At.DONE, proof="meeting")
+        yield Move(unit.unit, At.DONE, why, "meeting", again_at)
     elif unit.check == "good" and not _waits_for_meeting(rollout, unit):
-        yield Move(unit.unit, At.DONE, proof="check")
+        yield Move(unit.unit, At.DONE, why, "check", again_at)
 
 
 def _unheard(rollout: RolloutNow, unit: UnitNow, now: datetime) -> Move:
@@ -315,7 +325,7 @@ def _unheard(rollout: RolloutNow, unit: UnitNow, now: datetime) -> Move:
     if not unit.there:
         return Move(unit.unit, At.FAILED, "silent")
     if unit.version == rollout.version:
-        return Move(unit.unit, At.GATING)
+        return Move(unit.unit, At.GATING, UNSETTLED)
     if rollout.state in ENDING:
         return Move(unit.unit, At.SKIPPED, "stopped")
     if unit.tries >= _MOST_TRIES:
@@ -338,7 +348,7 @@ def _wants_check(rollout: RolloutNow, unit: UnitNow, now: datetime) -> bool:
 
 def _hold(rollout: RolloutNow, *kinds: str) -> list[Action]:
     """End the runs that flip units, or those of them that are named."""
-    return [Cancel(kind) for kind in kinds or ("apply", "back") if kind in rollout.busy]
+    return [Cancel(kind) for kind in kinds or ("apply", "back", "settle") if kind in rollout.busy]
 
 
 def _too_many_failed(rollout: RolloutNow, units: Iterable[UnitNow]) -> str:
@@ -383,6 +393,30 @@ def _may_stage(rollout: RolloutNow, unit: UnitNow, now: datetime) -> bool:
     return free and due and not _later(unit.ring, rollout.ring)
 
 
+def _settle(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> list[Action]:
+    """Try again to bring what lies around the release; holds nobody up, and disturbs no more than a flip."""
+    if rollout.frozen or rollout.urgent or not rollout.newest:
+        return _hold(rollout, "settle")
+    late = [
+        unit
+        for unit in units
+        if _unsettled(unit)
+        and unit.there
+        and unit.serves
+        and unit.version == rollout.version
+        and not unit.going
+        and not _later(unit.ring, rollout.ring)
+        and not near_meeting(unit, now)
+        and (unit.again_at is None or unit.again_at <= now)
+    ]
+    chosen = [] if "settle" in rollout.busy else _one_of_each_group(late, units, rollout.wave)
+    return [Start("settle", tuple(unit.unit for unit in chosen))] if chosen else []
+
+
+def _unsettled(unit: UnitNow) -> bool:
+    return unit.state in (At.GATING, At.DONE) and unit.why == UNSETTLED
+
+
 def _wave_goes_on(rollout: RolloutNow, units: Sequence[UnitNow]) -> bool:
     """Whether anybody of the newest wave is still on the way: one that was flipped and is away is not waited
     for."""
@@ -420,7 +454,7 @@ def _one_of_each_group(ready: Iterable[UnitNow], units: Iterable[UnitNow], most:
 
 
 def _in_the_air(unit: UnitNow) -> bool:
-    return unit.state is At.APPLYING or (unit.state is At.RETURNING and unit.going)
+    return unit.state is At.APPLYING or (unit.going and (unit.state is At.RETURNING or _unsettled(unit)))
 
 
 def _go_back(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> list[Action]:
@@ -431,7 +465,7 @@ def _go_back(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> li
     if rollout.frozen or rollout.urgent:
         return arrived + _hold(rollout)
     if arrived or "back" in rollout.busy:
-        return arrived + _hold(rollout, "apply")
+        return arrived + _hold(rollout, "apply", "settle")
     ready = [
         unit
         for unit in units
@@ -444,6 +478,6 @@ def _go_back(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> li
     ]
     chosen = _one_of_each_group(ready, units, rollout.wave)
     return [
-        *_hold(rollout, "apply"),
+        *_hold(rollout, "apply", "settle"),
         *([Start("back", tuple(unit.unit for unit in chosen))] if chosen else []),
     ]

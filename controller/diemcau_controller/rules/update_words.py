@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .rollout import At, later_try
+from .rollout import UNSETTLED, At, later_try
 from .verdicts import Verdict, device_of
 
-STEPS = ("fetching", "staged", "waiting", "flipped", "kept", "back", "refused", "failed", "idle")
+_SETTLED = "settled"
+STEPS = (
+    *("fetching", "staged", "waiting", "flipped", "kept", "back", "refused", "failed", "idle"),
+    *(UNSETTLED, _SETTLED),
+)
 _ALSO = {"verified": "fetching", "gating": "flipped"}  # steps of the updater that are no others to us
 _LONGEST_WHY, _LONGEST_TEXT = 80, 900
 
@@ -20,6 +24,7 @@ class Word:
     """`step` is one of :data:`STEPS`: `waiting` for a lease, `flipped` and not judged yet, `kept` or gone
     `back` by its own gate, `refused` a release that is not to be trusted, `idle` when the order was called
     off before it came to that, by a person there or because its time was over; `failed` for anything else.
+    After `kept`, `settled` once what lies around the release is there, too; `unsettled`: there was no time.
     `version` is the one it is about ("": not said), `text` what the log has to say of it."""
 
     step: str
@@ -62,6 +67,10 @@ _LEADS: Mapping[tuple[At, str], At] = {
     (At.APPLYING, "failed"): At.FAILED,
     (At.APPLYING, "idle"): At.WAITING,  # it will not flip any more, and has what it fetched
     (At.GATING, "back"): At.BACK,
+    (At.GATING, UNSETTLED): At.GATING,
+    (At.GATING, _SETTLED): At.GATING,
+    (At.DONE, UNSETTLED): At.DONE,
+    (At.DONE, _SETTLED): At.DONE,
     (At.FAILED, "kept"): At.GATING,  # it was silent, and came back
     (At.FAILED, "back"): At.BACK,
     (At.DONE, "back"): At.BACK,
@@ -90,6 +99,12 @@ def hear(state: At, word: Word, version: str, now: datetime, tries: int = 0) -> 
     if leads in (At.WAITING, At.RETURNING):
         why = word.why or ("called_off" if step == "idle" else "lease")
         return Heard(leads, why, word.again_at or later_try(now, tries), step == "failed")
+    if step == UNSETTLED:
+        return Heard(leads, UNSETTLED, word.again_at or later_try(now, tries))
+    if step == _SETTLED:
+        return Heard(leads)
+    if leads is At.GATING:  # what lies around the release is there once somebody says so
+        return Heard(leads, UNSETTLED)
     return Heard(leads, step if leads is state else word.why)
 
 

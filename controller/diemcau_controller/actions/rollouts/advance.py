@@ -26,6 +26,7 @@ from ...rules.rollout import (
     Start,
     State,
     Turn,
+    later_try,
     plan,
 )
 from ...store.tables import Rollout, RolloutRun, RolloutTask, RolloutUnit
@@ -110,7 +111,8 @@ def put(
     retried: bool = False,
 ) -> None:
     """Let a unit stand otherwise; one that stands so already only says why anew."""
-    if row.state != to:
+    enters = row.state != to
+    if enters:
         if to not in UNIT_TRANSITIONS[At(row.state)]:
             log.error("no way there", extra={"unit": row.unit_id, "from": row.state, "to": to.value})
             return
@@ -118,7 +120,7 @@ def put(
     row.since, row.why, row.again_at = now, why, again_at
     row.proof = proof or row.proof
     row.tries += retried
-    if to is At.GATING:
+    if enters and to is At.GATING:
         row.kept_at, row.asked_at, row.proof, row.accepted = now, None, "", False
 
 
@@ -182,7 +184,10 @@ def _start(
     )
     session.add(run)
     for row in rows:
-        put(row, _BEGINS[action.kind], now)
+        if action.kind in _BEGINS:
+            put(row, _BEGINS[action.kind], now)
+        else:  # it stands as before, and is tried later once more whatever comes of this
+            row.again_at, row.tries = later_try(now, row.tries), row.tries + 1
         row.run_id, row.task, row.tail = run.id, "", []
         row.wave = action.wave or row.wave
         if action.kind == "apply":

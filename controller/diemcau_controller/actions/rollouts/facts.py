@@ -27,6 +27,7 @@ from ...store.tables import (
     Unit,
 )
 from ..controller import Controller
+from .others import newer_than
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ def facts(controller: Controller, session: Session, rollout: Rollout, now: datet
             frozen=frozen(freezes(session), now, now + LONGEST_RUN, controller.settings.zone),
             urgent=urgent_runs(session, now),
             busy=frozenset(session.scalars(open_runs)),
+            newest=newer_than(session, rollout) is None,
         ),
         units,
     )

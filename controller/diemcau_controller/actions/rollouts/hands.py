@@ -23,9 +23,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`kind`: `stage`, `apply`, `back`. `folder` is its own and empty but for what the ways to units need and
-    for `playbooks`, the folder with those of the version; it is removed afterwards. `extra` are variables for
-    the playbook beside those every run has."""
+    """`kind`: `stage`, `apply`, `back`, `settle`. `folder` is its own and empty but for what the ways to
+    units need and for `playbooks`, the folder with those of the version; it is removed afterwards. `extra`
+    are variables for the playbook beside those every run has."""
 
     id: str
     kind: str

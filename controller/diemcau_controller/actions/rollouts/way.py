@@ -1,4 +1,5 @@
-"""The way to a unit for Ansible: it is asked to dial in, and a key is made that is good there for an hour."""
+"""The way to a unit for Ansible: to its own address, or over a line that it dials; and a key that is good
+there for an hour."""
 
 from __future__ import annotations
 

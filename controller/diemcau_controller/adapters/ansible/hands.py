@@ -81,12 +81,7 @@ class AnsibleHands:
             playbook=str(run.playbooks / PLAYBOOK),
             project_dir=str(run.playbooks),
             inventory=_inventory(run),
-            extravars={
-                "diemcau_step": run.kind,
-                "diemcau_version": run.version,
-                "expected_hosts": len(run.targets),
-                **run.extra,
-            },
+            extravars=variables(run),
             envvars=_environment(run),
             forks=min(self._forks, len(run.targets)),
             settings={"pexpect_timeout": _LOOK_S},
@@ -106,6 +101,17 @@ class AnsibleHands:
         for target in run.targets:
             if target.unit not in heard:
                 told(HostEvent(target.unit, PLAYBOOK, "failed", datetime.now(UTC), tail=last_lines(said)))
+
+
+def variables(run: Run) -> dict[str, Any]:
+    """What the playbook is told of a run."""
+    return {
+        # to who runs the version already, `stage` brings what lies around it
+        "diemcau_step": "stage" if run.kind == "settle" else run.kind,
+        "diemcau_version": run.version,
+        "expected_hosts": len(run.targets),
+        **run.extra,
+    }
 
 
 def _inventory(run: Run) -> dict[str, Any]:

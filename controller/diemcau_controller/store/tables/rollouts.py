@@ -100,8 +100,8 @@ class RolloutUnit(Base):
 
 
 class RolloutRun(Base):
-    """One run of Ansible over some units. `kind`: `stage`, `apply`, `back`. `outcome` once it ended:
-    `ran`, `failed`, `cancelled`, or `lost` when the controller ended before it."""
+    """One run of Ansible over some units. `kind`: `stage`, `apply`, `back`, `settle`. `outcome` once it
+    ended: `ran`, `failed`, `cancelled`, or `lost` when the controller ended before it."""
 
     __tablename__ = "rollout_run"
     __table_args__ = (Index("ix_rollout_run_open", "rollout_id", "ended_at"),)

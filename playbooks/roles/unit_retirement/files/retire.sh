@@ -9,6 +9,8 @@ for unit in diemcau-*.path diemcau-*.timer diemcau-*.socket diemcau-*.service; d
     systemctl disable --quiet --now "$unit" || true
 done
 systemctl stop 'diemcau-media@*.service' 'diemcau-sshd@*.service' || true
+# would end Debian's own SSH within the hour after provisioning: what is left is a bare machine again
+systemctl stop diemcau-debian-ssh-ends.timer || true
 # what was running until now may have written once more
 rm -rf /var/lib/diemcau-agent /var/lib/diemcau-shared /var/lib/diemcau-update /var/lib/diemcau-maintenance /run/diemcau
 rm -rf /opt/diemcau /usr/local/bin/diemcau-agent /etc/diemcau

@@ -1,4 +1,4 @@
-"""What root does to releases belongs to the controller's user afterwards."""
+"""What root does to releases and to the authority belongs to the controller's user afterwards."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from diemcau_controller.adapters.authority import Authority
+from diemcau_controller.cli import app
 from diemcau_controller.cli.client import Failed
 from diemcau_controller.cli.release import _repository
 from diemcau_controller.config import StateDir
+from typer.testing import CliRunner
 
 OWNED = ("releases", "releases/metadata", "releases/metadata/1.root.json", "generated/releases-online.key")
 
@@ -52,6 +55,20 @@ def test_what_root_writes_is_the_owners_of_the_state_folder(
     owner = (tmp_path.stat().st_uid, tmp_path.stat().st_gid)
     assert {tmp_path / name for name in (*OWNED, "generated", "releases/away")} == set(given)
     assert set(given.values()) == {owner}
+
+
+def test_what_root_changes_of_the_authority_is_the_controllers_too(
+    tmp_path: Path, given: dict[Path, tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = StateDir(tmp_path)
+    Authority(state.authority).ensure()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    done = CliRunner().invoke(app, ["ca", "rotate-logins", "--state-dir", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert {state.authority / "ssh" / name for name in ("user_ca", "user_ca.former", "user_ca.pub")} <= set(
+        given
+    )
+    assert set(given.values()) == {(tmp_path.stat().st_uid, tmp_path.stat().st_gid)}
 
 
 def test_who_is_not_root_gives_nothing_away(
