@@ -107,7 +107,7 @@ def _plan(given: argparse.Namespace) -> Plan:
     version = _version(given, repository)
     release = verify(repository, version).release
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or release.built_at.timestamp())
-    return Plan(given.arch, version, repository.folder, epoch, {"time_servers": given.time_server})
+    return Plan(given.arch, version, repository, epoch, {"time_servers": given.time_server})
 
 
 def _version(given: argparse.Namespace, repository: Repository) -> str:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from diemcau_controller.adapters.ansible.playbooks import NoPlaybooks, unpack_playbooks
 from diemcau_wire.release import read_release
 
 from . import boot_text, disk
@@ -21,7 +22,7 @@ from .layout import BOOT, CONFIG, DATA_LABEL, IN_IMAGE, LEAST_DISK_MIB, SLOT_B, 
 from .packages import packages
 from .sbom import installed, sbom
 from .scrub import scrub
-from .tree import FACTORY, Plan, compile_python, debian, furnish, provision, unpack_playbooks
+from .tree import FACTORY, Plan, compile_python, debian, furnish, provision
 from .trouble import CannotBuild, run
 
 
@@ -44,7 +45,7 @@ def build(plan: Plan, office: Office, cache: Path, out: Path, *, fetch: bool = F
     work = Path(tempfile.mkdtemp(prefix="diemcau-image-", dir=out))
     try:
         tree = work / "tree"
-        playbooks = unpack_playbooks(plan, work / "release")
+        playbooks = unpack_playbooks(plan.repository, plan.version, work / "release")
         names = packages(playbooks, plan.arch)
         kept = PackageCache(cache, plan.arch)
         if fetch or not kept.ready(names):
@@ -63,6 +64,8 @@ def build(plan: Plan, office: Office, cache: Path, out: Path, *, fetch: bool = F
             raise CannotBuild(f"an image has no identity, and this one has: {listed}")
         _say("the disk")
         return _write(plan, office, tree, work, out / name)
+    except NoPlaybooks as error:
+        raise CannotBuild(str(error)) from None
     finally:
         _remove(work)
 

@@ -8,12 +8,12 @@ import json
 import os
 import shutil
 import sys
-import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from diemcau_controller.adapters.releases.repository import Repository
 from diemcau_wire.release import playbooks_target, release_target
 
 from .bundles import CERTIFICATE
@@ -57,9 +57,14 @@ class Plan:
 
     arch: str
     version: str
-    releases: Path
+    repository: Repository
     epoch: int
     variables: Mapping[str, Any]
+
+    @property
+    def releases(self) -> Path:
+        """The coordinator's folder of releases."""
+        return self.repository.folder
 
     @property
     def certificate(self) -> Path:
@@ -73,15 +78,6 @@ class Plan:
     @property
     def manifest(self) -> Path:
         return self.releases / "targets" / release_target(self.version)
-
-
-def unpack_playbooks(plan: Plan, folder: Path) -> Path:
-    """The playbooks of the signed release; gives their folder."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    with tarfile.open(plan.archive) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "playbooks"
 
 
 def debian(tree: Path, plan: Plan, cache: PackageCache, names: Sequence[str], log: Path) -> None:
