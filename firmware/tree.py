@@ -25,26 +25,14 @@ SYSTEM = HERE / "system"
 FACTORY = Path("usr/lib/diemcau")
 _SMALL = ("doc/*", "man/*", "locale/*", "info/*", "lintian/*")
 # Nobody logs in at a unit, and nothing runs that wants to write the system or waits for a person.
-_MASKED = (
-    *("getty@.service", "serial-getty@.service", "container-getty@.service", "console-getty.service"),
-    *(
-        "autovt@.service",
-        "getty.target",
-        "debug-shell.service",
-        "systemd-journal-catalog-update.service",
-        "systemd-ask-password-wall.path",
-        "e2scrub_all.timer",
-    ),
-    *("e2scrub_reap.service", "dpkg-db-backup.timer", "NetworkManager-wait-online.service"),
-    *(
-        "systemd-networkd-wait-online.service",
-        "systemd-machine-id-commit.service",
-        "ssh.service",
-        "ssh.socket",
-    ),
-    *("systemd-firstboot.service", "systemd-sysusers.service", "systemd-update-done.service"),
-    *("ldconfig.service", "systemd-hwdb-update.service", "apt-daily.service", "apt-daily-upgrade.service"),
-)
+_MASKED = """
+    getty@.service serial-getty@.service container-getty@.service console-getty.service autovt@.service getty.target
+    debug-shell.service systemd-ask-password-wall.path ssh.service ssh.socket
+    systemd-machine-id-commit.service systemd-firstboot.service systemd-sysusers.service systemd-update-done.service
+    systemd-journal-catalog-update.service systemd-hwdb-update.service ldconfig.service
+    NetworkManager-wait-online.service systemd-networkd-wait-online.service
+    e2scrub_all.timer e2scrub_reap.service dpkg-db-backup.timer
+""".split()
 _ENABLED = ("diemcau-boot-network.service", "diemcau-good.service")
 _FOLDERS = ("data", "boot/efi", "boot/firmware", "opt/diemcau", "var/lib/NetworkManager")
 # Mounts of its own, which end with it: Ansible, sudo and pip look into both.
@@ -156,6 +144,7 @@ def furnish(tree: Path, plan: Plan) -> None:
     slots = tree / "etc/rauc/system.conf"
     slots.write_text(slots.read_text().replace("@arch@", plan.arch))
     (tree / "etc/hostname").write_text("diemcau\n")
+    _link(tree / FACTORY / "factory", f"releases/{plan.version}")
     _link(tree / "etc/resolv.conf", "/run/NetworkManager/resolv.conf")
     _link(tree / "etc/systemd/system/default.target", "/lib/systemd/system/multi-user.target")
     _name_kernel(tree / "boot")

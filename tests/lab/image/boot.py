@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -128,7 +129,8 @@ def enrolled(hall: Hall, evidence: Evidence) -> str:
         def verdict() -> str:
             page.wait_for_timeout(500)
             said = page.locator("main").inner_text()
-            return next((line for line in said.splitlines() if "sẵn sàng" in line), "")
+            found = re.search(rf"{SITE_NAME} .*sẵn sàng.*", said)
+            return found[0] if found else ""
 
         try:
             said = hall.until(verdict, 400, "no verdict on the phone")
