@@ -22,6 +22,6 @@ def packages(playbooks: Path, arch: str) -> list[str]:
 
 
 def listed(text: str) -> list[str]:
-    """One package a line; `#` begins a remark."""
+    """The words of a list, one a line; `#` begins a remark."""
     words = (line.partition("#")[0].strip() for line in text.splitlines())
     return [word for word in words if word]

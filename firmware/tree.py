@@ -18,21 +18,12 @@ from diemcau_wire.release import playbooks_target, release_target
 
 from .bundles import CERTIFICATE
 from .cache import SUITE, PackageCache
-from .packages import HERE
+from .packages import HERE, listed
 from .trouble import CannotBuild, run
 
 SYSTEM = HERE / "system"
 FACTORY = Path("usr/lib/diemcau")
 _SMALL = ("doc/*", "man/*", "locale/*", "info/*", "lintian/*")
-# Nobody logs in at a unit, and nothing runs that wants to write the system or waits for a person.
-_MASKED = """
-    getty@.service serial-getty@.service container-getty@.service console-getty.service autovt@.service getty.target
-    debug-shell.service systemd-ask-password-wall.path ssh.service ssh.socket
-    systemd-machine-id-commit.service systemd-firstboot.service systemd-sysusers.service systemd-update-done.service
-    systemd-journal-catalog-update.service systemd-hwdb-update.service ldconfig.service
-    NetworkManager-wait-online.service systemd-networkd-wait-online.service
-    e2scrub_all.timer e2scrub_reap.service dpkg-db-backup.timer
-""".split()
 _ENABLED = ("diemcau-boot-network.service", "diemcau-good.service")
 _FOLDERS = ("data", "boot/efi", "boot/firmware", "opt/diemcau", "var/lib/NetworkManager")
 # Mounts of its own, which end with it: Ansible, sudo and pip look into both.
@@ -128,7 +119,7 @@ def furnish(tree: Path, plan: Plan) -> None:
     _copy_system(tree)
     _write_fstab(tree)
     units = tree / "etc/systemd/system"
-    for name in _MASKED:
+    for name in listed((HERE / "masked.txt").read_text(encoding="utf-8")):
         (units / name).unlink(missing_ok=True)
         (units / name).symlink_to("/dev/null")
     wants = units / "multi-user.target.wants"
