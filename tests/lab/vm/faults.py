@@ -309,7 +309,7 @@ class Round:
         if self._verdict is None:
             raise NotShown(f"no verdict: {self.problem}")
         evidence.share(f"{self.name}.json")
-        findings = [*self._verdict["findings"], *self._verdict["before"]]
+        findings = [*self._verdict["before"], *self._verdict["findings"]]
         found = {one["what"]: one for one in sorted(findings, key=lambda one: one["mended"] is True)}
         seen = f"the verdict names {', '.join(sorted(found)) or 'nothing'}"
         if harmed := [word for word in found if word.startswith(fault.never)] if fault.never else []:
