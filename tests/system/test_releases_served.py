@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from diemcau_agent.updating.download import Store
+from diemcau_agent.updating.download import Manner, Store
 from diemcau_agent.updating.line import neighbour
 from diemcau_agent.updating.nearby import Nearby
 from diemcau_agent.updating.places import Places
@@ -152,13 +152,8 @@ def test_a_server_in_the_hall_keeps_wheels_by_the_lines_of_the_page(served: Serv
 
     def fetch() -> bytes:
         store.path(wheel).unlink(missing_ok=True)
-        patient = {
-            "pause": time.sleep,
-            "chance": lambda: 0.5,
-            "rate_bps": lambda: None,
-            "came": lambda _: None,
-        }
-        Nearby(line, store, **patient, seconds=time.monotonic).fetch(wheel)  # type: ignore[arg-type]
+        patient = Manner(time.sleep, lambda: 0.5, lambda: None, lambda _: None)
+        Nearby(line, store, patient, seconds=time.monotonic).fetch(wheel)
         return store.path(wheel).read_bytes()
 
     on_disk = served.state.releases / "targets" / wheel_path(wheel)

@@ -91,7 +91,11 @@ class RoomCheck:
             log.warning("the check has no more time", extra={"limit_s": limit_s})
             self._measured["media"] = {"cut": True, "text": f"not over within {limit_s:.0f} s"}
         await self._mend(meeting, until)
-        log.info("the check is over", extra={"timers_lost": self._measured.get("load", {}).get("lost")})
+        sound = {part: self._measured.get(part) for part in ("microphone", "tone")}
+        log.info(
+            "the check is over",
+            extra={"timers_lost": self._measured.get("load", {}).get("lost"), "measured": sound},
+        )
         return self.found_so_far()
 
     def video(self, config: DesiredConfig) -> Video:

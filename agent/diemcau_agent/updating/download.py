@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -75,24 +76,22 @@ def check_room(folders: Sequence[Path], left: int, wheels: Sequence[Wheel]) -> N
         )
 
 
-class Download:
-    """Fetches wheels over one line. `pause` waits so many seconds, `chance` gives numbers in [0, 1),
-    `rate_bps` says how fast it may be now (None: as fast as it goes), `came` is told of bytes that came,
-    `tries` is how often in a row a request may give nothing."""
+@dataclass(frozen=True)
+class Manner:
+    """`pause` waits so many seconds, `chance` gives numbers in [0, 1), `rate_bps` says how fast it may be now
+    (None: as fast as it goes), `came` is told of bytes that came."""
 
-    def __init__(
-        self,
-        line: Line,
-        store: Store,
-        *,
-        pause: Callable[[float], None],
-        chance: Callable[[], float],
-        rate_bps: Callable[[], float | None],
-        came: Callable[[int], None],
-        tries: int = TRIES,
-    ) -> None:
-        self._line, self._store, self._tries = line, store, tries
-        self._pause, self._chance, self._rate_bps, self._came = pause, chance, rate_bps, came
+    pause: Callable[[float], None]
+    chance: Callable[[], float]
+    rate_bps: Callable[[], float | None]
+    came: Callable[[int], None]
+
+
+class Download:
+    """Fetches wheels over one line. `tries` is how often in a row a request may give nothing."""
+
+    def __init__(self, line: Line, store: Store, manner: Manner, *, tries: int = TRIES) -> None:
+        self._line, self._store, self._manner, self._tries = line, store, manner, tries
 
     def fetch(self, wheel: Wheel) -> None:
         """Have `wheel` in the store, verified. Raises :class:`Trouble` and OSError."""
@@ -122,7 +121,7 @@ class Download:
             failed += 1
             if failed == self._tries:
                 raise Trouble(Why.UNREACHABLE, f"{wheel.file}: {why}")
-            self._pause(pause_s * (0.5 + self._chance()))
+            self._manner.pause(pause_s * (0.5 + self._manner.chance()))
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         if _size(part) > wheel.size:
             os.truncate(part, wheel.size)
@@ -156,7 +155,7 @@ class Download:
                     bite = bite[: wheel.size - at]
                     file.write(bite)
                     at, unsynced = at + len(bite), unsynced + len(bite)
-                    self._came(len(bite))
+                    self._manner.came(len(bite))
                     if unsynced >= SYNC_BYTES:
                         _sync(file)
                         unsynced = 0
@@ -166,9 +165,9 @@ class Download:
         return "the connection ended"
 
     def _slow_down(self, count: int) -> None:
-        rate_bps = self._rate_bps()
+        rate_bps = self._manner.rate_bps()
         if rate_bps is not None:
-            self._pause(8 * count / rate_bps)
+            self._manner.pause(8 * count / rate_bps)
 
 
 def _sync(file: BinaryIO) -> None:

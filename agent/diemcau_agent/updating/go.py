@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from diemcau_wire import Refused
 from diemcau_wire.release import Arch, Release, Wheel, read_release, write_release
@@ -46,7 +45,7 @@ from diemcau_agent.unit.state_folder import write_atomically
 
 from . import leases, orders, records, releases
 from .asking import Asking
-from .download import Download, Store, check_room
+from .download import Download, Manner, Store, check_room
 from .install import install, interpreter
 from .line import Line, coordinator, neighbour
 from .nearby import Nearby
@@ -193,11 +192,10 @@ class Updater:
         self._make_room(left, wheels)
         self._keep(self._state.model_copy(update={"needed_bytes": self._state.fetched_bytes + left}))
         hands = self._hands
-        how: dict[str, Any] = {"pause": hands.pause, "chance": hands.chance, "came": self._came}
-        how["rate_bps"] = lambda: self._rate_bps(order)
+        manner = Manner(hands.pause, hands.chance, lambda: self._rate_bps(order), self._came)
         near_line = hands.neighbour(places)
-        near = Nearby(near_line, self._store, **how, seconds=hands.seconds) if near_line else None
-        download = Download(hands.line(places), self._store, **how)
+        near = Nearby(near_line, self._store, manner, seconds=hands.seconds) if near_line else None
+        download = Download(hands.line(places), self._store, manner)
         for wheel in self._store.missing(wheels):
             if near is None or not self._fetched_from(near, wheel):
                 download.fetch(wheel)

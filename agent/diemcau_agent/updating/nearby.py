@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from diemcau_wire.release import Wheel
 
 from diemcau_agent.rules.updating import Why
 
-from .download import Download, Store
+from .download import Download, Manner, Store
 from .line import Line
 from .trouble import Trouble
 
@@ -20,21 +21,9 @@ class Nearby(Download):
     """As :class:`Download`; `seconds` is a clock that nobody sets. Whatever it cannot do raises
     :class:`Trouble`: the coordinator's server can."""
 
-    def __init__(
-        self,
-        line: Line,
-        store: Store,
-        *,
-        pause: Callable[[float], None],
-        chance: Callable[[], float],
-        rate_bps: Callable[[], float | None],
-        came: Callable[[int], None],
-        seconds: Callable[[], float],
-    ) -> None:
-        super().__init__(
-            line, store, pause=self._rest, chance=chance, rate_bps=rate_bps, came=self._in_time, tries=1
-        )
-        self._sleep, self._tell, self._seconds = pause, came, seconds
+    def __init__(self, line: Line, store: Store, manner: Manner, *, seconds: Callable[[], float]) -> None:
+        super().__init__(line, store, replace(manner, pause=self._rest, came=self._in_time), tries=1)
+        self._sleep, self._tell, self._seconds = manner.pause, manner.came, seconds
         self._until = 0.0
 
     def fetch(self, wheel: Wheel) -> None:

@@ -6,7 +6,7 @@ minute, without losing a connection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,8 @@ from .phrase import PhraseOption, UnlockedOption, known_phrase, new_phrase
 from .show import print_json, print_table
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from ..adapters.authority import Authority
 
 ca = typer.Typer(help="The certificate authority: roots, and what they vouch for.", no_args_is_help=True)
@@ -309,6 +311,19 @@ def _publish(authority: Authority, state: StateDir) -> None:
 def _not_renewed(state: StateDir, since: datetime) -> list[str]:
     """Units that serve a site and have no certificate issued since then."""
     from ..actions.certificates import not_renewed_since
+
+    return _units(state, lambda session: not_renewed_since(session, since))
+
+
+def _not_updated(state: StateDir, since: datetime | None) -> list[str]:
+    """Units that serve a site and may not know the key that vouches for log-ins since then."""
+    from ..actions.certificates import not_updated_since
+
+    return [] if since is None else _units(state, lambda session: not_updated_since(session, since))
+
+
+def _units(state: StateDir, which: Callable[[Session], list[str]]) -> list[str]:
+    """What the database says; nobody where there is none yet."""
     from ..store.database import Database
 
     if not state.database.exists():
@@ -316,22 +331,7 @@ def _not_renewed(state: StateDir, since: datetime) -> list[str]:
     database = Database(state.database, state.health_database)
     try:
         with database.read() as session:
-            return not_renewed_since(session, since)
-    finally:
-        database.close()
-
-
-def _not_updated(state: StateDir, since: datetime | None) -> list[str]:
-    """Units that serve a site and may not know the key that vouches for log-ins since then."""
-    from ..actions.certificates import not_updated_since
-    from ..store.database import Database
-
-    if since is None or not state.database.exists():
-        return []
-    database = Database(state.database, state.health_database)
-    try:
-        with database.read() as session:
-            return not_updated_since(session, since)
+            return which(session)
     finally:
         database.close()
 
