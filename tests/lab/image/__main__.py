@@ -3,7 +3,7 @@
 build   signed releases of this tree, images and bundles of them, a plain Debian to compare with
 run     the rows, in a network namespace of its own
 cuts    the plug is pulled at named points, once each
-same    two builds are compared, and what has an identity is refused; needs `build` before
+same    the first image is built once more and compared; what has an identity is refused
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> int:
         from .same import run as compare
 
         report = Report("image", again="--again" in sys.argv, looked_at=LOOKED_AT)
-        return 0 if report.verdict(compare(report)) else 1
+        return 0 if report.verdict(compare(report, made(FIRST, ".img"))) else 1
     if not words or {"run", "cuts"} & set(words):
         command = [_PYTHON, "-m", "diemcau_controller.namespace", _PYTHON, "-m", "tests.lab.image", "inside"]
         return subprocess.run([*command, *sys.argv[1:]], cwd=ROOT, check=False).returncode
