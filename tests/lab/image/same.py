@@ -53,7 +53,7 @@ def run(report: Report, image: Path) -> list[str]:
     if report.done(*ROWS):
         return ROWS
     with tempfile.TemporaryDirectory(prefix="same-", dir=FOLDER) as scratch:
-        folder = Path(scratch, "another folder")
+        folder = Path(scratch, "elsewhere")
         report.show(ROWS[0], lambda evidence: equal(evidence, image, folder))
         for name, (path, text, what) in _PLANTS.items():
             report.show(name, lambda _e, p=path, t=text, w=what: refused(folder / "tree", p, t, w))  # type: ignore[misc]
