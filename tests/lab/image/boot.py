@@ -48,7 +48,8 @@ _BOOT_LIMIT_S = 600
 
 @dataclass
 class Hall:
-    """The stage, and the box on it; `plain_from` is what `plain` is flashed with. `code` is the text of the code on its screen."""
+    """The stage, and the box on it; `plain_from` is what `plain` is flashed with. `code` is what the
+    code on the box's screen says."""
 
     stage: Stage
     box: Box

@@ -1,5 +1,6 @@
-"""Part `image`, `cuts`: the plug is pulled at named points of the first start, of an installation and of the first
-start of the other slot; each time the box has to come as far as the next point, and in the end to its coordinator.
+"""Part `image`, `cuts`: the plug is pulled at named points of the first start, of an installation and of the
+first start of the other slot; each time the box has to come as far as the next point, and in the end to its
+coordinator.
 
 Every cut is a line of `.lab/results/image/cuts.jsonl`, over all runs.
 """

@@ -1,5 +1,5 @@
-"""Rows of part `image`: what happens to a box over the years. It idles, hangs, is copied, its disk is damaged, it
-leaves service."""
+"""Rows of part `image`: what happens to a box over the years. It idles, hangs, is copied, is
+damaged, leaves service."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def hangs(hall: Hall, evidence: Evidence) -> str:
 
 
 def copied(hall: Hall, evidence: Evidence) -> str:
-    """The disk is copied while the box is off; first the box is switched on again, then the copy, elsewhere."""
+    """Its disk is copied while it is off; first it is switched on again, then the copy, elsewhere."""
     hall.box.stop()
     copy = Box(hall.box.folder.with_name("copy"), uplink="hall0", number=_COPY_NUMBER)
     copy.copy_of(hall.box)
@@ -118,7 +118,7 @@ def mended(hall: Hall, evidence: Evidence) -> str:
 
 
 def retired(hall: Hall, evidence: Evidence) -> str:
-    """retire.yml, as an administrator runs it. The box has no line then, so a file for the next hall is put in."""
+    """retire.yml, as an administrator runs it. It has no line then, and is given a file anew."""
     unit, disk = str(hall.unit()["id"]), hall.box.disk
     with way_in(*called(hall)) as box:
         inventory = hall.stage.root / "retire.ini"
