@@ -83,6 +83,7 @@ class Cue(Enum):
     APPLY = auto()
     LEASED = auto()
     CUT = auto()  # the link was not flipped after all
+    OTHER_SYSTEM = auto()  # the machine started from its other system, which has releases of its own
     LINKED = auto()
     LINKED_BACK = auto()  # a person wanted the former release
     PASSED = auto()
@@ -103,6 +104,7 @@ TRANSITIONS: dict[tuple[Step, Cue], Step] = {
     (Step.STAGED, Cue.APPLY): Step.WAITING,
     (Step.WAITING, Cue.LEASED): Step.FLIPPED,
     (Step.FLIPPED, Cue.CUT): Step.WAITING,
+    **{(step, Cue.OTHER_SYSTEM): Step.FETCHING for step in (Step.STAGED, Step.WAITING)},
     (Step.FLIPPED, Cue.LINKED): Step.GATING,
     (Step.FLIPPED, Cue.LINKED_BACK): Step.BACK,
     (Step.GATING, Cue.PASSED): Step.KEPT,

@@ -10,10 +10,15 @@ other=$([ "$slot" = A ] && echo B || echo A)
 good=/data/slots/$slot/good
 unit() { setpriv --reuid diemcau-unit --regid diemcau-unit --clear-groups "$@"; }
 
-# Written in one piece over the old one: cut short, its length stays what the boot loader insists on.
+# Written in one piece over the old one: cut short, its length stays what the boot loader insists on. One that cannot be read
+# is made anew, or the boot loader would begin with A for ever.
 tell_boot_loader() {
-    cp $env $now
-    [ "$(stat -c %s $now)" = 1024 ] || cp /usr/lib/diemcau/grubenv $now
+    rm -f $now
+    cp $env $now || true
+    if [ "$(stat -c %s $now)" != 1024 ] || ! grub-editenv $now list >/dev/null; then
+        cp /usr/lib/diemcau/grubenv $now
+        grub-editenv $now set "ORDER=$slot $other" "${other}_OK=$([ -e "/data/slots/$other/good" ] && echo 1 || echo 0)"
+    fi
     grub-editenv $now set "$@" "machine_id=$(cat /etc/machine-id)"
     cmp -s $now $env || dd if=$now of=$env bs=1024 conv=notrunc,fsync status=none
 }
