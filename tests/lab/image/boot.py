@@ -24,7 +24,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.room_page import FLAGS
 from tests.lab.machine import until
-from tests.lab.report import Evidence, NotShown, Report
+from tests.lab.report import Evidence, NotShown
 from tests.lab.rtsp_peer import RtspPeer
 from tests.lab.vm.real_hall import GATEWAY, VIDEO, _line
 from tests.lab.vm.time_server import TimeServer
@@ -74,12 +74,8 @@ class Hall:
         return until(self.stage, reached, seconds, failure, NotShown)
 
 
-def run(report: Report, hall: Hall) -> list[str]:
-    """Show every row; gives their names."""
-    for name, show in zip(ROWS, (plain, enrolment_screen, enrolled, meets, back), strict=True):
-        if not report.show(name, partial(show, hall)) and name in MEANS:
-            break
-    return ROWS
+Show = Callable[[Hall, Evidence], str]
+"""Gives what was seen. Raises :class:`NotShown`."""
 
 
 def plain(hall: Hall, evidence: Evidence) -> str:
@@ -172,6 +168,9 @@ def back(hall: Hall, evidence: Evidence) -> str:
     finally:
         hall.box.shown(evidence.path("png"))
     return f"online with its configuration {time.monotonic() - began:.0f} s after it has power again"
+
+
+SHOWS: dict[str, Show] = dict(zip(ROWS, (plain, enrolment_screen, enrolled, meets, back), strict=True))
 
 
 @contextmanager
