@@ -216,3 +216,30 @@ def test_playbooks_can_say_anew_whose_log_ins_count(tmp_path: Path) -> None:
 def test_an_image_that_lets_nobody_in_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(CannotBuild, match="ssh_authority"):
         tree._move_logins(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("user", "group", "said"),
+    [(961, 961, ""), (994, 961, "diemcau-unit is not number 961"), (961, 994, "group diemcau-unit")],
+)
+def test_a_units_users_have_the_same_numbers_in_each_system(
+    tmp_path: Path, user: int, group: int, said: str
+) -> None:
+    put(
+        tmp_path,
+        "usr/lib/sysusers.d/diemcau.conf",
+        '# x\nu diemcau-unit 961 "Điểm Cầu" /\nm diemcau-unit x\n',
+    )
+    put(tmp_path, "etc/passwd", f"diemcau-unit:x:{user}:{group}::/:/bin/sh\n")
+    put(tmp_path, "etc/group", f"diemcau-unit:x:{group}:\n")
+    if not said:
+        tree.check_numbers(tmp_path)
+        return
+    with pytest.raises(CannotBuild, match=said):
+        tree.check_numbers(tmp_path)
+
+
+def test_the_numbers_are_fixed_and_each_is_given_once() -> None:
+    lines = (ROOT / "agent/systemd/diemcau.sysusers").read_text(encoding="utf-8").splitlines()
+    numbers = [line.split()[2] for line in lines if line.startswith(("u ", "g "))]
+    assert all(100 <= int(number) < 1000 for number in numbers) and len(set(numbers)) == len(numbers)
