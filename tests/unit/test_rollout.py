@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from diemcau_controller.actions.rollouts.others import last_word
 from diemcau_controller.actions.rollouts.read import standing_of
 from diemcau_controller.actions.rollouts.start import RolloutSpec, add_units, start_rollout
 from diemcau_controller.actions.rollouts.steer import (
@@ -489,6 +490,45 @@ def test_of_those_done_only_the_newest_takes_late_units_in(fleet: SmallFleet) ->
         return add_units(session, session.get_one(Rollout, first), fleet.clock)
 
     assert fleet.commit(join) == 0 and fleet.state_of(first) == "done"
+
+
+def test_a_later_one_for_one_site_leaves_the_others_to_the_one_before(fleet: SmallFleet) -> None:
+    first, units = start(fleet, tolerated_percent=50), ObedientUnits(fleet)
+    units.run_all(first, 100)
+
+    def fail(session: Any) -> None:
+        for unit in ("u0007", "u0009"):
+            session.get_one(RolloutUnit, (first, unit)).state = At.FAILED.value
+
+    fleet.commit(fail)
+    fleet.clock += timedelta(days=1)
+    second = start(fleet, sites=["s0007"])
+    units.run_all(second, 100)
+
+    fleet.change_unit("u0007", site_id=None)
+
+    def join(session: Any) -> None:
+        session.add(Site(id="s0999", name="New", contacts=[]))
+        session.flush()
+        for unit, site in (("u0998", "s0007"), ("u0999", "s0999")):
+            session.add(Unit(id=unit, site_id=site, status="online", version=OLD))
+
+    def take_in(rollout: str) -> None:
+        fleet.commit(lambda session: add_units(session, session.get_one(Rollout, rollout), fleet.clock))
+
+    fleet.commit(join)
+    with fleet.read() as session:
+        assert last_word(session) == [second, first]
+    take_in(first)
+    units.run_all(first, 100)
+    assert fleet.states(first)["u0999"] == At.DONE and "u0998" not in fleet.states(first)
+    take_in(second)
+    assert "u0999" not in fleet.states(second) and fleet.states(second)["u0998"] == At.WAITING
+    units.run_all(second, 100)
+    with pytest.raises(Conflict, match="came later"):
+        fleet.do(try_again(fleet, SYSTEM, first, "u0007"))  # type: ignore[arg-type]
+    fleet.do(try_again(fleet, SYSTEM, first, "u0009"))  # type: ignore[arg-type]
+    assert fleet.state_of(first) == "running"
 
 
 def test_who_has_a_newer_release_by_now_is_not_taken_back(fleet: SmallFleet) -> None:
