@@ -133,6 +133,39 @@ def test_a_unit_that_gives_no_lease_waits(fleet: SmallFleet) -> None:
     assert fleet.state_of(rollout) == "done"
 
 
+def test_one_that_waits_for_a_moment_and_goes_back_is_not_tried_on_and_on(fleet: SmallFleet) -> None:
+    rollout, units = start(fleet, sites=["s0005", "s0009"]), ObedientUnits(fleet)
+    units.run_all(rollout, 1)
+    (run,) = fleet.step(rollout)[1].runs
+    fleet.tell(run, "u0005", word=Word("fetching", version=NEW))
+    fleet.report("u0005", "update", step="waiting", why="", version=NEW)  # its lease is a moment away
+    fleet.step(rollout)
+    assert fleet.states(rollout)["u0005"] == At.APPLYING
+    for step, why in (("gating", ""), ("back", "fault")):
+        fleet.report("u0005", "update", step=step, why=why, version=NEW)
+    fleet.step(rollout)
+    fleet.end(run, "failed")
+    fleet.clock += timedelta(hours=1)
+    units.run_all(rollout, 1)
+    assert fleet.states(rollout) == {"u0005": At.BACK, "u0009": At.WAITING}
+    assert fleet.state_of(rollout) == "paused"
+
+
+@pytest.mark.parametrize(("last", "state"), [("back", At.BACK), ("kept", At.GATING)])
+def test_an_order_it_still_has_is_carried_out_after_its_run(fleet: SmallFleet, last: str, state: At) -> None:
+    rollout, units = start(fleet, sites=["s0005"]), ObedientUnits(fleet)
+    units.run_all(rollout, 1)
+    (run,) = fleet.step(rollout)[1].runs
+    fleet.tell(run, "u0005", word=Word("fetching", version=NEW))
+    fleet.end(run, "lost")
+    seen = []
+    for step in ("waiting", "flipped", last):
+        fleet.report("u0005", "update", step=step, version=NEW)
+        fleet.step(rollout)
+        seen.append(fleet.states(rollout)["u0005"])
+    assert seen == [At.WAITING, At.APPLYING, state]
+
+
 def test_an_order_that_was_called_off_is_given_again_before_silence_counts(fleet: SmallFleet) -> None:
     rollout, units = start(fleet, sites=["s0005"]), ObedientUnits(fleet)
     units.run_all(rollout, 1)

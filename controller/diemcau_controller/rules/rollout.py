@@ -58,9 +58,11 @@ class At(StrEnum):
 
 
 UNIT_TRANSITIONS: Mapping[At, frozenset[At]] = {
-    At.WAITING: frozenset({At.STAGING, At.STAGED, At.GATING, At.FAILED, At.SKIPPED, At.DONE}),
+    At.WAITING: frozenset(
+        {At.STAGING, At.STAGED, At.APPLYING, At.GATING, At.FAILED, At.BACK, At.SKIPPED, At.DONE}
+    ),
     At.STAGING: frozenset({At.STAGED, At.WAITING, At.GATING, At.FAILED, At.SKIPPED}),
-    At.STAGED: frozenset({At.APPLYING, At.WAITING, At.GATING, At.FAILED, At.SKIPPED}),
+    At.STAGED: frozenset({At.APPLYING, At.WAITING, At.GATING, At.FAILED, At.BACK, At.SKIPPED}),
     At.APPLYING: frozenset({At.STAGED, At.WAITING, At.GATING, At.FAILED, At.BACK, At.SKIPPED}),
     At.GATING: frozenset({At.DONE, At.FAILED, At.BACK, At.RETURNING, At.SKIPPED}),
     At.DONE: frozenset({At.RETURNING, At.BACK}),
