@@ -105,6 +105,8 @@ TRANSITIONS: dict[tuple[Step, Cue], Step] = {
     (Step.FLIPPED, Cue.CUT): Step.WAITING,
     (Step.FLIPPED, Cue.LINKED): Step.GATING,
     (Step.FLIPPED, Cue.LINKED_BACK): Step.BACK,
+    (Step.FLIPPED, Cue.FAILED): Step.BACK,  # a system that did not come so far as to be judged
+    (Step.FLIPPED, Cue.REFUSED): Step.REFUSED,  # the boot loader cannot be told of it
     (Step.GATING, Cue.PASSED): Step.KEPT,
     (Step.GATING, Cue.FAILED): Step.BACK,
     **{(step, Cue.REFUSED): Step.REFUSED for step in _AHEAD},
@@ -133,8 +135,9 @@ class Order(Part):
 class State(Part):
     """`state.json`: how far `order` is. `former` is the release to go back to; `back`: that is what is done;
     `before` is what was found broken in the room before the flip (None: it was not checked), `boots` how
-    often the machine started while the gate was open. `neighbour_failed` is why the server in the site's
-    network is not asked any more for this release. `seq` counts what others should hear of."""
+    often the machine started while the gate was open. `system` is the version of the system in the other slot
+    that brings it ("": a release beside the one that runs). `neighbour_failed` is why the server in the
+    site's network is not asked any more for this release. `seq` counts what others should hear of."""
 
     v: Literal[1] = 1
     step: Step = Step.IDLE
@@ -142,6 +145,7 @@ class State(Part):
     version: Annotated[str, Field(max_length=64)] = ""
     former: Annotated[str, Field(max_length=64)] = ""
     back: bool = False
+    system: Annotated[str, Field(max_length=64)] = ""
     why: Annotated[str, Field(max_length=40)] = ""
     text: Text = ""
     meeting: Token | None = None
