@@ -71,10 +71,11 @@ def slot(box: WayIn) -> str:
 
 
 def install(box: WayIn, bundle: Path) -> str:
-    """Install it; gives what RAUC says. Raises :class:`MachineFailed`."""
+    """Install it, to be started next; gives what RAUC says. Raises :class:`MachineFailed`."""
     box.bring(bundle, "/data/system.raucb")
     try:
-        return box.run("rauc install /data/system.raucb 2>&1", limit_s=1800)
+        said = box.run("rauc install /data/system.raucb 2>&1", limit_s=1800)
+        return said + box.run("rauc status mark-active other 2>&1")
     finally:
         box.run("rm -f /data/system.raucb")
 
