@@ -95,7 +95,8 @@ class Cutter:
             self._hall.until(self._hall.settled, _LIMIT_S, "it is not online")
             with way_in(*called(self._hall)) as box:
                 before[0] = self._box.written()
-                box.run(f"systemd-run --quiet --unit=lab-install rauc install {BUNDLE}")
+                does = f"rauc install {BUNDLE} && rauc status mark-active other"
+                box.run(f'systemd-run --quiet --unit=lab-install sh -c "{does}"')
 
         for share in (10, 30, 50, 70, 90):
             more = size * share // 100
