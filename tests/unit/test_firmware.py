@@ -53,7 +53,7 @@ def test_every_partition_is_mounted_or_started_by_its_label() -> None:
     for label in (layout.CONFIG.label, layout.BOOT.label, layout.DATA_LABEL):
         assert re.search(rf"^PARTLABEL={label}\s", fstab, re.MULTILINE), label
     for number, partition in ((3, layout.SLOT_A), (4, layout.SLOT_B)):
-        assert f"set number={number}\n    set label={partition.label}\n" in grub
+        assert f"set number={number}; set label={partition.label};" in grub
 
 
 # ── packages ─────────────────────────────────────────────────────────────────────────────────────

@@ -53,7 +53,7 @@ def test_what_runs_says_what_became_of_it(step: Step, what: Seen, cue: Cue | Non
 
 
 def test_who_was_to_go_back_and_could_not_still_runs_the_newer_one() -> None:
-    assert outcome(state(Step.FLIPPED, back=True), seen(OLD)).cue is Cue.REFUSED
+    assert outcome(state(Step.FLIPPED, back=True), seen(OLD)).cue is Cue.STAYED
     arrived = outcome(state(Step.FLIPPED, back=True), seen(NEW))
     assert arrived == Outcome(Cue.LINKED_BACK, Why.ORDERED)
 
@@ -221,8 +221,19 @@ def test_something_else_was_put_into_the_slot_meanwhile(box: SlottedBox) -> None
     assert box.go()
     (box.places.root / "data/rauc.status").write_text("[slot.rootfs.1]\nbundle.version=7.0.0\nstatus=ok\n")
     box.order()
+    box.until_end()
+    assert (box.state.step, box.slot, box.installed) == (Step.KEPT, "B", 2)
+
+
+def test_somebody_started_the_other_system_by_hand(box: SlottedBox) -> None:
+    box.order(apply=False)
     assert box.go()
-    assert (box.state.step, box.state.why, box.slot) == (Step.REFUSED, "damaged", "A")
+    box.boot_loader({"order": "BA", "A": [1, 0], "B": [1, 0]})
+    box.start()
+    box.judge()
+    box.order()
+    box.until_end()
+    assert (box.state.step, box.state.system, box.slot) == (Step.KEPT, "", "B")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def outcome(state: State, seen: Seen) -> Outcome:
         return Outcome(None)
     if not seen.chosen:
         return Outcome(Cue.CUT)
-    return _went_back(Cue.REFUSED if state.back else Cue.FAILED, seen)
+    return _went_back(Cue.STAYED if state.back else Cue.FAILED, seen)
 
 
 def _went_back(cue: Cue, seen: Seen) -> Outcome:

@@ -83,8 +83,10 @@ class Cue(Enum):
     APPLY = auto()
     LEASED = auto()
     CUT = auto()  # the link was not flipped after all
+    OTHER_SYSTEM = auto()  # the machine started from its other system, which has releases of its own
     LINKED = auto()
     LINKED_BACK = auto()  # a person wanted the former release
+    STAYED = auto()  # the boot loader could not be told of a system, or did not come to it
     PASSED = auto()
     FAILED = auto()
     REFUSED = auto()
@@ -103,10 +105,11 @@ TRANSITIONS: dict[tuple[Step, Cue], Step] = {
     (Step.STAGED, Cue.APPLY): Step.WAITING,
     (Step.WAITING, Cue.LEASED): Step.FLIPPED,
     (Step.FLIPPED, Cue.CUT): Step.WAITING,
+    **{(step, Cue.OTHER_SYSTEM): Step.FETCHING for step in (Step.STAGED, Step.WAITING)},
     (Step.FLIPPED, Cue.LINKED): Step.GATING,
     (Step.FLIPPED, Cue.LINKED_BACK): Step.BACK,
     (Step.FLIPPED, Cue.FAILED): Step.BACK,  # a system that did not come so far as to be judged
-    (Step.FLIPPED, Cue.REFUSED): Step.REFUSED,  # the boot loader cannot be told of it
+    (Step.FLIPPED, Cue.STAYED): Step.REFUSED,
     (Step.GATING, Cue.PASSED): Step.KEPT,
     (Step.GATING, Cue.FAILED): Step.BACK,
     **{(step, Cue.REFUSED): Step.REFUSED for step in _AHEAD},

@@ -150,6 +150,9 @@ class Updater:
                 return self._resume_flip()
             assert order is not None
             match work:
+                case Work.APPLY | Work.LEASE if not self._is_beside():
+                    state = moved(self._state, Cue.OTHER_SYSTEM, self._hands.now())
+                    self._keep(state.model_copy(update={"system": ""}))
                 case Work.BEGIN:
                     running = releases.running(self._places) or ""
                     self._keep(begun(self._state, order, running, self._hands.now()))
@@ -338,18 +341,21 @@ class Updater:
 
     def _lease(self, order: Order) -> bool:
         """Ask whether work may begin, look how the room is, ask again, and flip."""
-        self._systems.must_hold(self._state.system)
+        running = releases.running(self._places)
+        if running is None:
+            raise Trouble(
+                Why.LAYOUT, f"{self._places.current} shows to no release; provision this unit again"
+            )
         answer = self._take_lease(order, CHECK_S)
         if answer is None:
-            before = self._before(self._state.former)
+            before = self._before(running)
             answer = self._take_lease(order, 0)
             if answer is None:
                 if self._called_off(order):
                     return True
                 state = moved(self._state, Cue.LEASED, self._hands.now())
-                self._keep(
-                    state.model_copy(update={"before": before, "boot": self._hands.boot(), "boots": 0})
-                )
+                flip = {"former": running, "before": before, "boot": self._hands.boot(), "boots": 0}
+                self._keep(state.model_copy(update=flip))
                 return self._flip()
         leases.release(self._places, order.id)
         now, meeting, again_at = self._hands.now(), answer.meeting, answer.again_at
@@ -412,6 +418,9 @@ class Updater:
         if state.why in GOING_BACK:  # the way back was cut short
             self._back(Why(state.why), state.text)
             return True
+        if releases.running(self._places) != state.version:
+            self._move(Cue.FAILED, Why.BOOTS, "the machine started from its other system")
+            return True
         if state.boots > BOOTS:
             self._back(Why.BOOTS, f"{state.boots} starts without an answer")
             return True
@@ -441,12 +450,16 @@ class Updater:
         self._move(Cue.PASSED)
 
     def _back(self, why: Why, text: str) -> None:
-        """The former release runs again."""
+        """The former release runs again. In the machine's other system another one runs, and goes on."""
         places, former = self._places, self._state.former
         self._keep(waits(self._state, why, self._hands.now(), text=text))
-        releases.show(places, places.current, former)
-        releases.show(places, places.proven, former)
-        self._asking.restart()
+        if (
+            releases.running(places) in (self._state.version, former, None)
+            and places.release(former).exists()
+        ):
+            releases.show(places, places.current, former)
+            releases.show(places, places.proven, former)
+            self._asking.restart()
         self._move(Cue.FAILED, why, text)
 
     # ── small things ─────────────────────────────────────────────────────────────────────────────
@@ -480,6 +493,15 @@ class Updater:
         elif state.step is Step.BACK and not state.back:
             keep.discard(state.version)
         releases.prune(places, keep)
+
+    def _is_beside(self) -> bool:
+        """Whether what was staged is here, beside what runs: a whole system, or a release, of which each of
+        an image's two systems has its own."""
+        if self._state.system:
+            return self._systems.other_holds(self._state.system)
+        version = self._state.version
+        there = releases.manifest(self._places, version) is not None
+        return there and releases.running(self._places) != version
 
     def _in_use(self) -> set[str]:
         return {v for v in (releases.running(self._places), releases.proven(self._places)) if v is not None}

@@ -90,7 +90,7 @@ class Systems:
         said = self._asking.system("start", state.order, START_LIMIT_S)
         if said == OK:
             return found
-        return Outcome(Cue.REFUSED, Why.LAYOUT, f"the boot loader was not told: {said or 'nobody answered'}")
+        return Outcome(Cue.STAYED, Why.LAYOUT, f"the boot loader was not told: {said or 'nobody answered'}")
 
     def clear(self) -> None:
         """Remove what was fetched. Raises OSError."""

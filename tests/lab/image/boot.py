@@ -24,7 +24,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.room_page import FLAGS
 from tests.lab.machine import until
-from tests.lab.report import Evidence, NotShown, Report
+from tests.lab.report import Evidence, NotShown
 from tests.lab.rtsp_peer import RtspPeer
 from tests.lab.vm.real_hall import GATEWAY, VIDEO, _line
 from tests.lab.vm.time_server import TimeServer
@@ -48,7 +48,8 @@ _BOOT_LIMIT_S = 600
 
 @dataclass
 class Hall:
-    """The stage, and the box on it; `plain_from` is what `plain` is flashed with. `code` is the text of the code on its screen."""
+    """The stage, and the box on it; `plain_from` is what `plain` is flashed with. `code` is what the
+    code on the box's screen says."""
 
     stage: Stage
     box: Box
@@ -73,12 +74,8 @@ class Hall:
         return until(self.stage, reached, seconds, failure, NotShown)
 
 
-def run(report: Report, hall: Hall) -> list[str]:
-    """Show every row; gives their names."""
-    for name, show in zip(ROWS, (plain, enrolment_screen, enrolled, meets, back), strict=True):
-        if not report.show(name, partial(show, hall)) and name in MEANS:
-            break
-    return ROWS
+Show = Callable[[Hall, Evidence], str]
+"""Gives what was seen. Raises :class:`NotShown`."""
 
 
 def plain(hall: Hall, evidence: Evidence) -> str:
@@ -171,6 +168,9 @@ def back(hall: Hall, evidence: Evidence) -> str:
     finally:
         hall.box.shown(evidence.path("png"))
     return f"online with its configuration {time.monotonic() - began:.0f} s after it has power again"
+
+
+SHOWS: dict[str, Show] = dict(zip(ROWS, (plain, enrolment_screen, enrolled, meets, back), strict=True))
 
 
 @contextmanager

@@ -26,8 +26,8 @@ MAC = "52:54:00:00:00:{:02x}"
 
 
 class Box(Guest):
-    """One box; `folder` holds its disk and what its firmware remembers. `number` is what its card and its disk
-    call themselves by."""
+    """One box; `folder` holds its disk and what its firmware remembers. Its card and its disk are called by
+    `number`."""
 
     def __init__(self, folder: Path, *, uplink: str, memory_mb: int = 2048, number: int = 2) -> None:
         super().__init__(folder, port=0, uplink=uplink, memory_mb=memory_mb)

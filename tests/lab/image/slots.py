@@ -8,15 +8,15 @@ from functools import partial
 from pathlib import Path
 
 from tests.lab.machine import MachineFailed
-from tests.lab.report import Evidence, NotShown, Report
+from tests.lab.report import Evidence, NotShown
 
-from .boot import Hall
+from .boot import Hall, Show
 from .way_in import WayIn, way_in
 
 ROWS = [
     "looked at from inside",
-    "a system signed by somebody else is refused",
     "a signed system goes into the other slot, and is kept when the room works with it",
+    "a system signed by somebody else is refused",
     "a system that breaks the room is left by itself",
 ]
 _LOOK = {
@@ -35,17 +35,14 @@ _LOOK = {
 _BOOT_LIMIT_S = 900
 
 
-def run(report: Report, hall: Hall, bundles: dict[str, Path]) -> list[str]:
-    """Show every row; gives their names. `bundles`: `good`, `broken` and `foreign`."""
-    shows = (
-        inside,
-        partial(foreign, bundle=bundles["foreign"]),
-        partial(good, bundle=bundles["good"]),
-        partial(broken, bundle=bundles["broken"]),
-    )
-    for name, show in zip(ROWS, shows, strict=True):
-        report.show(name, partial(show, hall))
-    return ROWS
+def shows(bundles: dict[str, Path]) -> dict[str, Show]:
+    """Every row, with how it is shown. `bundles`: `good`, `broken` and `foreign`."""
+    return {
+        ROWS[0]: inside,
+        ROWS[1]: partial(good, bundle=bundles["good"]),
+        ROWS[2]: partial(foreign, bundle=bundles["foreign"]),
+        ROWS[3]: partial(broken, bundle=bundles["broken"]),
+    }
 
 
 def called(hall: Hall) -> tuple[Path, str]:
