@@ -44,6 +44,7 @@ MEANS = ROWS[1:3]
 """Without these nothing else can be seen of a box."""
 PHONE = {"width": 360, "height": 740}
 _BOOT_LIMIT_S = 600
+_CAMERA = ("--width", "320", "--height", "180", "--fps", "5", "--gop", "5")
 
 
 @dataclass
@@ -128,11 +129,11 @@ def enrolled(hall: Hall, evidence: Evidence) -> str:
         def verdict() -> str:
             page.wait_for_timeout(500)
             said = page.locator("main").inner_text()
-            found = re.search(rf"{SITE_NAME} .*sẵn sàng.*", said)
-            return found[0] if found else ""
+            found = re.search(rf"{SITE_NAME} (chưa )?sẵn sàng.*", said)
+            return found[0] if found and not found[1] else ""
 
         try:
-            said = hall.until(verdict, 400, "no verdict on the phone")
+            said = hall.until(verdict, 400, "the phone does not say that the room is ready")
         finally:
             page.screenshot(path=evidence.path("phone.png"), full_page=True)
             evidence.json("unit", hall.unit())
@@ -183,7 +184,7 @@ def hall_of(folder: Path, image: Path, plain: Path, boxes: Path) -> Iterator[Hal
     with (
         page,
         TimeServer(GATEWAY),
-        RtspPeer() as camera,
+        RtspPeer(*_CAMERA) as camera,
         Stage(folder, [main], Network(ADDRESS, page), (), video=VIDEO) as stage,
     ):
         stage.start_services(time.monotonic() + 120)
