@@ -77,7 +77,7 @@ def gone_back(hall: Hall, evidence: Evidence, bundle: Path) -> str:
 
 
 def ordered(hall: Hall, version: str, bundle: Path) -> str:
-    """Put the bundle beside the release, sign and offer both, and begin a rollout to the box; gives its id."""
+    """Put the bundle beside the release, sign and offer both, and begin a rollout; gives its id."""
     office(hall, "release", "add-system", version, str(bundle))
     office(hall, "release", "sign", version, "--keys", str(FOLDER / "keys"))
     office(hall, "release", "offer", version)
