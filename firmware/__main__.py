@@ -81,6 +81,7 @@ def _bundle(given: argparse.Namespace) -> int:
     root = given.out.resolve() / f"diemcau-{version}-{given.arch}.squashfs"
     made = bundle(root, version, given.arch, given.keys, root.with_suffix(".raucb"))
     print(f"{made} {made.stat().st_size >> 20} MiB")
+    print(f"image: for the fleet by `diemcau release add-system {version} {made}`, then sign {version} again")
     return 0
 
 

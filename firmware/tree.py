@@ -25,7 +25,7 @@ from .trouble import CannotBuild, run
 SYSTEM = HERE / "system"
 FACTORY = Path("usr/lib/diemcau")
 _SMALL = ("doc/*", "man/*", "locale/*", "info/*", "lintian/*")
-_ENABLED = ("diemcau-boot-network.service", "diemcau-good.service")
+_ENABLED = ("diemcau-boot-network.service", "diemcau-good.service", "diemcau-system.path")
 _FOLDERS = ("data", "boot/efi", "boot/firmware", "opt/diemcau", "var/lib/NetworkManager")
 # Mounts of its own, which end with it: Ansible, sudo and pip look into both.
 _INSIDE = 'mount --bind /dev "$0/dev"; mount -t proc proc "$0/proc"; exec "$@"'

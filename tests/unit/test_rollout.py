@@ -20,7 +20,7 @@ from diemcau_controller.actions.rollouts.steer import (
 )
 from diemcau_controller.rules.refusals import Conflict, Invalid
 from diemcau_controller.rules.rings import ALL, CANARY, EARLY, Candidate, choose_rings
-from diemcau_controller.rules.rollout import At, tally
+from diemcau_controller.rules.rollout import SILENT, At, tally
 from diemcau_controller.rules.update_words import Word
 from diemcau_controller.store.tables import OfferedRelease, Rollout, RolloutUnit, Unit
 from sqlalchemy import select
@@ -112,7 +112,7 @@ def test_silent_after_the_flip_has_failed_until_it_speaks(fleet: SmallFleet) -> 
     units.silent = {"u0000"}
     units.run_all(rollout)
     assert fleet.states(rollout)["u0000"] == At.APPLYING
-    fleet.clock += timedelta(minutes=21)
+    fleet.clock += SILENT + timedelta(minutes=1)
     units.run_all(rollout)
     assert fleet.states(rollout)["u0000"] == At.FAILED and fleet.state_of(rollout) == "paused"
     fleet.change_unit("u0000", status="online", version=NEW)
@@ -287,7 +287,7 @@ def test_a_controller_that_starts_anew_goes_on_from_the_tables(fleet: SmallFleet
     fleet.tell(outside.runs[0], "u0000", word=Word("flipped"))
     fleet.restart()  # in the middle of a flip
     fleet.change_unit("u0000", version=NEW)
-    fleet.clock += timedelta(minutes=21)
+    fleet.clock += SILENT + timedelta(minutes=1)
     units.run_all(rollout, 100)
     assert heaps(fleet, rollout)["done"] == 20
 
@@ -486,7 +486,7 @@ def test_who_is_back_already_is_not_asked_to_go_back_again(fleet: SmallFleet) ->
     fleet.change_unit("u0005", version=OLD)  # and its word is lost
     fleet.end(run, "lost")
     assert not fleet.step(rollout)[1].runs
-    fleet.clock += timedelta(minutes=21)
+    fleet.clock += SILENT + timedelta(minutes=1)
     units.run_all(rollout)
     assert fleet.states(rollout) == {"u0005": At.BACK} and fleet.state_of(rollout) == "stopped"
 

@@ -91,8 +91,10 @@ HEAPS: Mapping[At, str] = {
 }
 
 LONGEST_RUN = timedelta(hours=2)  # Ansible is ended then
-SILENT = timedelta(minutes=20)  # a flip, its gate and the way back take six minutes at most
-LONGEST_STAGING = timedelta(hours=8)  # 100 MB at 64 kbit/s take four
+# A flip, its gate and the way back take six minutes at most; when a whole system brings the version, the box
+# starts again, has a quarter of an hour to answer and three starts to do so.
+SILENT = timedelta(minutes=40)
+LONGEST_STAGING = timedelta(hours=8)  # 100 MB at 64 kbit/s take four; a whole system goes on after it
 CLEAR_OF_MEETING = timedelta(hours=2)  # the unit keeps 90 minutes clear, and the work must fit before
 NO_WINDOW = timedelta(days=7)
 UNSETTLED = "unsettled"

@@ -2,6 +2,7 @@
 
 build   signed releases of this tree, images and bundles of them, a plain Debian to compare with
 run     the rows, in a network namespace of its own; `--only` those with these words in their names
+        (`--only=coordinator`: systems by a rollout, which start from a box that has none of them yet)
 cuts    the plug is pulled at named points, once each
 same    the first image is built once more and compared; what has an identity is refused
 """
@@ -67,11 +68,13 @@ def build() -> None:
 
 def inside(*, again: bool, cut: bool, only: Sequence[str]) -> int:
     """The rows, or the cuts, in a namespace."""
-    from . import boot, cuts, hardships, slots
+    from . import boot, cuts, hardships, ordered, slots
 
     report = Report("image", again=again, looked_at=LOOKED_AT)
     # what takes long comes late, what ends an identity last
     rows = [*boot.ROWS, *slots.ROWS[:2], *hardships.ROWS[:4], *slots.ROWS[2:], *hardships.ROWS[4:]]
+    if "coordinator" in only:  # the same systems, brought by a rollout instead of by hand
+        rows = [*boot.ROWS, *ordered.ROWS]
     named = [name for word in only for name in rows if word in name] or rows
     wanted = list(dict.fromkeys([*(name for name in named if name == boot.ROWS[0]), *boot.MEANS, *named]))
     if not cut and report.done(*wanted):
@@ -89,7 +92,7 @@ def inside(*, again: bool, cut: bool, only: Sequence[str]) -> int:
         with boot.hall_of(folder, made(FIRST, ".img"), PLAIN, FOLDER / "boxes") as hall:
             if cut:
                 return 0 if cuts.run(report, hall, bundles["good"]) else 1
-            shows = {**boot.SHOWS, **slots.shows(bundles), **hardships.SHOWS}
+            shows = {**boot.SHOWS, **slots.shows(bundles), **ordered.shows(bundles), **hardships.SHOWS}
             for name in wanted:
                 if not report.show(name, partial(shows[name], hall)) and name in boot.MEANS:
                     break
