@@ -1,7 +1,7 @@
 """Part `image`: `python -m tests.lab.image [build|run|cuts|same] [--again] [--only=WORD …]`, as root.
 
 build   signed releases of this tree, images and bundles of them, a plain Debian to compare with
-run     the rows, in a network namespace of its own; `--only` those with such a word in their name
+run     the rows, in a network namespace of its own; `--only` those with these words in their names
         (`--only=coordinator`: systems by a rollout, which start from a box that has none of them yet)
 cuts    the plug is pulled at named points, once each
 same    the first image is built once more and compared; what has an identity is refused
@@ -72,11 +72,11 @@ def inside(*, again: bool, cut: bool, only: Sequence[str]) -> int:
 
     report = Report("image", again=again, looked_at=LOOKED_AT)
     # what takes long comes late, what ends an identity last
-    by_hand, later = [*slots.ROWS[:2], *hardships.ROWS[:4], *slots.ROWS[2:]], hardships.ROWS[4:]
-    rows = [*boot.ROWS, *by_hand, *later]
+    rows = [*boot.ROWS, *slots.ROWS[:2], *hardships.ROWS[:4], *slots.ROWS[2:], *hardships.ROWS[4:]]
     if "coordinator" in only:  # the same systems, brought by a rollout instead of by hand
         rows = [*boot.ROWS, *ordered.ROWS]
-    wanted = [name for name in rows if name in boot.MEANS or not only or any(word in name for word in only)]
+    named = [name for word in only for name in rows if word in name] or rows
+    wanted = list(dict.fromkeys([*(name for name in named if name == boot.ROWS[0]), *boot.MEANS, *named]))
     if not cut and report.done(*wanted):
         return 0 if report.verdict(wanted) else 1
     for name in boot.MEANS:  # this run's box has to be enrolled, whatever an earlier one was

@@ -22,7 +22,7 @@ ROWS = [
 _LOOK = {
     "failed": "systemctl --failed --no-legend --plain",
     "listens": "ss -Hltun",
-    "mounts": "findmnt -rno TARGET,FSTYPE,OPTIONS / /data /var /opt/diemcau /boot/firmware /boot/efi",
+    "mounts": "findmnt -lno TARGET,FSTYPE,OPTIONS | grep -v cgroup",
     "written": "find / -xdev -newer /proc/1 -type f 2>/dev/null | head -20",
     "swap": "swapon --show --noheadings",
     "watchdog": "systemctl show -p RuntimeWatchdogUSec -p WatchdogDevice; wdctl 2>&1 | head -5",
@@ -30,6 +30,7 @@ _LOOK = {
     "chain": "systemd-analyze critical-chain diemcau-screen.service",
     "journal": "journalctl -b -p warning --no-pager | tail -60",
     "shells": "systemctl list-units --all --plain --no-legend *getty*",
+    "unit": "journalctl -b --no-pager -o short-precise -u diemcau-unit -u diemcau-media@* | tail -80",
     "memory": "free -m; df -h / /data /run /var",
 }
 _BOOT_LIMIT_S = 900
