@@ -1,9 +1,8 @@
 """Which worker of `make test` gets which file, and when. Files stay whole.
 
 As many workers as there are cores take the files in their order. One more, :data:`NAP`, takes only those that
-wait for much of their time: for rings, for time-outs, for lines that are down. The idlest come first, so that
-the others have the machine nearly for themselves while they hold their meetings in real time; its own
-meetings follow, beside tests that mind no delay.
+mostly wait: for time-outs, for lines that are down, for what does not come. Beside it the others keep the
+machine nearly for themselves, as meetings in real time want it.
 """
 
 from __future__ import annotations
@@ -18,23 +17,28 @@ NAP = "nap"
 # Whole meetings, the longest first: what begins late holds up the end.
 FIRST = (
     "test_demo",
+    "test_room_check",
+    "test_urgent",
     "test_widths",
     "test_enrolment",
     "test_rtsp_passthrough",
     "test_a_day",
+    "test_faults",
     "test_board",
     "test_room_from_outside",
     "test_restore",
+    "test_healthy_halls",
     "test_box_to_unit",
+    "test_privacy",
     "test_docs",
     "test_floor",
 )
 
-# All have deadlines of many seconds. First those of one unit or none; the next five take 0.3, 0.4, 0.5, 0.5
-# and 0.7 of a core (measured); in the last one three halls meet, like in the one before.
+# One unit or none, deadlines of many seconds, and a third of a core or less.
 WAITING = (
     "test_unit_link",
     "test_unit_meeting",
+    "test_faults_below",
     "test_wrong_clocks",
     "test_janus_rooms",
     "test_trials",
@@ -42,12 +46,6 @@ WAITING = (
     "test_enrolling_unit",
     "test_launcher",
     "test_agent_services",
-    "test_faults_below",
-    "test_healthy_halls",
-    "test_privacy",
-    "test_room_check",
-    "test_urgent",
-    "test_faults",
 )
 
 _RANK = {name: place for place, name in enumerate((*FIRST, *WAITING))}
