@@ -11,6 +11,7 @@ from tests.lab.machine import MachineFailed
 from tests.lab.report import Evidence, NotShown
 
 from .boot import Hall, Show
+from .from_outside import counted
 from .way_in import WayIn, way_in
 
 ROWS = [
@@ -33,7 +34,7 @@ _LOOK = {
     "unit": "journalctl -b --no-pager -o short-precise -u diemcau-unit -u diemcau-media@* | tail -80",
     "memory": "free -m; df -h / /data /run /var",
 }
-_BOOT_LIMIT_S = 900
+_BOOT_LIMIT_S, _LEAVE_LIMIT_S = 900, 1800
 
 
 def shows(bundles: dict[str, Path]) -> dict[str, Show]:
@@ -108,18 +109,18 @@ def broken(hall: Hall, evidence: Evidence, bundle: Path) -> str:
         before = slot(box)
         evidence.text("said", install(box, bundle))
         box.run("systemctl reboot", check=False)
-    began = time.monotonic()
-    state = after_reboot(hall, evidence, settle_s=600)
-    other = "B" if before == "A" else "A"
+    began, other = time.monotonic(), "B" if before == "A" else "A"
+    left = partial(counted, hall.box.disk)
+    hall.until(lambda: left().get(f"{other}_OK") == "0", _LEAVE_LIMIT_S, "it is not left")
+    state = after_reboot(hall, evidence)
     if state["slot"] != before or f"{other}_OK=0" not in state["env"]:
         raise NotShown(f"{state}")
     return f"back in {before} {time.monotonic() - began:.0f} s after the restart; {other} is marked"
 
 
-def after_reboot(hall: Hall, evidence: Evidence, settle_s: float = 0) -> dict[str, str]:
+def after_reboot(hall: Hall, evidence: Evidence) -> dict[str, str]:
     """Wait until the box is back and the boot loader was told how it went; gives `slot` and `env`."""
     hall.until(lambda: hall.unit().get("status") != "online", 300, "it does not go away")
-    hall.stage.pause(settle_s, time.monotonic() + settle_s)
 
     def told() -> dict[str, str]:
         if not hall.settled():
