@@ -1,6 +1,6 @@
 #!/bin/sh
-# All tests: as many workers as there are cores and one for files that mostly wait (tests/dealing_out.py), each
-# in a network of its own; then alone what failed. With arguments those are pytest's, and one pytest runs.
+# All tests: as many workers as there are cores, each in a network of its own and with whole files; then
+# alone what failed. With arguments those are pytest's, and one pytest runs.
 set -u
 apart="python -m diemcau_controller.namespace"
 if [ $# -gt 0 ]; then
@@ -11,9 +11,8 @@ fi
 place=/dev/shm
 [ "$(df --output=avail -k $place 2>/dev/null | tail -1)" -gt 4000000 ] 2>/dev/null || place=/tmp
 temporary=$(mktemp -d $place/dcXXXX)
-worker="python=.venv/bin/$apart .venv/bin/python"
 .venv/bin/python -m pytest --dist loadfile --no-loadscope-reorder --durations 40 --basetemp "$temporary" \
-    --tx "$(nproc)*popen//$worker" --tx "popen//id=nap//$worker"
+    --tx "$(nproc)*popen//python=.venv/bin/$apart .venv/bin/python"
 code=$?
 rm -rf "$temporary"
 [ $code -eq 1 ] || exit $code
