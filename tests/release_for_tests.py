@@ -29,6 +29,15 @@ LINUX = {
 }
 
 
+def repository_with_keys(folder: Path, now: datetime) -> Repository:
+    """A repository below `folder` whose keys, one of which is enough, lie beside it."""
+    state = StateDir(folder / "state")
+    state.make()
+    made = Repository(state)
+    set_up(made, [folder / "keys"], 1, now)
+    return made
+
+
 def fake_wheel(
     folder: Path,
     name: str,

@@ -18,6 +18,8 @@ from diemcau_controller.actions.rollouts.advance import Outside, perform
 from diemcau_controller.actions.rollouts.facts import facts
 from diemcau_controller.actions.rollouts.hands import HostEvent
 from diemcau_controller.actions.rollouts.hear import end_run, lose_runs, take_events, take_host_events
+from diemcau_controller.actions.rollouts.start import RolloutSpec, start_rollout
+from diemcau_controller.actions.rollouts.steer import Verb, steer
 from diemcau_controller.rules.actor import SYSTEM
 from diemcau_controller.rules.rollout import Action, RolloutNow, Start, UnitNow, plan
 from diemcau_controller.rules.update_words import Word
@@ -310,6 +312,16 @@ class ObedientUnits:
         return [Word("flipped"), Word("kept", version=NEW), Word("settled", version=NEW)]
 
 
+def start(fleet: SmallFleet, **more: Any) -> str:
+    """Start a rollout of the new release; gives its id."""
+    return fleet.do(start_rollout(fleet, SYSTEM, RolloutSpec(version=NEW, **more)))  # type: ignore[arg-type]
+
+
+def command(fleet: SmallFleet, rollout: str, verb: Verb) -> None:
+    """Steer it, as a person does."""
+    fleet.do(steer(fleet, SYSTEM, rollout, verb))  # type: ignore[arg-type]
+
+
 def started(actions: list[Action], kind: str) -> list[str]:
     """The units of the run of that kind that was started."""
     return [unit for one in actions if isinstance(one, Start) and one.kind == kind for unit in one.units]
@@ -325,4 +337,4 @@ def _plain(connection: Any, record: Any) -> None:
     connection.execute("PRAGMA foreign_keys=ON")
 
 
-__all__ = ["NEW", "OLD", "SYSTEM", "ObedientUnits", "SmallFleet", "pick", "started"]
+__all__ = ["NEW", "OLD", "SYSTEM", "ObedientUnits", "SmallFleet", "command", "pick", "start", "started"]

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from diemcau_controller.adapters.releases.ceremony import set_up, sign
+from diemcau_controller.adapters.releases.ceremony import sign
 from diemcau_controller.adapters.releases.errors import ReleaseError, ToolMissing
 from diemcau_controller.adapters.releases.repository import Repository
 from diemcau_controller.adapters.releases.systems import CERTIFICATE, add_system
 from diemcau_controller.adapters.releases.verify import signed_systems, verify
-from diemcau_controller.config import StateDir
 from diemcau_wire import Refused
 from diemcau_wire.release import (
     SLOT_BYTES,
@@ -24,7 +23,7 @@ from diemcau_wire.release import (
 )
 
 from firmware import layout
-from tests.release_for_tests import put_release
+from tests.release_for_tests import put_release, repository_with_keys
 from tests.system_for_tests import make_bundle
 
 NOW = datetime.now(UTC)
@@ -36,10 +35,7 @@ needs_rauc = pytest.mark.skipif(
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    state = StateDir(tmp_path / "state")
-    state.make()
-    made = Repository(state)
-    set_up(made, [tmp_path / "keys"], 1, NOW)
+    made = repository_with_keys(tmp_path, NOW)
     put_release(made, VERSION)
     return made
 

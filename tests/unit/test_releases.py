@@ -20,18 +20,14 @@ from diemcau_controller.rules.refusals import Conflict
 from diemcau_controller.rules.releases import Need, check_not_older
 from diemcau_wire.release import Arch, playbooks_target, release_target, wheel_path
 
-from tests.release_for_tests import put_release
+from tests.release_for_tests import put_release, repository_with_keys
 
 NOW = datetime.now(UTC)
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    state = StateDir(tmp_path / "state")
-    state.make()
-    made = Repository(state)
-    set_up(made, [tmp_path / "keys"], 1, NOW)
-    return made
+    return repository_with_keys(tmp_path, NOW)
 
 
 def keys(repository: Repository, name: str = "keys") -> Path:

@@ -14,7 +14,6 @@ from diemcau_controller.actions.rollouts.steer import (
     Verb,
     freeze,
     put_in_ring,
-    steer,
     thaw,
     try_again,
 )
@@ -25,7 +24,7 @@ from diemcau_controller.rules.update_words import Word
 from diemcau_controller.store.tables import OfferedRelease, Rollout, RolloutUnit, Unit
 from sqlalchemy import select
 
-from tests.unit.rollout_fleet import NEW, OLD, SYSTEM, ObedientUnits, SmallFleet, started
+from tests.unit.rollout_fleet import NEW, OLD, SYSTEM, ObedientUnits, SmallFleet, command, start, started
 
 GROUPS = {"g": [0, 1, 2, 3], "h": [3, 4]}
 
@@ -37,14 +36,6 @@ def fleet() -> Iterator[SmallFleet]:
         made.do(put_in_ring(made, SYSTEM, site, ring))  # type: ignore[arg-type]
     yield made
     made.close()
-
-
-def start(fleet: SmallFleet, **more: Any) -> str:
-    return fleet.do(start_rollout(fleet, SYSTEM, RolloutSpec(version=NEW, **more)))  # type: ignore[arg-type]
-
-
-def command(fleet: SmallFleet, rollout: str, verb: Verb) -> None:
-    fleet.do(steer(fleet, SYSTEM, rollout, verb))  # type: ignore[arg-type]
 
 
 def heaps(fleet: SmallFleet, rollout: str) -> dict[str, int]:

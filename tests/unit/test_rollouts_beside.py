@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from diemcau_controller.actions.rollouts.others import last_word
-from diemcau_controller.actions.rollouts.start import RolloutSpec, add_units, start_rollout
-from diemcau_controller.actions.rollouts.steer import Verb, steer, try_again
+from diemcau_controller.actions.rollouts.start import add_units
+from diemcau_controller.actions.rollouts.steer import Verb, try_again
 from diemcau_controller.rules.refusals import Conflict
 from diemcau_controller.rules.rollout import At
 from diemcau_controller.store.tables import Rollout, RolloutUnit, Site, Unit
 from sqlalchemy.exc import IntegrityError
 
-from tests.unit.rollout_fleet import NEW, OLD, SYSTEM, ObedientUnits, SmallFleet
+from tests.unit.rollout_fleet import NEW, OLD, SYSTEM, ObedientUnits, SmallFleet, command, start
 
 
 @pytest.fixture
@@ -23,14 +23,6 @@ def fleet() -> Iterator[SmallFleet]:
     made = SmallFleet(20)
     yield made
     made.close()
-
-
-def start(fleet: SmallFleet, **more: Any) -> str:
-    return fleet.do(start_rollout(fleet, SYSTEM, RolloutSpec(version=NEW, **more)))  # type: ignore[arg-type]
-
-
-def command(fleet: SmallFleet, rollout: str, verb: Verb) -> None:
-    fleet.do(steer(fleet, SYSTEM, rollout, verb))  # type: ignore[arg-type]
 
 
 def test_a_done_one_wakes_for_one_unit_only_while_it_is_the_newest(fleet: SmallFleet) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 
@@ -20,6 +21,21 @@ def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
         fresh.unlink(missing_ok=True)
         raise
     keep_names(path.parent)
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    """Copy a file of any size, so that there is none or a whole one, for all to read. The folder it comes to
+    and the one above that are kept with it. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    with source.open("rb") as given, fresh.open("wb") as taken:
+        shutil.copyfileobj(given, taken, 1024 * 1024)
+        taken.flush()
+        os.fsync(taken.fileno())
+    fresh.chmod(0o644)
+    fresh.replace(path)
+    keep_names(path.parent)
+    keep_names(path.parent.parent)
 
 
 def write_secret(path: Path, data: bytes) -> None:

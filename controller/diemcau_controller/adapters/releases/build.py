@@ -34,7 +34,7 @@ from diemcau_wire.release import (
 )
 from packaging.utils import NormalizedName
 
-from ..whole_file import keep_names, write_whole
+from ..whole_file import copy_whole, write_whole
 from .contents import check_contents, read_built, sha256_of
 from .dependencies import Wheelhouse, closure, read_lock, run
 from .errors import ReleaseError, disk_told
@@ -206,16 +206,7 @@ def _keep(repository: Repository, wheel: Wheel, path: Path) -> int:
     kept = repository.targets / wheel_path(wheel)
     if kept.exists() and kept.stat().st_size == wheel.size and sha256_of(kept) == wheel.sha256:
         return 0
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_name(f".{kept.name}.new")
-    with path.open("rb") as source, part.open("wb") as target:
-        shutil.copyfileobj(source, target, 1024 * 1024)
-        target.flush()
-        os.fsync(target.fileno())
-    part.chmod(0o644)
-    part.replace(kept)
-    keep_names(kept.parent)
-    keep_names(kept.parent.parent)
+    copy_whole(path, kept)
     return wheel.size
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,7 +25,7 @@ from diemcau_wire.release import (
     write_system,
 )
 
-from ..whole_file import keep_names, write_whole
+from ..whole_file import copy_whole, write_whole
 from .contents import read_built, sha256_of
 from .errors import ReleaseError, ToolMissing, disk_told
 from .repository import Repository
@@ -60,7 +59,7 @@ def add_system(repository: Repository, version: str, bundle: Path) -> System:
                 f"{version} was signed with another system for {arch}, and a version never changes: give "
                 "version.py a higher number, build that and an image of it"
             )
-        _keep(bundle, targets / system_path(system))
+        copy_whole(bundle, targets / system_path(system))
         write_whole(targets / name, said)
         for former in (targets / name).parent.glob(f"*/{system.file}"):
             if former.parent.name != system.sha256:
@@ -168,20 +167,6 @@ def _too_large(bundle: Path, size: int) -> str:
         f"{bundle.name} brings {size / 2**20:.0f} MiB, and a slot has {SLOT_BYTES / 2**20:.0f} MiB: build a "
         "smaller system"
     )
-
-
-def _keep(bundle: Path, kept: Path) -> None:
-    """Put it where it is served. Raises OSError."""
-    kept.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    part = kept.with_name(f".{kept.name}.new")
-    with bundle.open("rb") as source, part.open("wb") as target:
-        shutil.copyfileobj(source, target, 1024 * 1024)
-        target.flush()
-        os.fsync(target.fileno())
-    part.chmod(0o644)
-    part.replace(kept)
-    keep_names(kept.parent)
-    keep_names(kept.parent.parent)
 
 
 def _again(version: str) -> str:
