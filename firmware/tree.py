@@ -16,6 +16,7 @@ from typing import Any
 from diemcau_controller.adapters.releases.repository import Repository
 from diemcau_wire.release import playbooks_target, release_target
 
+from .boot_text import boot_file
 from .bundles import CERTIFICATE
 from .cache import SUITE, PackageCache
 from .packages import HERE, listed
@@ -119,6 +120,8 @@ def furnish(tree: Path, plan: Plan) -> None:
         (tree / name).mkdir(parents=True, exist_ok=True)
     _copy_system(tree)
     _write_fstab(tree)
+    _move_logins(tree)
+    (tree / FACTORY / "diemcau.toml").write_text(boot_file(), encoding="utf-8", newline="")
     units = tree / "etc/systemd/system"
     for name in listed((HERE / "masked.txt").read_text(encoding="utf-8")):
         (units / name).unlink(missing_ok=True)
@@ -208,6 +211,16 @@ def _write_fstab(tree: Path) -> None:
     agent = tree / "var/lib/diemcau-agent"
     agent.chmod(0o700)
     os.chown(agent, user(tree, "diemcau-unit"), group(tree, "diemcau-unit"))
+
+
+def _move_logins(tree: Path) -> None:
+    """Whose certificates open the box, to where playbooks can write it. Raises :class:`CannotBuild`."""
+    authority, moved = tree / "etc/diemcau/ssh_authority", tree / "var/lib/diemcau-logins/ssh_authority"
+    if not authority.is_symlink():
+        if not authority.is_file():
+            raise CannotBuild(f"there is no {authority}: did the playbook go through?")
+        authority.rename(moved)
+    _link(authority, "/var/lib/diemcau-logins/ssh_authority")
 
 
 def user(tree: Path, name: str) -> int:

@@ -172,9 +172,13 @@ def test_make_lists_every_target() -> None:
     assert phony is not None and set(phony[1].split()) == targets
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("**/*.md")), ids=lambda p: str(p.relative_to(ROOT)))
+# not below what is made here: .venv, .lab, …
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    if {".venv", ".demo", "node_modules"} & set(page.parts):
+    if "node_modules" in page.parts:
         return
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         assert "://" in target or (page.parent / target).exists(), target

@@ -193,3 +193,18 @@ def test_the_fstab_of_an_image_keeps_what_services_need() -> None:
     kept = set(tree.kept())
     assert {"/var/lib/diemcau-agent", "/var/lib/diemcau-update", "/var/lib/systemd"} <= kept
     assert not any(one.endswith("/") for one in kept)
+
+
+def test_playbooks_can_say_anew_whose_log_ins_count(tmp_path: Path) -> None:
+    put(tmp_path, "etc/diemcau/ssh_authority", "ssh-ed25519 AAAA\n")
+    (tmp_path / "var/lib/diemcau-logins").mkdir(parents=True)
+    for _ in range(2):  # a tree is furnished anew where a build is looked at
+        tree._move_logins(tmp_path)
+    assert (tmp_path / "var/lib/diemcau-logins/ssh_authority").read_text() == "ssh-ed25519 AAAA\n"
+    link = (tmp_path / "etc/diemcau/ssh_authority").readlink()
+    assert link.is_absolute() and str(link.parent) in tree.kept()
+
+
+def test_an_image_that_lets_nobody_in_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(CannotBuild, match="ssh_authority"):
+        tree._move_logins(tmp_path)

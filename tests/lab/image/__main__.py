@@ -1,7 +1,9 @@
-"""Part `image`: `python -m tests.lab.image [build|run] [--again]`, as root.
+"""Part `image`: `python -m tests.lab.image [build|run|cuts|same] [--again]`, as root.
 
 build   signed releases of this tree, images and bundles of them, a plain Debian to compare with
 run     the rows, in a network namespace of its own
+cuts    the plug is pulled at named points, once each
+same    two builds are compared, and what has an identity is refused; needs `build` before
 """
 
 from __future__ import annotations
@@ -25,13 +27,18 @@ _PYTHON = sys.executable
 
 def main() -> int:
     words = [word for word in sys.argv[1:] if not word.startswith("--")]
-    if words == ["inside"]:
-        return inside(again="--again" in sys.argv)
+    if words[:1] == ["inside"]:
+        return inside(again="--again" in sys.argv, cut="cuts" in words)
     if not words or "build" in words:
         build()
-    if not words or "run" in words:
+    if "same" in words:
+        from .same import run as compare
+
+        report = Report("image", again="--again" in sys.argv, looked_at=LOOKED_AT)
+        return 0 if report.verdict(compare(report)) else 1
+    if not words or {"run", "cuts"} & set(words):
         command = [_PYTHON, "-m", "diemcau_controller.namespace", _PYTHON, "-m", "tests.lab.image", "inside"]
-        return subprocess.run([*command, *sys.argv[2:]], cwd=ROOT, check=False).returncode
+        return subprocess.run([*command, *sys.argv[1:]], cwd=ROOT, check=False).returncode
     return 0
 
 
@@ -55,13 +62,16 @@ def build() -> None:
     subprocess.run([Path(__file__).with_name("plain.sh"), CACHE, PLAIN], check=True)
 
 
-def inside(*, again: bool) -> int:
-    """The rows, in a namespace."""
-    from . import boot, slots
+def inside(*, again: bool, cut: bool) -> int:
+    """The rows, or the cuts, in a namespace."""
+    from . import boot, cuts, hardships, slots
 
-    report, rows = Report("image", again=again, looked_at=LOOKED_AT), [*boot.ROWS, *slots.ROWS]
-    if report.done(*rows):
+    report = Report("image", again=again, looked_at=LOOKED_AT)
+    rows = [*boot.ROWS, *slots.ROWS, *hardships.ROWS]
+    if not cut and report.done(*rows):
         return 0 if report.verdict(rows) else 1
+    for name in boot.MEANS:  # this run's box has to be enrolled, whatever an earlier one was
+        report.rows.pop(name, None)
     bundles = {
         "good": made(NEXT, ".raucb"),
         "broken": made(BROKEN, ".raucb"),
@@ -71,9 +81,13 @@ def inside(*, again: bool) -> int:
     try:
         shutil.copytree(FOLDER / "office", folder, dirs_exist_ok=True)
         with boot.hall_of(folder, made(FIRST, ".img"), PLAIN, FOLDER / "boxes") as hall:
+            if cut:
+                return 0 if cuts.run(report, hall, bundles["good"]) else 1
             boot.run(report, hall)
-            if report.done(boot.ROWS[-1]) and all(path.exists() for path in bundles.values()):
-                slots.run(report, hall, bundles)
+            if report.done(*boot.MEANS):
+                if all(path.exists() for path in bundles.values()):
+                    slots.run(report, hall, bundles)
+                hardships.run(report, hall)
             if os.environ.get("HOLD"):
                 input("held open; Enter ends it\n")
     finally:

@@ -22,14 +22,16 @@ T = TypeVar("T")
 OVMF = Path("/usr/share/OVMF")
 SCREEN = (1280, 720)
 DISK_GIB = 8
-MAC = "52:54:00:00:00:02"
+MAC = "52:54:00:00:00:{:02x}"
 
 
 class Box(Guest):
-    """One box; `folder` holds its disk and what its firmware remembers."""
+    """One box; `folder` holds its disk and what its firmware remembers. `number` is what its card and its disk
+    call themselves by."""
 
-    def __init__(self, folder: Path, *, uplink: str, memory_mb: int = 2048) -> None:
+    def __init__(self, folder: Path, *, uplink: str, memory_mb: int = 2048, number: int = 2) -> None:
         super().__init__(folder, port=0, uplink=uplink, memory_mb=memory_mb)
+        self._number = number
         self.disk, self._vars = folder / "disk.img", folder / "vars.fd"
 
     def flash(self, image: Path, boot_file: str = "") -> None:
@@ -39,10 +41,19 @@ class Box(Guest):
             disk.truncate(DISK_GIB << 30)
         shutil.copy(OVMF / "OVMF_VARS_4M.fd", self._vars)
         if boot_file:
-            file = self.folder / "diemcau.toml"
-            file.write_text(boot_file, encoding="utf-8")
-            at = starts_mib()[IN_IMAGE.index(CONFIG)] * MIB
-            self._do(["mcopy", "-o", "-i", f"{self.disk}@@{at}", str(file), "::diemcau.toml"])
+            self.rewrite(boot_file)
+
+    def rewrite(self, boot_file: str) -> None:
+        """Put this `diemcau.toml` on the drive a laptop shows."""
+        file = self.folder / "diemcau.toml"
+        file.write_text(boot_file, encoding="utf-8")
+        at = starts_mib()[IN_IMAGE.index(CONFIG)] * MIB
+        self._do(["mcopy", "-o", "-i", f"{self.disk}@@{at}", str(file), "::diemcau.toml"])
+
+    def copy_of(self, other: Box) -> None:
+        """Give it a copy of another's disk, as somebody does who copies a card; both are switched off."""
+        subprocess.run(["cp", "--sparse=always", other.disk, self.disk], check=True)
+        shutil.copy(OVMF / "OVMF_VARS_4M.fd", self._vars)
 
     def start(self) -> None:
         """Switch it on."""
@@ -80,17 +91,23 @@ class Box(Guest):
                 raise GuestFailed(failure)
             time.sleep(1)
 
+    def written(self) -> int:
+        """How many bytes it has written to its disk since it was switched on."""
+        said = self.qmp("query-blockstats")
+        return int(next(one["stats"]["wr_bytes"] for one in said if one.get("device") == "disk"))
+
     def _command(self) -> list[str]:
         firmware = f"if=pflash,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd"
         return [
             *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512"),
             *("-cpu", "max,avx=off,avx2=off", "-smp", "2", "-m", str(self._memory_mb)),
             *("-drive", firmware, "-drive", f"if=pflash,format=raw,file={self._vars}"),
-            *("-drive", f"file={self.disk},format=raw,if=virtio,cache=writeback"),
+            *("-drive", f"file={self.disk},format=raw,if=none,id=disk,cache=writeback"),
+            *("-device", f"virtio-blk-pci,drive=disk,serial=lab-{self._number},bootindex=0"),
             *("-device", f"virtio-gpu-pci,xres={SCREEN[0]},yres={SCREEN[1]}", "-vga", "none"),
             *("-device", "i6300esb", "-action", "watchdog=reset", "-device", "virtio-rng-pci"),
             *("-netdev", f"tap,id=uplink,ifname={self._uplink},script=no,downscript=no"),
-            *("-device", f"virtio-net-pci,netdev=uplink,mac={MAC}"),
+            *("-device", f"virtio-net-pci,netdev=uplink,mac={MAC.format(self._number)}"),
             *("-display", f"vnc=unix:{self.folder}/vnc.sock", "-serial", f"file:{self.console}"),
             *("-qmp", f"unix:{self._qmp},server=on,wait=off", "-pidfile", str(self._pid), "-daemonize"),
         ]

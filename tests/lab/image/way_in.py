@@ -15,9 +15,10 @@ _PATIENT = ("-o", "ConnectTimeout=60", "-o", "ServerAliveInterval=30", "-o", "Se
 
 
 class WayIn:
-    """`run` does something on the box as root."""
+    """`run` does something on the box as root; `configuration` is the file for other programs that use SSH."""
 
     def __init__(self, unit: str, configuration: Path) -> None:
+        self.configuration = configuration
         self._ssh = ["ssh", "-q", *_PATIENT, "-F", str(configuration), unit]
 
     def run(self, command: str, *, check: bool = True, limit_s: float = 300) -> str:

@@ -4,6 +4,7 @@
 set -eu
 umask 022
 here=/usr/lib/diemcau
+[ ! -e /data/wipe ] || sh $here/wipe.sh
 mkdir -p /run/diemcau-var/upper /run/diemcau-var/work /data/kept /data/slots
 
 while read -r path; do

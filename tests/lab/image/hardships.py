@@ -1,0 +1,175 @@
+"""Rows of part `image`: what happens to a box over the years. It idles, hangs, is copied, its disk is damaged, it
+leaves service."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from firmware.layout import CONFIG, DATA_LABEL, IN_IMAGE, MIB, starts_mib
+from tests.lab.report import ROOT, Evidence, NotShown, Report
+
+from .boot import Hall, boot_file
+from .box import Box
+from .from_outside import counted, table
+from .slots import called
+from .way_in import way_in
+
+ROWS = [
+    "an idle box spares its disk",
+    "a system that hangs is started again by the watchdog",
+    "two boxes with one disk are seen to be copies",
+    "a damaged data partition is mended",
+    "a box that is retired is a new one",
+    "a data partition that cannot be mended makes it a new one",
+]
+IDLE_S = 600
+_BOOT_LIMIT_S = 900
+_DAY_S = 86_400
+_COPY_NUMBER, _COPY_IP = 3, "203.0.113.4"
+
+
+def run(report: Report, hall: Hall) -> list[str]:
+    """Show every row; gives their names."""
+    for name, show in zip(ROWS, (idles, hangs, copied, mended, retired, made_anew), strict=True):
+        report.show(name, partial(show, hall))
+    return ROWS
+
+
+def idles(hall: Hall, evidence: Evidence) -> str:
+    """Count what is written while nothing goes on, from outside."""
+    hall.until(hall.settled, 120, "it is not at rest")
+    hall.stage.pause(120, time.monotonic() + 120)
+    counts = [hall.box.written()]
+    for _ in range(IDLE_S // 60):
+        hall.stage.pause(60, time.monotonic() + 60)
+        counts.append(hall.box.written())
+    evidence.json("bytes", counts)
+    written = counts[-1] - counts[0]
+    return (
+        f"{written / 1024:.0f} KiB in {IDLE_S // 60} minutes, "
+        f"{written * _DAY_S / IDLE_S / MIB:.0f} MiB in a day of 24 hours like these"
+    )
+
+
+def hangs(hall: Hall, evidence: Evidence) -> str:
+    """The kernel stops and is told to stay so: what starts the box again is not the kernel."""
+    with way_in(*called(hall)) as box:
+        evidence.text("watchdog", box.run("wdctl; systemctl show -p RuntimeWatchdogUSec", check=False))
+        before = counted(hall.box.disk)
+        now = time.monotonic()
+        box.run(
+            "echo 0 >/proc/sys/kernel/panic; systemd-run --quiet --on-active=2 sh -c "
+            '"echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger"'
+        )
+    slot = before["ORDER"].split()[0]
+    if before[f"{slot}_TRY"] != "0":
+        raise NotShown(f"the boot loader counts already: {before}")
+    hall.until(
+        lambda: counted(hall.box.disk).get(f"{slot}_TRY") not in (None, "0"), 400, "it is not started again"
+    )
+    started_s = time.monotonic() - now
+    hall.until(lambda: hall.unit().get("status") != "online", 300, "it is not missed")
+    hall.until(hall.settled, _BOOT_LIMIT_S, "it does not come back")
+    took = time.monotonic() - now
+    return f"its boot loader runs {started_s:.0f} s after the kernel stopped, it is online {took:.0f} s after"
+
+
+def copied(hall: Hall, evidence: Evidence) -> str:
+    """The disk is copied while the box is off; first the box is switched on again, then the copy, elsewhere."""
+    hall.box.stop()
+    copy = Box(hall.box.folder.with_name("copy"), uplink="hall0", number=_COPY_NUMBER)
+    copy.copy_of(hall.box)
+    copy.rewrite(boot_file(hall.stage).replace("203.0.113.2/", f"{_COPY_IP}/"))
+    try:
+        hall.box.start()
+        hall.until(hall.settled, _BOOT_LIMIT_S, "the box does not come back")
+        hall.box.stop()
+        copy.start()
+        found = hall.until(
+            lambda: hall.stage.api.get("/api/v1/clones"), _BOOT_LIMIT_S, "the copy is not noticed"
+        )
+        copy.shown(evidence.path("png"))
+    finally:
+        copy.stop()
+        copy.disk.unlink(missing_ok=True)
+    evidence.json("clones", found)
+    hall.box.start()
+    hall.until(hall.settled, _BOOT_LIMIT_S, "the box does not come back after its copy")
+    return f"unit {found[0]['unit']}: {found[0]['why']}, {len(found[0]['boots'])} starts named"
+
+
+def mended(hall: Hall, evidence: Evidence) -> str:
+    """The first superblock is gone; ext4 has copies of it."""
+    before = hall.unit()["id"]
+    hall.box.stop()
+    _zero(hall.box.disk, MIB // 16)
+    hall.until(lambda: hall.unit().get("status") != "online", 180, "it is not missed")
+    hall.box.start()
+    hall.until(hall.settled, _BOOT_LIMIT_S, "it does not come back")
+    hall.box.shown(evidence.path("png"))
+    if hall.unit()["id"] != before:
+        raise NotShown("it is another unit")
+    return f"it is unit {before} as before"
+
+
+def retired(hall: Hall, evidence: Evidence) -> str:
+    """retire.yml, as an administrator runs it. The box has no line then, so a file for the next hall is put in."""
+    unit, disk = str(hall.unit()["id"]), hall.box.disk
+    with way_in(*called(hall)) as box:
+        inventory = hall.stage.root / "retire.ini"
+        inventory.write_text(f'[units]\n{unit} ansible_ssh_common_args="-F {box.configuration}"\n')
+        words = ["-i", inventory, "retire.yml", "-e", "expected_hosts=1", "-e", f"retire={unit}"]
+        done = subprocess.run(
+            [Path(sys.executable).parent / "ansible-playbook", *words],
+            cwd=ROOT / "playbooks",
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+        evidence.text("retire", done.stdout + done.stderr)
+    if done.returncode != 0:
+        raise NotShown(f"retire.yml ended with {done.returncode}")
+    at = starts_mib()[IN_IMAGE.index(CONFIG)] * MIB
+    read = ["mtype", "-i", f"{disk}@@{at}", "::diemcau.toml"]
+
+    def blank() -> bool:
+        said = subprocess.run(read, capture_output=True).stdout
+        return bool(said) and not re.search(rb"^(address|roots|contact|ip|\[network\])", said, re.MULTILINE)
+
+    hall.until(blank, _BOOT_LIMIT_S, "its drive still says where it was")
+    picture = evidence.path("first.png")
+    hall.stage.pause(60, time.monotonic() + 60)
+    hall.box.shown(picture)
+    hall.box.stop()
+    hall.box.rewrite(boot_file(hall.stage))
+    return _new_box(hall, evidence)
+
+
+def made_anew(hall: Hall, evidence: Evidence) -> str:
+    """Nothing of the file system is left."""
+    hall.box.stop()
+    _zero(hall.box.disk, table(hall.box.disk)[DATA_LABEL].size)
+    return _new_box(hall, evidence)
+
+
+def _new_box(hall: Hall, evidence: Evidence) -> str:
+    began, former = time.monotonic(), hall.code
+    hall.box.start()
+    hall.code = hall.until(
+        partial(hall.box.code, evidence.path("png")), _BOOT_LIMIT_S, "it does not show a code"
+    )
+    if hall.code == former:
+        raise NotShown("it shows the code it had")
+    return f"{hall.code} on its screen {time.monotonic() - began:.0f} s after it was switched on"
+
+
+def _zero(disk: Path, size: int) -> None:
+    """Make the beginning of the data partition empty."""
+    start = table(disk)[DATA_LABEL].start
+    command = ["fallocate", "--punch-hole", "--offset", str(start), "--length", str(size), str(disk)]
+    subprocess.run(command, check=True)
