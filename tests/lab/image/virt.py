@@ -1,4 +1,4 @@
-"""The image for arm64 on a generic machine: UEFI, a disk, a television and a cable, nothing of a Raspberry Pi.
+"""The image for arm64 on a generic machine: UEFI, a disk, a television, a cable; nothing of a Raspberry Pi.
 
 `python -m tests.lab.image.virt IMAGE`, as root, after `python -m tests.lab.image build` and
 `make image ARCH=arm64` from the same office (`.lab/image/office`).
