@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware import boot_files, emulation, layout, packages
+from firmware import boot_files, build, emulation, layout, packages
 from firmware.cache import PackageCache
 from firmware.trouble import CannotBuild
 
@@ -135,3 +135,19 @@ def test_what_is_missing_is_said(kernel: tuple[Path, Path]) -> None:
     (kernel[0] / "register").unlink()
     with pytest.raises(CannotBuild, match="binfmt_misc"), emulation.able_to_run(FOREIGN, *kernel):
         pass
+
+
+# ── what is handed out ───────────────────────────────────────────────────────────────────────────
+
+
+def test_a_packed_image_has_its_checksum_beside_it(tmp_path: Path) -> None:
+    image = tmp_path / "diemcau-1.4.0-arm64.img"
+    image.write_bytes(bytes(100_000))
+    packed = build.pack(image)
+    checked = subprocess.run(
+        ["sha256sum", "--check", "--strict", f"{packed.name}.sha256"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.stdout == "diemcau-1.4.0-arm64.img.xz: OK\n" and image.exists()
