@@ -111,8 +111,8 @@ def _write(plan: Plan, office: Office, tree: Path, kept: PackageCache, work: Pat
 
 
 def pack(image: Path) -> Path:
-    """The image as it is handed out, for flashing programs unpack it themselves, and beside it its SHA-256, as
-    `sha256sum --check` reads it. Raises :class:`CannotBuild`."""
+    """The image as it is handed out: flashing programs unpack it themselves. Beside it lies its SHA-256 for
+    `sha256sum --check`. Raises :class:`CannotBuild`."""
     run(["xz", "--keep", "--force", "-2", "--threads=2", "--block-size=16MiB", image])
     packed = image.with_name(image.name + ".xz")
     packed.with_name(packed.name + ".sha256").write_text(f"{sha256(packed)}  {packed.name}\n")
