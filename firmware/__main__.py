@@ -31,7 +31,7 @@ def main() -> int:
         if given.command == "bundle":
             return _bundle(given)
         return _build(given)
-    except (CannotBuild, ReleaseError) as error:
+    except (CannotBuild, ReleaseError, OSError) as error:
         print(f"image: {error}", file=sys.stderr)
         return 1
 
@@ -69,6 +69,8 @@ def _key(given: argparse.Namespace) -> int:
     releases = StateDir(given.state_dir.resolve()).releases
     if (releases / CERTIFICATE).exists():
         raise CannotBuild(f"{releases / CERTIFICATE} is there already: units that trust it trust no other")
+    if not releases.is_dir():
+        raise CannotBuild(f"there is no {releases}: name the coordinator's folder as --state-dir")
     shutil.copyfile(make_key(given.folder), releases / CERTIFICATE)
     print(f"image: the key is in {given.folder}; copy it to a second medium and lock both away")
     return 0
@@ -79,6 +81,7 @@ def _bundle(given: argparse.Namespace) -> int:
     root = given.out.resolve() / f"diemcau-{version}-{given.arch}.squashfs"
     made = bundle(root, version, given.arch, given.keys, root.with_suffix(".raucb"))
     print(f"{made} {made.stat().st_size >> 20} MiB")
+    print(f"image: for the fleet by `diemcau release add-system {version} {made}`, then sign {version} again")
     return 0
 
 

@@ -11,10 +11,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from diemcau_controller.adapters.releases.systems import CERTIFICATE
 
 from .trouble import CannotBuild, run
 
-KEY, CERTIFICATE = "system.key", "system.crt"
+KEY = "system.key"
 LASTS = timedelta(days=20 * 365)
 
 

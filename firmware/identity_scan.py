@@ -14,13 +14,34 @@ MAX_BYTES = 1 << 20
 _KEY = re.compile(
     rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----\r?\n(?:[\w-]+: [^\n]*\n|\s)*[A-Za-z0-9+/=]{16}"
     rb"|AGE-SECRET-KEY-1[0-9A-Z]{20}"
+    rb"|^PuTTY-User-Key-File-[23]: "
+    rb"|^[ \t]*PrivateKey[ \t]*=[ \t]*[A-Za-z0-9+/]{43}=[ \t\r]*$",  # of WireGuard
+    re.MULTILINE,
 )
+_BINARY_KEY = re.compile(rb"0(?:\x82..|\x81.|.)\x02\x01[\x00\x01](?:\x02\x82|0|\x04\x20)", re.DOTALL)
+"""PKCS #1, PKCS #8 and SEC 1 in DER: a sequence whose first number is a version of 0 or 1."""
 _NO_PASSWORD = frozenset({"*", "!", "!*", "!!"})
-_PASSWORDS = ("etc/shadow", "etc/shadow-", "etc/gshadow", "etc/gshadow-")
+_PASSWORDS = ("etc/passwd", "etc/passwd-", "etc/shadow", "etc/shadow-", "etc/gshadow", "etc/gshadow-")
 _MACHINE_IDS = ("etc/machine-id", "var/lib/dbus/machine-id")
-_EMPTY = ("var/lib/diemcau-agent", "var/lib/diemcau-shared", "var/lib/NetworkManager")
-_NOT_THERE = ("var/lib/systemd/random-seed", "var/lib/systemd/credential.secret", "boot/diemcau.toml")
+_EMPTY = (
+    *("var/lib/diemcau-agent", "var/lib/diemcau-shared", "var/lib/diemcau-maintenance"),
+    *(
+        "var/lib/NetworkManager",
+        "var/lib/cloud",
+        "var/lib/bluetooth",
+        "var/lib/iwd",
+        "var/lib/systemd/timesync",
+    ),
+)
+_NOT_THERE = (
+    *("var/lib/systemd/random-seed", "var/lib/systemd/credential.secret", "boot/diemcau.toml", "etc/hostid"),
+    *(f"var/lib/diemcau-update/{name}.json" for name in ("state", "order", "lease")),
+)
 _LOG_INS = re.compile(r"(^|/)\.ssh/authorized_keys2?$")
+_PERSONAL = re.compile(
+    r"(^|/)(\.ssh/(id_|config$|known_hosts)[^/]*|\.netrc|\.pgpass|\.git-credentials|\.[a-z]+_history"
+    r"|[^/]+\.(p12|pfx|jks|keytab|leases?)|loader/random-seed)$"
+)
 _HOST_KEYS = re.compile(r"(^|/)ssh_host_[a-z0-9]+_key(\.pub|-cert\.pub)?$")
 _SECRET_LINES = re.compile(rb"^\s*(password|voucher)\s*=|^\s*psk\s*=", re.MULTILINE)
 
@@ -53,13 +74,15 @@ def scan(tree: Path) -> list[Finding]:
             found.add(Finding(name, "an SSH host key"))
         elif _LOG_INS.search(name) and path.stat().st_size:
             found.add(Finding(name, "a log-in by SSH key"))
+        elif _PERSONAL.search(name):
+            found.add(Finding(name, "what belongs to one person or one box"))
         elif path.stat().st_size <= MAX_BYTES:
             found |= {Finding(name, what) for what in _inside(name, path.read_bytes())}
     return sorted(found)
 
 
 def _inside(name: str, content: bytes) -> Iterator[str]:
-    if _KEY.search(content):
+    if _KEY.search(content) or _BINARY_KEY.match(content):
         yield "a private key"
     if name.endswith((".nmconnection", "diemcau.toml")) and _SECRET_LINES.search(content):
         yield "a password or voucher of one hall"
@@ -75,6 +98,8 @@ def _passwords(tree: Path) -> Iterator[Finding]:
             secret = rest.partition(":")[0]
             if name.startswith("etc/gshadow") and not secret:
                 continue  # a group without a password, which nobody enters by one
+            if name.startswith("etc/passwd") and secret == "x":
+                continue  # it is in etc/shadow
             if secret not in _NO_PASSWORD:
                 yield Finding(
                     name, f"a password of {user}" if secret else f"{user} enters without a password"

@@ -25,7 +25,7 @@ from .trouble import CannotBuild, run
 SYSTEM = HERE / "system"
 FACTORY = Path("usr/lib/diemcau")
 _SMALL = ("doc/*", "man/*", "locale/*", "info/*", "lintian/*")
-_ENABLED = ("diemcau-boot-network.service", "diemcau-good.service")
+_ENABLED = ("diemcau-boot-network.service", "diemcau-good.service", "diemcau-system.path")
 _FOLDERS = ("data", "boot/efi", "boot/firmware", "opt/diemcau", "var/lib/NetworkManager")
 # Mounts of its own, which end with it: Ansible, sudo and pip look into both.
 _IN_NAMESPACE = ("unshare", "--mount", "--propagation", "private", "sh", "-ec")
@@ -119,8 +119,12 @@ def furnish(tree: Path, plan: Plan) -> None:
     for name in _FOLDERS:
         (tree / name).mkdir(parents=True, exist_ok=True)
     _copy_system(tree)
+    check_numbers(tree)
     _write_fstab(tree)
     _move_logins(tree)
+    (
+        tree / "usr/lib/clock-epoch"
+    ).touch()  # its time is the image's: no box without a clock battery begins before
     (tree / FACTORY / "diemcau.toml").write_text(boot_file(), encoding="utf-8", newline="")
     units = tree / "etc/systemd/system"
     for name in listed((HERE / "masked.txt").read_text(encoding="utf-8")):
@@ -221,6 +225,19 @@ def _move_logins(tree: Path) -> None:
             raise CannotBuild(f"there is no {authority}: did the playbook go through?")
         authority.rename(moved)
     _link(authority, "/var/lib/diemcau-logins/ssh_authority")
+
+
+def check_numbers(tree: Path) -> None:
+    """What a unit's users own outlives the system, so they have the same numbers in each. Raises
+    :class:`CannotBuild`."""
+    file = tree / "usr/lib/sysusers.d/diemcau.conf"
+    for words in (line.split() for line in file.read_text(encoding="utf-8").splitlines()):
+        if words[:1] == ["u"] and str(user(tree, words[1])) != words[2]:
+            raise CannotBuild(
+                f"{words[1]} is not number {words[2]} here, as {file} says: who has that number?"
+            )
+        if words[:1] in (["u"], ["g"]) and str(group(tree, words[1])) != words[2]:
+            raise CannotBuild(f"group {words[1]} is not number {words[2]} here, as {file} says")
 
 
 def user(tree: Path, name: str) -> int:

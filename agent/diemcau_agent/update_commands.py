@@ -185,7 +185,8 @@ def _status(given: argparse.Namespace) -> int:
 
 
 _SHOWN = {"step", "version", "why", "text", "meeting", "again_at", "fetched_bytes", "needed_bytes", "at"} | {
-    "neighbour_failed"
+    "neighbour_failed",
+    "system",
 }
 
 

@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import json
 import os
+import socket
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -198,6 +199,8 @@ def test_an_ip_camera_that_cannot_be_used_says_why_and_no_password_is_told() -> 
         opened(of(guarded, f"admin:{PASSWORD}")).close()
     refused(f"rtsp://admin:{PASSWORD}@198.51.100.1:9/camera", "unreachable")
     refused(f"onvif://admin:{PASSWORD}@198.51.100.1:9", "unreachable")
+    with socket.create_server(("198.51.100.1", 0)) as deaf:  # it takes the call and says nothing
+        refused(f"rtsp://198.51.100.1:{deaf.getsockname()[1]}/camera", "unreachable")
 
 
 def refused(source: str, why: str) -> None:

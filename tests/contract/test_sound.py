@@ -172,6 +172,25 @@ def test_a_microphone_of_16_khz_is_heard(hall: Hall) -> None:
         assert level_db(listen(microphone, output, 60)[-25 * BLOCK :]) > -45
 
 
+def test_a_reader_that_is_too_slow_hears_holes_and_never_the_past(hall: Hall) -> None:
+    """It takes one block while three come; the loudspeaker falls silent meanwhile."""
+    with opened(hall.microphone) as microphone:
+        with playing(hall.output) as output:
+            heard = []
+            for index in range(130):
+                output.write(tone(index))
+                if index % 3 == 0:
+                    heard.append(microphone.read())
+        silent = time.monotonic()
+        late = []
+        while (passed := time.monotonic() - silent) < 1.4:
+            block = microphone.read()
+            if passed > 1.0:
+                late.append(block)
+            time.sleep(3 * BLOCK / RATE_HZ)
+        assert level_db(np.concatenate(late)) < level_db(np.concatenate(heard[-20:])) - 15
+
+
 def test_sources_nobody_knows_are_refused() -> None:
     for source in ("telescope", "pulse:", "fake:", "fake:/no/such/file", "fake:/etc/passwd", "tone:loud"):
         with pytest.raises(MicrophoneLost) as lost:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from diemcau_controller.app import create_app
 from fastapi.testclient import TestClient
 
 from tests.system.office import Office, furnished
@@ -21,7 +20,6 @@ PASSWORD = "con mèo đen trên mái"
 def peopled(folder: Path) -> Iterator[Office]:
     """An office with an area within an area, a site in each."""
     with furnished(folder) as made:
-        made.app = create_app(made.controller)  # type: ignore[attr-defined]
         made.add("areas", id="ea-tul", name="Xã Ea Tul", tier="xã")
         made.add("areas", id="buon-tria", name="Buôn Tría", tier="buôn", parent="ea-tul")
         made.add("sites", id="ea-tul", name="Xã Ea Tul", area="ea-tul")
@@ -33,7 +31,7 @@ class Browser(TestClient):
     """A browser: keeps cookies, follows nothing by itself, sends what browsers send with a form."""
 
     def __init__(self, office: Office) -> None:
-        super().__init__(office.app, base_url="https://testserver", follow_redirects=False)  # type: ignore[attr-defined]
+        super().__init__(office.app, base_url="https://testserver", follow_redirects=False)
 
     def log_in(self, name: str, password: str = PASSWORD, **more: str) -> httpx.Response:
         return self.post("/login", data={"name": name, "password": password, **more})

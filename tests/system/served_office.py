@@ -16,7 +16,6 @@ from pathlib import Path
 
 import uvicorn
 from diemcau_controller.actions.ingest import Taken, ingest
-from diemcau_controller.app import create_app
 
 from .big_fleet import fill
 from .office import Office
@@ -35,7 +34,7 @@ class ServedOffice(Office):
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
-            create_app(self.controller),
+            self.app,
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from diemcau_controller.actions.login_link import invite_first_administrator
-from diemcau_controller.app import create_app
 from diemcau_controller.web.page import local_path
 
 from tests.system.office import Office
@@ -25,7 +24,6 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 
 def test_the_first_administrator_is_let_in_once(tmp_path: Path) -> None:
     office = Office(tmp_path / "state")
-    office.app = create_app(office.controller)  # type: ignore[attr-defined]
     try:
         file = office.state.first_login
         asyncio.run(invite_first_administrator(office.controller))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
@@ -14,19 +15,30 @@ from pathlib import Path
 import pytest
 from diemcau_agent.rules.updating import Step, Why
 from diemcau_agent.updating import metadata, releases
-from diemcau_agent.updating.download import Store
+from diemcau_agent.updating.download import Download, Manner, Store
 from diemcau_agent.updating.install import install
 from diemcau_agent.updating.places import Places
 from diemcau_agent.updating.trouble import Trouble
 from diemcau_controller.adapters.releases.ceremony import rotate, sign
 from diemcau_controller.adapters.releases.repository import Repository
+from diemcau_controller.adapters.releases.systems import CERTIFICATE, add_system
 from diemcau_controller.config import StateDir
 from diemcau_controller.rules import releases as rules
-from diemcau_wire.release import Arch, Release, Wheel, release_target, wheel_path, write_release
+from diemcau_wire.release import (
+    Arch,
+    Release,
+    System,
+    Wheel,
+    release_target,
+    system_target,
+    wheel_path,
+    write_release,
+)
 
 from tests.release_for_tests import LINUX, put_release, signed_release
 from tests.system.release_server import Folder, ReleaseServer
 from tests.system.updated_unit import NEW, OLD, UpdatedUnit, release_of, wheel
+from tests.system_for_tests import make_bundle
 
 pytestmark = pytest.mark.namespace
 
@@ -82,6 +94,34 @@ def test_what_was_signed_is_taken_and_little_travels(office: Office) -> None:
     assert office.find().version == NEW
     asked = [path.rpartition("/")[2] for path, _ in office.server.asked]
     assert asked == ["2.root.json", "timestamp.json", "release.json"]  # is it the newest, and the release
+
+
+@pytest.mark.skipif(shutil.which("rauc") is None, reason="needs rauc")
+def test_a_whole_system_is_found_once_it_is_signed_and_comes_in_pieces(
+    office: Office, tmp_path: Path
+) -> None:
+    def found(arch: Arch = Arch.AMD64) -> System | None:
+        line = office.server.line()
+        return metadata.find_system(office.places, line, NEW, arch, lambda _: None, lambda: 0.5)
+
+    bundle = make_bundle(tmp_path, NEW)
+    shutil.copy(tmp_path / "system-keys" / CERTIFICATE, office.repository.folder)
+    system = add_system(office.repository, NEW, bundle)
+    assert found() is None
+    sign(office.repository, office.keys, NEW, [], NOW)
+    assert found() == system and found(Arch.ARM64) is None
+
+    store, office.server.cuts = Store(office.places.systems), [10_000, 5_000]
+    manner = Manner(lambda _: None, lambda: 0.5, lambda: None, lambda _: None)
+    Download(office.server.line(), store, manner).fetch(system)
+    assert store.path(system).read_bytes() == bundle.read_bytes()
+    assert [at for path, at in office.server.asked if path.endswith(".raucb")] == [0, 10_000, 15_000]
+
+    said = office.repository.targets / system_target(NEW, Arch.AMD64)
+    said.write_bytes(said.read_bytes().replace(system.sha256.encode(), b"0" * 64))
+    with pytest.raises(Trouble) as trouble:
+        found()
+    assert trouble.value.why is Why.DAMAGED
 
 
 def test_an_old_unit_follows_the_root(office: Office) -> None:

@@ -53,7 +53,7 @@ def test_every_partition_is_mounted_or_started_by_its_label() -> None:
     for label in (layout.CONFIG.label, layout.BOOT.label, layout.DATA_LABEL):
         assert re.search(rf"^PARTLABEL={label}\s", fstab, re.MULTILINE), label
     for number, partition in ((3, layout.SLOT_A), (4, layout.SLOT_B)):
-        assert f"set number={number}\n    set label={partition.label}\n" in grub
+        assert f"set number={number}; set label={partition.label};" in grub
 
 
 # ── packages ─────────────────────────────────────────────────────────────────────────────────────
@@ -104,6 +104,14 @@ def test_a_clean_tree_is_let_through(clean: Path) -> None:
         ("a.pem", KEY.format("RSA ", "Proc-Type: 4,ENCRYPTED\n\n", "RSA "), "a private key"),
         ("b.pem", "junk\r\n" + KEY.format("EC ", "", "EC ").replace("\n", "\r\n"), "a private key"),
         ("backup.txt", f"AGE-SECRET-KEY-1{'Q' * 58}\n", "a private key"),
+        ("a.ppk", "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n", "a private key"),
+        ("etc/wireguard/wg0.conf", f"[Interface]\nPrivateKey = {'k' * 43}=\n", "a private key"),
+        ("opt/key.der", '0.\x02\x01\x000\x05\x06\x03+ep\x04"\x04 abc', "a private key"),
+        ("root/.ssh/id_ed25519.pub", "ssh-ed25519 AAAA\n", "what belongs to one person"),
+        ("var/lib/dhcp/dhclient.eth0.leases", "lease {}\n", "what belongs to one person or one box"),
+        ("etc/passwd", "root:x:0:0::/root:/bin/sh\ntech::0:0::/:/bin/sh\n", "tech enters without a password"),
+        ("etc/passwd", "tech:$6$abc$def:1000:1000::/:/bin/sh\n", "a password of tech"),
+        ("var/lib/diemcau-update/order.json", "{}", "state of a box"),
         ("etc/machine-id", "0123456789abcdef0123456789abcdef\n", "a machine-id"),
         ("var/lib/dbus/machine-id", "0123456789abcdef0123456789abcdef\n", "a machine-id"),
         ("etc/ssh/ssh_host_ed25519_key", "x", "an SSH host key"),
@@ -208,3 +216,30 @@ def test_playbooks_can_say_anew_whose_log_ins_count(tmp_path: Path) -> None:
 def test_an_image_that_lets_nobody_in_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(CannotBuild, match="ssh_authority"):
         tree._move_logins(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("user", "group", "said"),
+    [(961, 961, ""), (994, 961, "diemcau-unit is not number 961"), (961, 994, "group diemcau-unit")],
+)
+def test_a_units_users_have_the_same_numbers_in_each_system(
+    tmp_path: Path, user: int, group: int, said: str
+) -> None:
+    put(
+        tmp_path,
+        "usr/lib/sysusers.d/diemcau.conf",
+        '# x\nu diemcau-unit 961 "Điểm Cầu" /\nm diemcau-unit x\n',
+    )
+    put(tmp_path, "etc/passwd", f"diemcau-unit:x:{user}:{group}::/:/bin/sh\n")
+    put(tmp_path, "etc/group", f"diemcau-unit:x:{group}:\n")
+    if not said:
+        tree.check_numbers(tmp_path)
+        return
+    with pytest.raises(CannotBuild, match=said):
+        tree.check_numbers(tmp_path)
+
+
+def test_the_numbers_are_fixed_and_each_is_given_once() -> None:
+    lines = (ROOT / "agent/systemd/diemcau.sysusers").read_text(encoding="utf-8").splitlines()
+    numbers = [line.split()[2] for line in lines if line.startswith(("u ", "g "))]
+    assert all(100 <= int(number) < 1000 for number in numbers) and len(set(numbers)) == len(numbers)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,3 +68,110 @@ def test_what_is_wiped_is_all_but_the_mark(tmp_path: Path) -> None:
     assert (tmp_path / "left").read_text().split() == [str(data), str(data / "wipe")]
     assert list(data.iterdir()) == []
     assert (drive / "diemcau.toml").read_text() == "# an example\n"
+
+
+@pytest.fixture
+def laid_out(tmp_path: Path) -> Callable[[], Path]:
+    """Runs data.sh as root of a box whose system brings release 1.0.0; gives the folder of its releases."""
+    factory, bin_ = tmp_path / "usr/lib/diemcau", tmp_path / "bin"
+    for folder in (factory / "releases/1.0.0", factory / "wheels/0aa", tmp_path / "var/lib/kept", bin_):
+        folder.mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    (factory / "releases/1.0.0/release.json").write_text("{}")
+    (factory / "factory").symlink_to("releases/1.0.0")
+    (factory / "image").write_text("1.0.0 abc\n")
+    (factory / "kept").write_text(f"{tmp_path}/var/lib/kept\n")
+    (tmp_path / "cmdline").write_text("root=x rauc.slot=B quiet\n")
+    for name in ("chown", "install"):
+        (bin_ / name).write_text("#!/bin/sh\n")
+        (bin_ / name).chmod(0o755)
+    text = (SCRIPTS / "data.sh").read_text().replace("/proc/cmdline", f"{tmp_path}/cmdline")
+    for was in ("/data", "/run", "/usr/lib/diemcau"):
+        text = re.sub(rf"(?<![\w.}}]){was}\b", f"{tmp_path}{was}", text)
+
+    def run() -> Path:
+        env = {"PATH": f"{bin_}{os.pathsep}{os.defpath}"}
+        subprocess.run(["/bin/sh", "-c", text], env=env, check=True, capture_output=True)
+        return tmp_path / "data/slots/B/opt"
+
+    return run
+
+
+def test_what_a_disk_lost_of_releases_is_the_systems_own_again(laid_out: Callable[[], Path]) -> None:
+    opt = laid_out()
+    assert all((opt / link / "release.json").is_file() for link in ("current", "proven"))
+    later = opt / "releases/1.1.0"
+    later.mkdir()
+    (later / "release.json").write_text("{}")
+    (opt / "current").unlink()
+    (opt / "current").symlink_to("releases/1.1.0")
+    laid_out()
+    assert (opt / "current").readlink().name == "1.1.0"
+    shutil.rmtree(later)
+    (opt / "releases/1.0.0").unlink()
+    laid_out()
+    assert {(opt / link).readlink().name for link in ("current", "proven")} == {"1.0.0"}
+    assert (opt / "current/release.json").is_file()
+
+
+def test_another_system_begins_with_its_own_release(laid_out: Callable[[], Path], tmp_path: Path) -> None:
+    opt = laid_out()
+    (opt.parent / "good").touch()
+    laid_out()
+    assert (opt.parent / "good").exists()
+    (tmp_path / "usr/lib/diemcau/image").write_text("1.0.0 def\n")
+    laid_out()
+    assert not (opt.parent / "good").exists() and (opt / "current/release.json").is_file()
+
+
+def test_a_full_disk_does_without_wheels(laid_out: Callable[[], Path], tmp_path: Path) -> None:
+    laid_out()
+    ln = tmp_path / "bin/ln"
+    ln.write_text('#!/bin/sh\ncase "$*" in *wheels*) exit 1 ;; esac\nexec /bin/ln "$@"\n')
+    ln.chmod(0o755)
+    laid_out()
+
+
+@pytest.mark.skipif(shutil.which("grub-editenv") is None, reason="needs grub-common")
+@pytest.mark.parametrize(
+    ("before", "other_was_good", "after"),
+    [
+        ("ORDER=A B", True, "ORDER=A B"),
+        (None, True, "A_OK=1"),
+        (b"", False, "A_OK=0"),
+        (b"\xff" * 1024, True, "ORDER=B A"),
+    ],
+    ids=["whole", "gone", "cut off", "garbage"],
+)
+def test_what_the_boot_loader_reads_is_made_anew_where_it_cannot_be_read(
+    tmp_path: Path, before: str | bytes | None, after: str, *, other_was_good: bool
+) -> None:
+    env, factory = tmp_path / "grubenv", tmp_path / "factory"
+    for file in (env, factory):
+        subprocess.run(["grub-editenv", file, "create"], check=True)
+    subprocess.run(["grub-editenv", factory, "set", "ORDER=A B", "A_OK=1", "B_OK=0"], check=True)
+    if isinstance(before, str):
+        subprocess.run(["grub-editenv", env, "set", before, "A_OK=1"], check=True)
+    elif before is None:
+        env.unlink()
+    else:
+        env.write_bytes(before)
+    (tmp_path / "slots/A").mkdir(parents=True)
+    if other_was_good:
+        (tmp_path / "slots/A/good").touch()
+    (tmp_path / "id").write_text("0123456789abcdef0123456789abcdef\n")
+    text = (SCRIPTS / "good.sh").read_text()
+    tells = text[text.index("tell_boot_loader() {") : text.index("leave() {")]
+    for was, now in (
+        ("/data/slots", tmp_path / "slots"),
+        ("/usr/lib/diemcau/grubenv", factory),
+        ("/etc/machine-id", tmp_path / "id"),
+    ):
+        tells = tells.replace(was, str(now))
+    head = f"set -eu; env={env}; now={tmp_path}/now; slot=B; other=A\n"
+    subprocess.run(["/bin/sh", "-c", f"{head}{tells}tell_boot_loader B_OK=1 B_TRY=0"], check=True)
+    said = subprocess.run(["grub-editenv", env, "list"], check=True, capture_output=True, text=True).stdout
+    assert env.stat().st_size == 1024
+    assert {after, "B_OK=1", "B_TRY=0", "machine_id=0123456789abcdef0123456789abcdef"} <= set(
+        said.splitlines()
+    )

@@ -19,7 +19,7 @@ from diemcau_agent.media.mixing import Voice, decibels, mix
 from diemcau_agent.media.orders import Floor, Start, parse_order
 from diemcau_agent.media.room import Feed, Publishers, parse_feeds
 from diemcau_agent.media.slots import Rebuild, Slot, Switch, assign, plan
-from diemcau_agent.media.sound_order import SoundOrder
+from diemcau_agent.media.sound_order import MOST_WAITING, SoundOrder
 from diemcau_agent.media.watchdog import PictureWatch, UplinkWatch
 from diemcau_wire.messages import Video
 from hypothesis import given
@@ -173,7 +173,7 @@ def test_a_voice_bridges_lost_packets_and_waits_out_a_pause() -> None:
 
 
 def test_sound_is_handed_on_at_once_in_order() -> None:
-    order, passed = SoundOrder(), []
+    order, passed = SoundOrder(lambda: 0), []
     for number in (65534, 65535, 1, 0, 1, 2, 500, 499, 100):
         packet = RtpPacket(sequence_number=number, timestamp=number)
         packet._data = b"sound"
@@ -183,6 +183,21 @@ def test_sound_is_handed_on_at_once_in_order() -> None:
     empty = RtpPacket(sequence_number=101)
     empty._data = b""
     assert order.add(empty) == (False, None)
+
+
+def test_sound_does_not_wait_long_for_a_decoder_that_is_too_slow() -> None:
+    """It decodes one packet while three come."""
+    waiting: list[int] = []
+    order, decoded = SoundOrder(lambda: len(waiting)), []
+    for number in range(300):
+        packet = RtpPacket(sequence_number=number, timestamp=number)
+        packet._data = b"sound"
+        _, frame = order.add(packet)
+        waiting += [] if frame is None else [frame.timestamp]
+        assert len(waiting) <= MOST_WAITING
+        if number % 3 == 0 and waiting:
+            decoded.append(waiting.pop(0))
+    assert decoded == sorted(decoded) and len(decoded) == 100 and 300 - decoded[-1] < 4 * MOST_WAITING
 
 
 @given(st.lists(st.integers(1, 3000), max_size=30))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -60,13 +61,20 @@ def test_all_at_once_and_the_cable_goes_first() -> None:
     [
         'ip = "192.168.1.51"',  # how long is the network?
         'ip = "192.168.1.300/24"',
-        'ip = "192.168.1.5/24"\ngateway = "router"',
-        'ip = "192.168.1.5/24"\ndns = "192.168.1.1; 8.8.8.8"',
-        'gateway = "192.168.1.1"',  # of what?
-        'ssid = "a"\nwpa3 = "yes"',
+        'ip = "fd00::5/64"',
+        'gateway = "router"\nip = "192.168.1.5/24"',
+        'dns = "192.168.1.1; 8.8.8.8"\nip = "192.168.1.5/24"',
+        'wpa3 = "yes"\nssid = "a"',
     ],
 )
 def test_what_cannot_be_is_told_with_its_line(line: str, tmp_path: Path) -> None:
+    with pytest.raises(Trouble) as trouble:
+        boot_file.parse(f"# x\n[network]\n{line}\n".encode(), tmp_path)
+    assert (trouble.value.why, trouble.value.line) == ("boot_file_broken", "3")
+
+
+@pytest.mark.parametrize("line", ['gateway = "192.168.1.1"', 'password = "mat-khau"', 'ssid = ""'])
+def test_where_no_line_is_named_the_heading_is(line: str, tmp_path: Path) -> None:
     with pytest.raises(Trouble) as trouble:
         boot_file.parse(f"# x\n[network]\n{line}\n".encode(), tmp_path)
     assert (trouble.value.why, trouble.value.line) == ("boot_file_broken", "2")
@@ -104,3 +112,24 @@ def test_the_file_the_image_brings_can_be_read_with_every_line_in_use(tmp_path: 
     in_use = re.sub(r"^#(?=[a-z\[])", "", text, flags=re.MULTILINE)
     network = boot_file.parse(in_use.encode(), tmp_path).network
     assert network is not None and set(profiles(network)) == {CABLE, WIFI, MOBILE}
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        (BOOT_FILE.read_text(encoding="utf-8"), False),
+        ("[network]\r\n", True),
+        ("\t[ network ]\n", True),
+        ('network = { apn = "v-internet" }\n', True),
+        ("\ufeff[network]\n", True),
+    ],
+)
+def test_python_is_started_for_every_file_that_may_name_a_network(
+    text: str, tmp_path: Path, *, asked: bool
+) -> None:
+    unit = BOOT_FILE.parents[1] / "system/etc/systemd/system/diemcau-boot-network.service"
+    pattern = re.search(r'^ExecCondition=/bin/grep -q "(.+)" \S+$', unit.read_text(), re.MULTILINE)
+    assert pattern is not None and "\\" not in pattern[1]
+    (tmp_path / "diemcau.toml").write_text(text, encoding="utf-8")
+    found = subprocess.run(["grep", "-q", pattern[1], tmp_path / "diemcau.toml"], env={"LC_ALL": "C"})
+    assert (found.returncode == 0) is asked

@@ -20,11 +20,10 @@ from diemcau_controller.actions.rollouts.steer import (
 )
 from diemcau_controller.rules.refusals import Conflict, Invalid
 from diemcau_controller.rules.rings import ALL, CANARY, EARLY, Candidate, choose_rings
-from diemcau_controller.rules.rollout import At, tally
+from diemcau_controller.rules.rollout import SILENT, At, tally
 from diemcau_controller.rules.update_words import Word
-from diemcau_controller.store.tables import OfferedRelease, Rollout, RolloutUnit, Site, Unit
+from diemcau_controller.store.tables import OfferedRelease, Rollout, RolloutUnit, Unit
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
 from tests.unit.rollout_fleet import NEW, OLD, SYSTEM, ObedientUnits, SmallFleet, started
 
@@ -113,7 +112,7 @@ def test_silent_after_the_flip_has_failed_until_it_speaks(fleet: SmallFleet) -> 
     units.silent = {"u0000"}
     units.run_all(rollout)
     assert fleet.states(rollout)["u0000"] == At.APPLYING
-    fleet.clock += timedelta(minutes=21)
+    fleet.clock += SILENT + timedelta(minutes=1)
     units.run_all(rollout)
     assert fleet.states(rollout)["u0000"] == At.FAILED and fleet.state_of(rollout) == "paused"
     fleet.change_unit("u0000", status="online", version=NEW)
@@ -132,6 +131,39 @@ def test_a_unit_that_gives_no_lease_waits(fleet: SmallFleet) -> None:
     fleet.clock += timedelta(hours=3)
     units.run_all(rollout)
     assert fleet.state_of(rollout) == "done"
+
+
+def test_one_that_waits_for_a_moment_and_goes_back_is_not_tried_on_and_on(fleet: SmallFleet) -> None:
+    rollout, units = start(fleet, sites=["s0005", "s0009"]), ObedientUnits(fleet)
+    units.run_all(rollout, 1)
+    (run,) = fleet.step(rollout)[1].runs
+    fleet.tell(run, "u0005", word=Word("fetching", version=NEW))
+    fleet.report("u0005", "update", step="waiting", why="", version=NEW)  # its lease is a moment away
+    fleet.step(rollout)
+    assert fleet.states(rollout)["u0005"] == At.APPLYING
+    for step, why in (("gating", ""), ("back", "fault")):
+        fleet.report("u0005", "update", step=step, why=why, version=NEW)
+    fleet.step(rollout)
+    fleet.end(run, "failed")
+    fleet.clock += timedelta(hours=1)
+    units.run_all(rollout, 1)
+    assert fleet.states(rollout) == {"u0005": At.BACK, "u0009": At.WAITING}
+    assert fleet.state_of(rollout) == "paused"
+
+
+@pytest.mark.parametrize(("last", "state"), [("back", At.BACK), ("kept", At.GATING)])
+def test_an_order_it_still_has_is_carried_out_after_its_run(fleet: SmallFleet, last: str, state: At) -> None:
+    rollout, units = start(fleet, sites=["s0005"]), ObedientUnits(fleet)
+    units.run_all(rollout, 1)
+    (run,) = fleet.step(rollout)[1].runs
+    fleet.tell(run, "u0005", word=Word("fetching", version=NEW))
+    fleet.end(run, "lost")
+    seen = []
+    for step in ("waiting", "flipped", last):
+        fleet.report("u0005", "update", step=step, version=NEW)
+        fleet.step(rollout)
+        seen.append(fleet.states(rollout)["u0005"])
+    assert seen == [At.WAITING, At.APPLYING, state]
 
 
 def test_an_order_that_was_called_off_is_given_again_before_silence_counts(fleet: SmallFleet) -> None:
@@ -255,7 +287,7 @@ def test_a_controller_that_starts_anew_goes_on_from_the_tables(fleet: SmallFleet
     fleet.tell(outside.runs[0], "u0000", word=Word("flipped"))
     fleet.restart()  # in the middle of a flip
     fleet.change_unit("u0000", version=NEW)
-    fleet.clock += timedelta(minutes=21)
+    fleet.clock += SILENT + timedelta(minutes=1)
     units.run_all(rollout, 100)
     assert heaps(fleet, rollout)["done"] == 20
 
@@ -420,77 +452,6 @@ def test_what_is_done_here_for_a_unit_is_not_done_by_it(fleet: SmallFleet) -> No
     assert fleet.states(rollout) == {"u0005": At.STAGED}
 
 
-def test_a_done_one_wakes_for_one_unit_only_while_it_is_the_newest(fleet: SmallFleet) -> None:
-    first, units = start(fleet), ObedientUnits(fleet)
-
-    def fail(session: Any) -> None:
-        session.get_one(RolloutUnit, (first, "u0009")).state = At.FAILED.value
-
-    units.run_all(first, 100)
-    fleet.commit(fail)
-    fleet.clock += timedelta(days=1)
-    second = start(fleet)
-    with pytest.raises(Conflict, match="under way"):
-        fleet.do(try_again(fleet, SYSTEM, first, "u0009"))  # type: ignore[arg-type]
-    command(fleet, second, Verb.ABORT)
-    with pytest.raises(Conflict, match="came later"):
-        fleet.do(try_again(fleet, SYSTEM, first, "u0009"))  # type: ignore[arg-type]
-    assert fleet.state_of(first) == "done"
-
-
-def test_two_are_never_live_whatever_wakes_one(fleet: SmallFleet) -> None:
-    first, units = start(fleet), ObedientUnits(fleet)
-    units.run_all(first, 100)
-    fleet.clock += timedelta(days=1)
-    second = start(fleet)
-    units.run_all(second)
-    fleet.change_unit("u0003", status="lost")
-    fleet.change_unit("u0005", site_id=None)
-    command(fleet, first, Verb.BACK)
-
-    def replace(session: Any) -> None:
-        session.add(Unit(id="u0999", site_id="s0005", status="online", version=OLD))
-
-    def late_of(rollout: str) -> int:
-        return fleet.commit(
-            lambda session: add_units(session, session.get_one(Rollout, rollout), fleet.clock)
-        )
-
-    fleet.commit(replace)
-    assert late_of(second) == 1 and fleet.state_of(second) == "done", "the other one goes back now"
-    units.run_all(first, 100)
-    fleet.change_unit("u0003", status="online")
-    units.run_all(first, 100)
-    assert fleet.state_of(first) == "stopped"
-    assert late_of(second) == 0 and fleet.state_of(second) == "running", "its turn has come"
-    fleet.report("u0003", "update", step="kept", version=NEW)  # late: of before it went back
-    fleet.commit(lambda session: setattr(session.get_one(RolloutUnit, (first, "u0003")), "state", "failed"))
-    fleet.step(first)
-    assert fleet.states(first)["u0003"] == At.GATING and fleet.state_of(first) == "stopped"
-
-    def wake(session: Any) -> None:
-        session.get_one(Rollout, first).state = "paused"
-
-    with pytest.raises(IntegrityError):
-        fleet.commit(wake)
-
-
-def test_of_those_done_only_the_newest_takes_late_units_in(fleet: SmallFleet) -> None:
-    first, units = start(fleet), ObedientUnits(fleet)
-    units.run_all(first, 100)
-    fleet.clock += timedelta(days=1)
-    command(fleet, start(fleet), Verb.ABORT)
-
-    def join(session: Any) -> int:
-        session.add(Site(id="s0999", name="New", contacts=[]))
-        session.flush()
-        session.add(Unit(id="u0999", site_id="s0999", status="online", version=OLD))
-        session.flush()
-        return add_units(session, session.get_one(Rollout, first), fleet.clock)
-
-    assert fleet.commit(join) == 0 and fleet.state_of(first) == "done"
-
-
 def test_who_has_a_newer_release_by_now_is_not_taken_back(fleet: SmallFleet) -> None:
     rollout, units = start(fleet), ObedientUnits(fleet)
     units.run_all(rollout, 100)
@@ -525,7 +486,7 @@ def test_who_is_back_already_is_not_asked_to_go_back_again(fleet: SmallFleet) ->
     fleet.change_unit("u0005", version=OLD)  # and its word is lost
     fleet.end(run, "lost")
     assert not fleet.step(rollout)[1].runs
-    fleet.clock += timedelta(minutes=21)
+    fleet.clock += SILENT + timedelta(minutes=1)
     units.run_all(rollout)
     assert fleet.states(rollout) == {"u0005": At.BACK} and fleet.state_of(rollout) == "stopped"
 

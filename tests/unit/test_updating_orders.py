@@ -16,7 +16,7 @@ from diemcau_agent.updating import leases, orders, records, releases
 from diemcau_agent.updating.download import Store
 from diemcau_agent.updating.line import Line
 from diemcau_wire.messages import Part
-from diemcau_wire.release import Release
+from diemcau_wire.release import Release, write_release
 
 from tests.system.updated_unit import NEW, NOW, OLD, UpdatedUnit, release_of, wheel
 
@@ -175,3 +175,76 @@ def test_a_disk_that_stays_full_is_said(unit: UpdatedUnit, capsys: pytest.Captur
         assert cli.main(["update", "apply", NEXT, "--root", str(unit.places.root)]) == 1
     said = capsys.readouterr().err
     assert "make room" in said and "run this as" not in said
+
+
+# ── an image's two systems: one folder of orders, releases of their own ──────────────────────────
+
+
+def start_other_system(unit: UpdatedUnit, *versions: str) -> None:
+    """The boot loader took the other one: it runs the first of these."""
+    unit.places.opt.rename(unit.places.opt.with_name("slot-before"))
+    for version in versions:
+        path = unit.places.manifest(version)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(write_release(release_of(version, [AGENT])))
+    for link in (unit.places.current, unit.places.proven):
+        releases.show(unit.places, link, versions[0])
+    unit.boot, unit.runs = "boot-2", versions[0]
+
+
+def test_what_was_staged_in_one_system_is_fetched_in_the_other(unit: UpdatedUnit) -> None:
+    order(unit, NEW, apply=False)
+    assert unit.go()
+    start_other_system(unit, "0.9.0")
+    order(unit, NEW)
+    assert unit.go()
+    assert (unit.state.step, unit.running, unit.state.former) == (Step.KEPT, NEW, "0.9.0")
+
+
+def test_what_was_staged_and_does_not_work_leads_back_to_what_this_system_ran(unit: UpdatedUnit) -> None:
+    order(unit, NEW, apply=False)
+    assert unit.go()
+    start_other_system(unit, "0.9.0", NEW)
+    unit.says = {NEW: ("camera_missing",)}
+    order(unit, NEW)
+    assert unit.go()
+    assert unit.state.step is Step.BACK
+    assert (unit.running, releases.proven(unit.places)) == ("0.9.0", "0.9.0")
+
+
+def test_what_the_other_system_brings_is_there_already(unit: UpdatedUnit) -> None:
+    order(unit, NEW, apply=False)
+    assert unit.go()
+    start_other_system(unit, NEW)
+    order(unit, NEW)
+    assert unit.go()
+    assert (unit.state.step, unit.running) == (Step.KEPT, NEW)
+
+
+def test_a_gate_that_the_other_system_finds_open_touches_nothing_of_it(unit: UpdatedUnit) -> None:
+    unit.says = {NEW: "busy"}
+    order(unit, NEW)
+    assert not unit.go()
+    assert unit.state.step is Step.GATING
+    start_other_system(unit, "0.9.0")
+    assert unit.go()
+    assert (unit.state.step, unit.state.why) == (Step.BACK, "boots")
+    assert (unit.running, releases.proven(unit.places)) == ("0.9.0", "0.9.0")
+
+
+def test_a_way_back_that_was_cut_short_touches_nothing_of_the_other_system(unit: UpdatedUnit) -> None:
+    unit.says = {NEW: None}
+    order(unit, NEW)
+    kept = records.write
+
+    def cut(path: Path, document: Part) -> None:
+        kept(path, document)
+        if getattr(document, "why", "") == "silent":
+            raise RuntimeError
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(records, "write", cut)
+        unit.go()
+    start_other_system(unit, "0.9.0")
+    assert unit.go()
+    assert (unit.state.step, unit.state.why, unit.running) == (Step.BACK, "silent", "0.9.0")

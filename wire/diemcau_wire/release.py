@@ -3,9 +3,10 @@
 The coordinator's server serves a TUF repository (The Update Framework 1.0) at :data:`METADATA_PATH` and
 :data:`TARGETS_PATH`. Its targets are `release.json` and the playbooks of each version; the wheels are named
 in `release.json` by their SHA-256, so that who trusts it trusts them, and a wheel that two releases share
-lies there, and travels, once. Target files carry no hash before their names (the client's setting
-`prefix_targets_with_hash=False`): those of a version never change. This module knows no TUF; it is the
-border for what was verified by it.
+lies there, and travels, once. A version may bring a whole system for boxes that were flashed with an image,
+too: a small target names its bundle in the same way. Target files carry no hash before their names (the
+client's setting `prefix_targets_with_hash=False`): those of a version never change. This module knows no TUF;
+it is the border for what was verified by it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ TARGETS_PATH = "/releases/targets/"
 _VERSION = r"^(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}$"
 _WHEEL = r"^[A-Za-z0-9][A-Za-z0-9_.]*(-[A-Za-z0-9_.+!]+){3,5}\.whl$"
 _MOST_PARTS = 400
+SLOT_BYTES = 1536 * 1024 * 1024
+"""How large the system of an image may be: as large as its slot."""
 
 Version = Annotated[str, Field(pattern=_VERSION)]
 """Three numbers: `1.4.0`."""
@@ -73,6 +76,22 @@ class Release(Part):
         return tuple(part for part in self.parts if part.arch in (arch, Arch.ANY))
 
 
+class System(Part):
+    """What a version brings as a whole system for the other slot of an image (RAUC bundle), for one kind of
+    machine: the SHA-256 of its file in hexadecimal and its `size` in bytes."""
+
+    v: Literal[1] = 1
+    version: Version
+    arch: Literal[Arch.AMD64, Arch.ARM64]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=1, le=SLOT_BYTES)]
+
+    @property
+    def file(self) -> str:
+        """Its name."""
+        return f"diemcau-{self.version}-{self.arch}.raucb"
+
+
 def is_version(text: str) -> bool:
     """Whether this can be the version of a release."""
     return re.fullmatch(_VERSION, text) is not None
@@ -101,6 +120,16 @@ def wheel_path(wheel: Wheel) -> str:
     return f"wheels/{wheel.sha256}/{wheel.file}"
 
 
+def system_target(version: str, arch: Arch) -> str:
+    """Target path of what is said of the system of a version, for one kind of machine."""
+    return f"systems/{version}/{arch}.json"
+
+
+def system_path(system: System) -> str:
+    """Where its bundle lies below :data:`TARGETS_PATH`; no TUF target of its own."""
+    return f"systems/{system.version}/{system.sha256}/{system.file}"
+
+
 def write_release(release: Release) -> bytes:
     """`release.json`: the same bytes for the same release, readable by people."""
     return (release.model_dump_json(indent=1) + "\n").encode()
@@ -109,3 +138,13 @@ def write_release(release: Release) -> bytes:
 def read_release(payload: bytes) -> Release:
     """Parse a `release.json`. Raises :class:`.parse.Refused`, and nothing else."""
     return take(Release, payload)
+
+
+def write_system(system: System) -> bytes:
+    """What is said of a system: the same bytes for the same system, readable by people."""
+    return (system.model_dump_json(indent=1) + "\n").encode()
+
+
+def read_system(payload: bytes) -> System:
+    """Parse what is said of a system. Raises :class:`.parse.Refused`, and nothing else."""
+    return take(System, payload)

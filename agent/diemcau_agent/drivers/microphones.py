@@ -38,7 +38,10 @@ class Microphone(Protocol):
         """Whether what the loudspeaker plays is taken out of it."""
 
     def read(self) -> Block:
-        """The next 960 samples, 48 kHz mono. Raises :class:`MicrophoneLost`, at the latest after 2 s."""
+        """The next 960 samples, 48 kHz mono. Raises :class:`MicrophoneLost`, at the latest after 2 s.
+
+        To a reader that is slower than the sound comes, sound older than half a second is lost, not late.
+        """
 
     def close(self) -> None:
         """Let the device go."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
+import math
 import os
 import threading
 import time
@@ -20,6 +22,7 @@ import numpy as np
 import sounddevice
 
 from . import pactl, pulse_echo
+from .lateness import MOST_S, Lateness
 from .microphones import BLOCK, RATE_HZ, Block, MicrophoneLost
 from .pactl import Node, Side, SoundServerLost, Stream
 from .pulse_devices import PREFIX, look_up
@@ -27,8 +30,11 @@ from .pulse_echo import EchoCanceller
 from .pulse_watch import TAG, StreamWatch, settle
 from .sound_outputs import SoundLost
 
+log = logging.getLogger(__name__)
+
 _CAPTURE_S, _PLAYBACK_S = 0.04, 0.1
 _PATIENCE_S, _POLL_S = 2.0, 0.005
+_SKIP_S, _SAY_EVERY_S = 1.0, 60.0
 _making = threading.Lock()  # PortAudio's start and the variables are the whole process's
 _numbers = itertools.count(1)
 _Lost = TypeVar("_Lost", MicrophoneLost, SoundLost)
@@ -42,6 +48,8 @@ class PulseMicrophone:
         self._echo = _canceller(node, played_by)
         self.echo_cancelled = self._echo is not None
         source = node.name if self._echo is None else self._echo.source
+        self._lateness = Lateness(time.monotonic())
+        self._dropped, self._said = 0, -math.inf
         try:
             self._stream = _Stream("source", source, node.name, MicrophoneLost, self._look)
         except MicrophoneLost:
@@ -54,13 +62,17 @@ class PulseMicrophone:
         return self._stream.watch.muted
 
     def read(self) -> Block:
-        """The next 20 ms."""
+        """The next 20 ms; what waits is dropped first when the reader is late."""
         stream = self._stream
-        self._wait(lambda: stream.port.read_available >= BLOCK)
         try:
+            self._wait()
+            if self._lateness.seconds(time.monotonic()) > MOST_S:
+                self._drop()
+                self._wait()
             data, _ = stream.port.read(BLOCK)
         except sounddevice.PortAudioError as error:
             raise MicrophoneLost(f"{stream.name}: {error}") from error
+        self._lateness.read(BLOCK)
         self._check()
         return np.frombuffer(data, np.int16)
 
@@ -76,16 +88,31 @@ class PulseMicrophone:
         if self._echo is not None:
             self._echo.close()
 
-    def _wait(self, ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _PATIENCE_S
-        try:
-            while not ready():
-                self._check()
-                if time.monotonic() > deadline:
-                    raise MicrophoneLost(f"{self._stream.name} gives no sound", "silent")
-                time.sleep(_POLL_S)
-        except sounddevice.PortAudioError as error:
-            raise MicrophoneLost(f"{self._stream.name}: {error}") from error
+    def _wait(self) -> None:
+        """Until a block is there."""
+        now = time.monotonic()
+        deadline = now + _PATIENCE_S
+        while self._stream.port.read_available < BLOCK:
+            self._lateness.nothing_waits(now)
+            self._check()
+            if now > deadline:
+                raise MicrophoneLost(f"{self._stream.name} gives no sound", "silent")
+            time.sleep(_POLL_S)
+            now = time.monotonic()
+
+    def _drop(self) -> None:
+        """Read what waits and forget it. It comes in pieces of 60 ms, each at once."""
+        port, began = self._stream.port, time.monotonic()
+        while (waiting := port.read_available) >= BLOCK and time.monotonic() < began + _SKIP_S:
+            port.read(waiting)
+            self._lateness.read(waiting)
+            self._dropped += waiting
+        if began > self._said + _SAY_EVERY_S:
+            seconds = self._dropped / RATE_HZ
+            log.warning(
+                "%s: %.1f s of its sound dropped, or it would be heard late", self._stream.name, seconds
+            )
+            self._dropped, self._said = 0, began
 
     def _check(self) -> None:
         if self._stream.watch.lost:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import av
 from diemcau_wire.messages import Video
 
@@ -24,10 +26,14 @@ class RtspCamera:
 
     def __init__(self, url: str, video: Video) -> None:
         self._name = without_password(url)
+        began = time.monotonic()
         try:
             self._container = av.open(url, format="rtsp", options=_OPTIONS, timeout=(_OPEN_S, _READ_S))
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise camera_lost(self._name, error, opening=True) from None
+            # an answer that did not come in time is told like one that makes no sense
+            late = time.monotonic() - began >= _OPEN_S and isinstance(error, av.error.InvalidDataError)
+            why = TimeoutError("it does not answer in time") if late else error
+            raise camera_lost(self._name, why, opening=True) from None
         streams = self._container.streams.video
         codec = streams[0].codec_context if streams else None
         if codec is None or codec.name != "h264":

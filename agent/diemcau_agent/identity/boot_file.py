@@ -13,8 +13,8 @@ import os
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ _KEYS = frozenset({"address", "roots", "voucher", "contact", "phone", "serial", 
 @dataclass(frozen=True, slots=True)
 class Network:
     """How the hall reaches the network: a Wi-Fi, the access point of a mobile line, or what a cable without
-    DHCP needs (`ip` with its prefix length, as `192.168.1.51/24`; `dns` addresses with commas between)."""
+    DHCP needs (`ip` with its prefix length, as `192.168.1.51/24`; `dns` addresses with commas between; all
+    of them IPv4)."""
 
     ssid: str = ""
     password: str = ""
@@ -153,7 +154,10 @@ def _first_wrong(document: Mapping[str, Any]) -> str | None:
             case "roots":
                 good = isinstance(value, list) and 0 < len(value) <= 6 and all(map(_is_fingerprint, value))
             case "network":
-                good = isinstance(value, dict) and _is_network(value)
+                wrong = _wrong_of_network(value) if isinstance(value, dict) else key
+                if wrong is not None:
+                    return wrong
+                continue
             case _:
                 good = key in _KEYS and isinstance(value, str) and len(value) <= 200
         if not good:
@@ -165,29 +169,37 @@ def _is_fingerprint(value: object) -> bool:
     return isinstance(value, str) and _FINGERPRINT.fullmatch(value.replace(":", "").lower()) is not None
 
 
-def _is_network(value: Mapping[str, Any]) -> bool:
-    keys = {one.name for one in fields(Network)}
-    plain = all(isinstance(one, str) and len(one) <= 100 and one.isprintable() for one in value.values())
-    if not plain or not value.keys() <= keys or not any(value.get(key) for key in ("ssid", "apn", "ip")):
-        return False
-    addresses = [value.get("gateway", ""), *value.get("dns", "").split(",")]
-    return _is_interface(value.get("ip", "")) and all(_is_address(one.strip()) for one in addresses)
+def _wrong_of_network(value: Mapping[str, Any]) -> str | None:
+    """The key of the first value that cannot be; `network` where no line is named."""
+    for key, text in value.items():
+        if not isinstance(text, str) or len(text) > 100 or not text.isprintable() or key not in _NETWORK:
+            return key
+        if text and not _NETWORK[key](text):
+            return key
+    return None if any(value.get(key) for key in ("ssid", "apn", "ip")) else "network"
 
 
 def _is_interface(text: str) -> bool:
-    """An address with its prefix length, or nothing."""
+    """An address with its prefix length. IPv6 configures itself, and takes none here."""
     try:
-        return not text or ("/" in text and bool(ipaddress.ip_interface(text)))
+        return "/" in text and bool(ipaddress.IPv4Interface(text))
     except ValueError:
         return False
 
 
 def _is_address(text: str) -> bool:
-    """An address, or nothing."""
     try:
-        return not text or bool(ipaddress.ip_address(text))
+        return bool(ipaddress.IPv4Address(text))
     except ValueError:
         return False
+
+
+_NETWORK: dict[str, Callable[[str], bool]] = {
+    **dict.fromkeys(("ssid", "password", "apn"), lambda _: True),
+    "ip": _is_interface,
+    "gateway": _is_address,
+    "dns": lambda text: all(not one.strip() or _is_address(one.strip()) for one in text.split(",")),
+}
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:

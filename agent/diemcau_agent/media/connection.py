@@ -7,7 +7,8 @@
 - `_send_rtcp_pli` of a receiver asks for a key frame; aiortc has no public name for it.
 - A receiver waits for a missing packet until 512 others have come. When a slot comes back to the feed it was
   on and got nothing in between, what was sent meanwhile is such a gap, so its jitter buffer is made anew.
-- A receiver of sound holds back four packets, and after a loss up to sixteen: its jitter buffer is replaced.
+- A receiver of sound holds back four packets, and after a loss up to sixteen, and what waits for its decoder
+  has no bound: its jitter buffer is replaced by one that has.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def expect_gap(receiver: RTCRtpReceiver) -> None:
 
 def take_sound_at_once(receiver: RTCRtpReceiver) -> None:
     """Have a receiver of sound hand on each packet as it comes; what evens them out comes behind it."""
-    receiver._RTCRtpReceiver__jitter_buffer = SoundOrder()
+    receiver._RTCRtpReceiver__jitter_buffer = SoundOrder(receiver._RTCRtpReceiver__decoder_queue.qsize)
 
 
 async def close(connection: RTCPeerConnection) -> None:

@@ -83,8 +83,10 @@ class Cue(Enum):
     APPLY = auto()
     LEASED = auto()
     CUT = auto()  # the link was not flipped after all
+    OTHER_SYSTEM = auto()  # the machine started from its other system, which has releases of its own
     LINKED = auto()
     LINKED_BACK = auto()  # a person wanted the former release
+    STAYED = auto()  # the boot loader could not be told of a system, or did not come to it
     PASSED = auto()
     FAILED = auto()
     REFUSED = auto()
@@ -103,8 +105,11 @@ TRANSITIONS: dict[tuple[Step, Cue], Step] = {
     (Step.STAGED, Cue.APPLY): Step.WAITING,
     (Step.WAITING, Cue.LEASED): Step.FLIPPED,
     (Step.FLIPPED, Cue.CUT): Step.WAITING,
+    **{(step, Cue.OTHER_SYSTEM): Step.FETCHING for step in (Step.STAGED, Step.WAITING)},
     (Step.FLIPPED, Cue.LINKED): Step.GATING,
     (Step.FLIPPED, Cue.LINKED_BACK): Step.BACK,
+    (Step.FLIPPED, Cue.FAILED): Step.BACK,  # a system that did not come so far as to be judged
+    (Step.FLIPPED, Cue.STAYED): Step.REFUSED,
     (Step.GATING, Cue.PASSED): Step.KEPT,
     (Step.GATING, Cue.FAILED): Step.BACK,
     **{(step, Cue.REFUSED): Step.REFUSED for step in _AHEAD},
@@ -133,8 +138,9 @@ class Order(Part):
 class State(Part):
     """`state.json`: how far `order` is. `former` is the release to go back to; `back`: that is what is done;
     `before` is what was found broken in the room before the flip (None: it was not checked), `boots` how
-    often the machine started while the gate was open. `neighbour_failed` is why the server in the site's
-    network is not asked any more for this release. `seq` counts what others should hear of."""
+    often the machine started while the gate was open. `system` is the version of the system in the other slot
+    that brings it ("": a release beside the one that runs). `neighbour_failed` is why the server in the
+    site's network is not asked any more for this release. `seq` counts what others should hear of."""
 
     v: Literal[1] = 1
     step: Step = Step.IDLE
@@ -142,6 +148,7 @@ class State(Part):
     version: Annotated[str, Field(max_length=64)] = ""
     former: Annotated[str, Field(max_length=64)] = ""
     back: bool = False
+    system: Annotated[str, Field(max_length=64)] = ""
     why: Annotated[str, Field(max_length=40)] = ""
     text: Text = ""
     meeting: Token | None = None

@@ -1,8 +1,10 @@
-"""What the updater asks of others on this machine: a check of the unit process, a restart of who may."""
+"""What the updater asks of others on this machine: a check of the unit process, a restart of who may,
+and what only root does with the other slot of an image."""
 
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +32,22 @@ class Asking:
         """Have screen and unit process start again, from what `current` shows to."""
         self._put("restart", "")
 
+    def system(self, what: str, order: str, limit_s: float) -> str | None:
+        """Have root do something with the other slot for this order (`install SHA256`, `start`): "ok", or why
+        not; None when nobody said in time. `firmware/system/usr/lib/diemcau/system.sh` answers."""
+        until, question = self._seconds() + limit_s, uuid.uuid4().hex
+        self._put("system", f"{question} {order} {what}\n")
+        try:
+            while True:
+                asked, _, answer = _line(self._places.system_said).partition(" ")
+                if asked == question:
+                    return answer.strip()
+                if self._seconds() >= until:
+                    return None
+                self._pause(LOOK_S)
+        finally:
+            _withdraw(self._places.requests / "system")
+
     def check(self, question: str, version: str, limit_s: float) -> Check | None:
         """Have the room checked by a unit process of `version`: its answer, which may be that it is busy;
         None when none came in time."""
@@ -55,6 +73,13 @@ class Asking:
             write_atomically(self._places.requests / name, text.encode(), mode=_READABLE)
         except OSError as error:
             log.error("nobody can be asked", extra={"what": name, "error": str(error)})
+
+
+def _line(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _withdraw(path: Path) -> None:

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from diemcau_wire import Refused
-from diemcau_wire.release import Arch, Release, Wheel, read_release, write_release
+from diemcau_wire.release import Arch, Release, System, Wheel, read_release, write_release
 
 from diemcau_agent.rules.lease import Agenda, Wait
+from diemcau_agent.rules.systems import SYSTEM_WORK_S
 from diemcau_agent.rules.updating import (
     AGAIN,
     BOOTS,
@@ -45,11 +47,12 @@ from diemcau_agent.unit.state_folder import write_atomically
 
 from . import leases, orders, records, releases
 from .asking import Asking
-from .download import Download, Manner, Store, check_room
+from .download import Download, Manner, Piece, Store, check_room
 from .install import install, interpreter
 from .line import Line, coordinator, neighbour
 from .nearby import Nearby
 from .places import Places
+from .systems import Systems
 from .trouble import Trouble
 
 log = logging.getLogger(__name__)
@@ -60,6 +63,7 @@ LOOK_S = 2.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _MACHINES = {"x86_64": Arch.AMD64, "aarch64": Arch.ARM64}
 
+T = TypeVar("T")
 Pause = Callable[[float], None]
 Chance = Callable[[], float]
 
@@ -70,6 +74,14 @@ def _find(places: Places, line: Line, version: str, pause: Pause, chance: Chance
     return find(places, line, version, pause, chance)
 
 
+def _find_system(
+    places: Places, line: Line, version: str, arch: Arch, pause: Pause, chance: Chance
+) -> System | None:
+    from .metadata import find_system
+
+    return find_system(places, line, version, arch, pause, chance)
+
+
 @dataclass(frozen=True, slots=True)
 class Hands:
     """What an update is done with. `seconds` is a clock that nobody sets, `boot` names this start of the
@@ -78,6 +90,7 @@ class Hands:
     line: Callable[[Places], Line] = coordinator
     neighbour: Callable[[Places], Line | None] = neighbour
     find: Callable[[Places, Line, str, Pause, Chance], Release] = _find
+    find_system: Callable[[Places, Line, str, Arch, Pause, Chance], System | None] = _find_system
     install: Callable[[Places, Release, Sequence[Wheel], Store], None] = install
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     seconds: Callable[[], float] = time.monotonic
@@ -95,6 +108,7 @@ class Updater:
         self._places, self._hands = places, hands or Hands()
         self._store = Store(places.wheels)
         self._asking = Asking(places, pause=self._hands.pause, seconds=self._hands.seconds)
+        self._systems = Systems(places, self._asking)
         self._state = records.read(State, places.state) or State(at=self._hands.now())
         self._looked_at, self._meeting_runs = float("-inf"), False
 
@@ -133,10 +147,12 @@ class Updater:
             if work is Work.GATE:
                 return self._gate()
             if work is Work.FLIP:
-                self._resume_flip()
-                return True
+                return self._resume_flip()
             assert order is not None
             match work:
+                case Work.APPLY | Work.LEASE if not self._is_beside():
+                    state = moved(self._state, Cue.OTHER_SYSTEM, self._hands.now())
+                    self._keep(state.model_copy(update={"system": ""}))
                 case Work.BEGIN:
                     running = releases.running(self._places) or ""
                     self._keep(begun(self._state, order, running, self._hands.now()))
@@ -158,6 +174,7 @@ class Updater:
             if error.errno not in _FULL or not self._state.cancellable:
                 raise
             releases.prune(self._places, releases.complete(self._places))  # so that this can be written down
+            self._systems.clear()
             return self._fail(Why.DISK_FULL, str(error))
 
     def _fail(self, why: Why, text: str) -> bool:
@@ -178,39 +195,64 @@ class Updater:
             raise Trouble(Why.LAYOUT, f"{places.current} shows to no release; provision this unit again")
         there = releases.manifest(places, version) is not None
         if order.back and not there:
-            raise Trouble(Why.NO_KEPT, f"release {version} is not on this unit any more")
-        if version == running:
-            self._move(Cue.RUNS)
+            self._by_system(self._systems.to_go_back_to(version))
+            self._move(Cue.THERE)
             return
         if not order.back and is_older(version, running):
             raise Trouble(Why.OLDER, f"{version} is older than {running}, which runs")
+        if not order.back and (system := self._system_for(version)) is not None:
+            self._fetch_system(order, system)
+            return
+        if version == running:
+            self._move(Cue.RUNS)
+            return
         if there:
             self._move(Cue.THERE)
             return
         release, wheels = self._found(order)
-        left = self._store.bytes_left(wheels)
-        self._make_room(left, wheels)
+        if self._bring(order, self._store, wheels, wheels):
+            write_atomically(places.verified, write_release(release))
+            self._move(Cue.FETCHED)
+
+    def _fetch_system(self, order: Order, system: System) -> None:
+        """The whole system that this version brings, instead of a release beside the one that runs."""
+        self._by_system(system.version)
+        if self._systems.other_holds(system.version):
+            self._move(Cue.THERE)
+            return
+        self._systems.store.clear([system])
+        if self._bring(order, self._systems.store, [system], ()):
+            self._systems.write_verified(system)
+            self._move(Cue.FETCHED)
+
+    def _by_system(self, version: str) -> None:
+        self._keep(self._state.model_copy(update={"system": version}))
+
+    def _bring(self, order: Order, store: Store, pieces: Sequence[Piece], unpacked: Sequence[Wheel]) -> bool:
+        """Have these in their store, with room to install what is `unpacked` of them; False: it was called
+        off meanwhile."""
+        places, hands = self._places, self._hands
+        left = store.bytes_left(pieces)
+        self._make_room(left, unpacked)
         self._keep(self._state.model_copy(update={"needed_bytes": self._state.fetched_bytes + left}))
-        hands = self._hands
         manner = Manner(hands.pause, hands.chance, lambda: self._rate_bps(order), self._came)
         near_line = hands.neighbour(places)
-        near = Nearby(near_line, self._store, manner, seconds=hands.seconds) if near_line else None
-        download = Download(hands.line(places), self._store, manner)
-        for wheel in self._store.missing(wheels):
-            if near is None or not self._fetched_from(near, wheel):
-                download.fetch(wheel)
+        near = Nearby(near_line, store, manner, seconds=hands.seconds) if near_line else None
+        download = Download(hands.line(places), store, manner)
+        for piece in store.missing(pieces):
+            if near is None or not self._fetched_from(near, piece):
+                download.fetch(piece)
             self._keep(self._state)
             if self._called_off(order):
-                return
-        write_atomically(places.verified, write_release(release))
-        self._move(Cue.FETCHED)
+                return False
+        return True
 
-    def _fetched_from(self, near: Nearby, wheel: Wheel) -> bool:
+    def _fetched_from(self, near: Nearby, piece: Piece) -> bool:
         """Whether the server in the site's network had it; after a failure it is left in peace."""
         if self._state.neighbour_failed:
             return False
         try:
-            near.fetch(wheel)
+            near.fetch(piece)
         except Trouble as trouble:
             log.warning("the neighbour is not asked any more", extra={"why": str(trouble)})
             self._keep(self._state.model_copy(update={"neighbour_failed": str(trouble)[:200]}))
@@ -227,6 +269,11 @@ class Updater:
             check_room(folders, left, wheels)
 
     def _install(self) -> None:
+        if self._state.system:
+            self._systems.install(self._state)
+            self._move(Cue.INSTALLED)
+            self._systems.clear()
+            return
         try:
             release = read_release(self._places.verified.read_bytes())
         except (FileNotFoundError, Refused) as error:
@@ -240,15 +287,32 @@ class Updater:
     def _found(self, order: Order) -> tuple[Release, Sequence[Wheel]]:
         """The release that is ordered, verified, and its wheels for this machine."""
         hands, line = self._hands, self._hands.line(self._places)
+        release = self._signed(
+            lambda: hands.find(self._places, line, order.version, hands.pause, hands.chance)
+        )
+        interpreter(release)
+        return release, self._wheels(release)
+
+    def _system_for(self, version: str) -> System | None:
+        """The whole system a version brings; None on a machine that has no slots, when that system runs or
+        there is none."""
+        hands, arch = self._hands, _MACHINES.get(self._hands.machine())
+        if arch is None or not self._systems.wants(version):
+            return None
+        line = hands.line(self._places)
+        return self._signed(
+            lambda: hands.find_system(self._places, line, version, arch, hands.pause, hands.chance)
+        )
+
+    def _signed(self, look: Callable[[], T]) -> T:
+        """What is looked up in the repository."""
         try:
-            release = hands.find(self._places, line, order.version, hands.pause, hands.chance)
+            return look()
         except Trouble as trouble:
             agenda = self._agenda()
             if trouble.why is Why.EXPIRED and agenda is not None and not agenda.clock_ok:
                 raise Trouble(Why.CLOCK, f"this clock is wrong: {trouble}") from None
             raise
-        interpreter(release)
-        return release, self._wheels(release)
 
     def _wheels(self, release: Release) -> Sequence[Wheel]:
         machine = self._hands.machine()
@@ -277,19 +341,22 @@ class Updater:
 
     def _lease(self, order: Order) -> bool:
         """Ask whether work may begin, look how the room is, ask again, and flip."""
+        running = releases.running(self._places)
+        if running is None:
+            raise Trouble(
+                Why.LAYOUT, f"{self._places.current} shows to no release; provision this unit again"
+            )
         answer = self._take_lease(order, CHECK_S)
         if answer is None:
-            before = self._before(self._state.former)
+            before = self._before(running)
             answer = self._take_lease(order, 0)
             if answer is None:
                 if self._called_off(order):
                     return True
                 state = moved(self._state, Cue.LEASED, self._hands.now())
-                self._keep(
-                    state.model_copy(update={"before": before, "boot": self._hands.boot(), "boots": 0})
-                )
-                self._flip()
-                return True
+                flip = {"former": running, "before": before, "boot": self._hands.boot(), "boots": 0}
+                self._keep(state.model_copy(update=flip))
+                return self._flip()
         leases.release(self._places, order.id)
         now, meeting, again_at = self._hands.now(), answer.meeting, answer.again_at
         self._keep(waits(self._state, answer.why, now, meeting=meeting, again_at=again_at))
@@ -298,8 +365,9 @@ class Updater:
     def _take_lease(self, order: Order, more_s: float) -> Wait | None:
         """None: go, and nobody else works meanwhile."""
         hands, holder = self._hands, order.holder or order.id
+        more_s += SYSTEM_WORK_S if self._state.system else WORK_S
         now, boot, since_s = hands.now(), hands.boot(), hands.booted_s()
-        answer = leases.take(self._places, holder, WORK_S + more_s, now, boot=boot, booted_s=since_s)
+        answer = leases.take(self._places, holder, more_s, now, boot=boot, booted_s=since_s)
         return answer if isinstance(answer, Wait) else None
 
     def _before(self, running: str) -> tuple[str, ...] | None:
@@ -309,14 +377,18 @@ class Updater:
             last = self._asking.check(f"before-{self._state.order}-{orders.new_id()}", running, CHECK_S)
         return None if last is None or last.busy else last.found
 
-    def _resume_flip(self) -> None:
+    def _resume_flip(self) -> bool:
         """The power failed between the word that it is flipped and what came of it."""
+        if self._state.system:
+            return self._turn_system()
         if releases.running(self._places) == self._state.version:
-            self._flip()
-        else:
-            self._move(Cue.CUT)
+            return self._flip()
+        self._move(Cue.CUT)
+        return True
 
-    def _flip(self) -> None:
+    def _flip(self) -> bool:
+        if self._state.system:
+            return self._turn_system()
         places, version = self._places, self._state.version
         releases.show(places, places.current, version)
         if self._state.back:
@@ -326,14 +398,28 @@ class Updater:
             self._move(Cue.LINKED_BACK, Why.ORDERED)
         else:
             self._move(Cue.LINKED)
+        return True
+
+    def _turn_system(self) -> bool:
+        """Whatever is seen of the slots makes of an order that is flipped or at the gate; False: the box is
+        about to start again, or the system that runs is being judged."""
+        seen = self._systems.outcome(self._state, self._hands.boot())
+        if seen.cue is not None:
+            self._move(seen.cue, seen.why, seen.text)
+        return seen.cue is not None
 
     # ── the gate ─────────────────────────────────────────────────────────────────────────────────
 
     def _gate(self) -> bool:
         """Does the room work with it? Judged by the unit's own check; the line has no say in it."""
         state, hands = self._state, self._hands
+        if state.system:  # `good.sh` has it judged, and leaves it: that takes no updater
+            return self._turn_system()
         if state.why in GOING_BACK:  # the way back was cut short
             self._back(Why(state.why), state.text)
+            return True
+        if releases.running(self._places) != state.version:
+            self._move(Cue.FAILED, Why.BOOTS, "the machine started from its other system")
             return True
         if state.boots > BOOTS:
             self._back(Why.BOOTS, f"{state.boots} starts without an answer")
@@ -364,12 +450,16 @@ class Updater:
         self._move(Cue.PASSED)
 
     def _back(self, why: Why, text: str) -> None:
-        """The former release runs again."""
+        """The former release runs again. In the machine's other system another one runs, and goes on."""
         places, former = self._places, self._state.former
         self._keep(waits(self._state, why, self._hands.now(), text=text))
-        releases.show(places, places.current, former)
-        releases.show(places, places.proven, former)
-        self._asking.restart()
+        if (
+            releases.running(places) in (self._state.version, former, None)
+            and places.release(former).exists()
+        ):
+            releases.show(places, places.current, former)
+            releases.show(places, places.proven, former)
+            self._asking.restart()
         self._move(Cue.FAILED, why, text)
 
     # ── small things ─────────────────────────────────────────────────────────────────────────────
@@ -380,6 +470,10 @@ class Updater:
             return
         leases.release(self._places, order.id)  # before what takes long: somebody may wait for it
         self._prune()
+        if (
+            self._state.step is not Step.IDLE
+        ):  # what was called off may be wanted again, and goes on from there
+            self._systems.clear()
         orders.done(self._places, order)
 
     def _prune(self) -> None:
@@ -399,6 +493,15 @@ class Updater:
         elif state.step is Step.BACK and not state.back:
             keep.discard(state.version)
         releases.prune(places, keep)
+
+    def _is_beside(self) -> bool:
+        """Whether what was staged is here, beside what runs: a whole system, or a release, of which each of
+        an image's two systems has its own."""
+        if self._state.system:
+            return self._systems.other_holds(self._state.system)
+        version = self._state.version
+        there = releases.manifest(self._places, version) is not None
+        return there and releases.running(self._places) != version
 
     def _in_use(self) -> set[str]:
         return {v for v in (releases.running(self._places), releases.proven(self._places)) if v is not None}

@@ -1,6 +1,7 @@
 """What release the coordinator offers, as far as signatures vouch for it: the client's side of TUF.
 
-Only `release.json` is a target of its own; it names the wheels by their SHA-256. The root that was laid here
+Only `release.json`, and what is said of a whole system, are targets of their own; they name wheels and bundle
+by their SHA-256. The root that was laid here
 when the unit was provisioned is where trust begins; later roots follow from it, one by one.
 """
 
@@ -11,7 +12,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from diemcau_wire import Refused
-from diemcau_wire.release import METADATA_PATH, TARGETS_PATH, Release, read_release, release_target
+from diemcau_wire.release import (
+    METADATA_PATH,
+    TARGETS_PATH,
+    Arch,
+    Release,
+    System,
+    read_release,
+    read_system,
+    release_target,
+    system_target,
+)
 from tuf.api.exceptions import (
     BadVersionNumberError,
     DownloadError,
@@ -65,6 +76,39 @@ def find(
     places: Places, line: Line, version: str, pause: Callable[[float], None], chance: Callable[[], float]
 ) -> Release:
     """The release `version` as it was signed. Raises :class:`Trouble` and OSError."""
+    said = _signed(places, release_target(version), _Fetcher(line, pause, chance))
+    if said is None:
+        raise Trouble(Why.NO_SUCH_RELEASE, f"release {version} is not among those that are signed")
+    try:
+        return read_release(said)
+    except Refused as error:
+        raise Trouble(Why.DAMAGED, f"release.json: {error}") from None
+
+
+def find_system(
+    places: Places,
+    line: Line,
+    version: str,
+    arch: Arch,
+    pause: Callable[[float], None],
+    chance: Callable[[], float],
+) -> System | None:
+    """The system that release `version` brings for such a machine, None: it brings none. Raises
+    :class:`Trouble` and OSError."""
+    said = _signed(places, system_target(version, arch), _Fetcher(line, pause, chance))
+    if said is None:
+        return None
+    try:
+        system = read_system(said)
+    except Refused as error:
+        raise Trouble(Why.DAMAGED, f"the system of {version}: {error}") from None
+    if (system.version, system.arch) != (version, arch):
+        raise Trouble(Why.DAMAGED, f"the system of {version} says it is {system.version} for {system.arch}")
+    return system
+
+
+def _signed(places: Places, name: str, fetcher: _Fetcher) -> bytes | None:
+    """A target as it was signed, None: there is none of that name. Raises :class:`Trouble` and OSError."""
     trust, kept = places.trust, places.metadata
     try:
         root = trust.read_bytes()
@@ -78,14 +122,12 @@ def find(
             METADATA_PATH,
             str(targets),
             TARGETS_PATH,
-            _Fetcher(line, pause, chance),
+            fetcher,
             UpdaterConfig(prefix_targets_with_hash=False),
             bootstrap=root,
         )
-        target = updater.get_targetinfo(release_target(version))
-        if target is None:
-            raise Trouble(Why.NO_SUCH_RELEASE, f"release {version} is not among those that are signed")
-        return read_release(Path(updater.download_target(target)).read_bytes())
+        target = updater.get_targetinfo(name)
+        return None if target is None else Path(updater.download_target(target)).read_bytes()
     except DownloadHTTPError as error:
         raise Trouble(Why.UNREACHABLE, f"the server has no releases: {error}") from None
     except (DownloadLengthMismatchError, LengthOrHashMismatchError) as error:
@@ -98,5 +140,3 @@ def find(
         raise Trouble(Why.OLDER, f"the server offers what is older than what was seen: {error}") from None
     except RepositoryError as error:
         raise Trouble(Why.SIGNATURE, str(error)) from None
-    except Refused as error:
-        raise Trouble(Why.DAMAGED, f"release.json: {error}") from None

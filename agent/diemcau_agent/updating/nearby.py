@@ -1,15 +1,13 @@
-"""Wheels from a server in the site's own network: not waited for, and believed no more than any other."""
+"""Pieces from a server in the site's own network: not waited for, and believed no more than any other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from diemcau_wire.release import Wheel
-
 from diemcau_agent.rules.updating import Why
 
-from .download import Download, Manner, Store
+from .download import Download, Manner, Piece, Store
 from .line import Line
 from .trouble import Trouble
 
@@ -26,9 +24,9 @@ class Nearby(Download):
         self._sleep, self._tell, self._seconds = manner.pause, manner.came, seconds
         self._until = 0.0
 
-    def fetch(self, wheel: Wheel) -> None:
-        self._until = self._seconds() + START_S + 8 * wheel.size / LEAST_BPS
-        super().fetch(wheel)
+    def fetch(self, piece: Piece) -> None:
+        self._until = self._seconds() + START_S + 8 * piece.size / LEAST_BPS
+        super().fetch(piece)
 
     def _rest(self, seconds: float) -> None:
         self._until += seconds  # that we are slow, beside a meeting for instance, is not its fault

@@ -11,6 +11,7 @@ from diemcau_agent.unit.state_folder import remove
 
 from . import records, releases
 from .places import Places
+from .slots import Slots
 
 
 class Busy(Exception):
@@ -34,11 +35,14 @@ def give(places: Places, offered: Order, now: datetime) -> Order:
 
 
 def back(places: Places, *, holder: str | None = None, until: datetime | None = None) -> Order:
-    """The order to go back to the release that ran before. Raises :class:`Busy` when none is kept."""
+    """The order to go back to the release that ran before, in this system or with the one before. Raises
+    :class:`Busy` when none is kept."""
     state = records.read(State, places.state)
     running = releases.running(places) or ""
     kept = [version for version in releases.complete(places) if version != running]
     former = from_before(kept, running, state.former if state is not None else "")
+    if former is None and (before := Slots(places).proven_before()) is not None:
+        former = before[1]
     if former is None:
         raise Busy("no release from before is kept on this unit; stage and apply the one it shall have.")
     return Order(id=new_id(), version=former, apply=True, back=True, holder=holder, until=until)

@@ -75,6 +75,16 @@ class Places:
         return self.folder / "release.json"
 
     @property
+    def systems(self) -> Path:
+        """Where the bundle of a whole system comes to, on a box that was flashed with an image."""
+        return self.folder / "systems"
+
+    @property
+    def verified_system(self) -> Path:
+        """What is said of the system that is being installed."""
+        return self.folder / "system.json"
+
+    @property
     def shared(self) -> Path:
         """What the unit process lets us know."""
         return self.root / "var/lib/diemcau-shared"
@@ -97,5 +107,10 @@ class Places:
 
     @property
     def requests(self) -> Path:
-        """Where we ask: `restart` of those who may, `check` of the unit process."""
+        """Where we ask: `restart` and `system` of those who may, `check` of the unit process."""
         return self.root / "run/diemcau/update-requests"
+
+    @property
+    def system_said(self) -> Path:
+        """What came of the last `system` that was asked for."""
+        return self.root / "run/diemcau-system/said"

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 
 from diemcau_wire.messages import Nfc
-from diemcau_wire.release import Arch, order
+from diemcau_wire.release import Arch, order, system_target
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from ..adapters.releases.contents import built, read_built
 from ..adapters.releases.errors import ReleaseError
 from ..adapters.releases.repository import Repository
-from ..adapters.releases.verify import signed_versions, verify
+from ..adapters.releases.systems import systems_there
+from ..adapters.releases.verify import signed_systems, signed_versions, verify
 from ..rules.actor import Actor
 from ..rules.refusals import Conflict, NotFound
 from ..rules.releases import Standing, check_not_older
@@ -36,15 +37,26 @@ class Withdrawal(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class SystemNow:
+    """A system that a release brings, in bytes; units see it once it is `signed`."""
+
+    arch: str
+    size: int
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseNow:
-    """How a release stands. `sizes` is what a unit of each kind would fetch that has nothing, in bytes. What
-    is not here any more (after a restored backup, for instance) has `python` "" and no sizes."""
+    """How a release stands. `sizes` is what a unit of each kind would fetch that has nothing, in bytes;
+    `systems` are those it brings for boxes that were flashed with an image. What is not here any more (after
+    a restored backup, for instance) has `python` "" and no sizes."""
 
     version: str
     standing: Standing
     python: str
     built_at: datetime | None
     sizes: dict[str, int]
+    systems: tuple[SystemNow, ...]
     offered_by: str | None
     offered_at: datetime | None
     withdrawn_at: datetime | None
@@ -56,9 +68,10 @@ def releases_now(controller: Controller, session: Session) -> list[ReleaseNow]:
     repository = Repository(controller.state)
     rows = {row.version: row for row in session.scalars(select(OfferedRelease))}
     signed = set(_or_nothing(lambda: signed_versions(repository)))
+    systems = set(_or_nothing(lambda: list(signed_systems(repository))))
     here = built(repository.targets)
     versions = sorted({*rows, *signed, *here}, key=order, reverse=True)
-    return [_now(repository, version, rows.get(version), version in signed) for version in versions]
+    return [_now(repository, version, rows.get(version), version in signed, systems) for version in versions]
 
 
 def offered(session: Session) -> list[str]:
@@ -144,7 +157,9 @@ def _said(row: OfferedRelease) -> dict[str, object]:
     return {"offered": row.withdrawn_at is None, "sha256": row.sha256, "reason": row.reason}
 
 
-def _now(repository: Repository, version: str, row: OfferedRelease | None, signed: bool) -> ReleaseNow:
+def _now(
+    repository: Repository, version: str, row: OfferedRelease | None, signed: bool, systems: set[str]
+) -> ReleaseNow:
     if row is not None:
         standing = Standing.OFFERED if row.withdrawn_at is None else Standing.WITHDRAWN
     else:
@@ -160,6 +175,10 @@ def _now(repository: Repository, version: str, row: OfferedRelease | None, signe
         python=release.python if release is not None else "",
         built_at=release.built_at if release is not None else None,
         sizes=sizes,
+        systems=tuple(
+            SystemNow(one.arch.value, one.size, system_target(version, one.arch) in systems)
+            for one in _or_nothing(lambda: systems_there(repository.targets, version))
+        ),
         offered_by=row.offered_by if row is not None else None,
         offered_at=row.offered_at if row is not None else None,
         withdrawn_at=row.withdrawn_at if row is not None else None,

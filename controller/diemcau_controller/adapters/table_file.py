@@ -1,6 +1,7 @@
 """A table somebody sends, as lines of text: CSV in the encodings offices use, or an Excel workbook.
 
-Both are bounded in bytes, lines and cells before anything is built from them.
+Both are bounded in bytes, lines and cells before anything is built from them. What reads workbooks loads much
+(an eighth of the controller's start), so it is imported by who has one.
 """
 
 from __future__ import annotations
@@ -10,16 +11,14 @@ import io
 import unicodedata
 import zipfile
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 from xml.etree.ElementTree import ParseError
-
-import openpyxl
-from openpyxl.cell import Cell, MergedCell, WriteOnlyCell
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
-from openpyxl.utils.exceptions import InvalidFileException
 
 from ..rules.refusals import Invalid
 from ..rules.site_table import Line
+
+if TYPE_CHECKING:
+    from openpyxl.cell import Cell, MergedCell
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_LINES = 30_000
@@ -57,7 +56,12 @@ def read_table(data: bytes) -> list[Line]:
 
 def write_workbook(table: Sequence[Sequence[str]], title: str) -> bytes:
     """The table as an XLSX file with one sheet; every cell is text, so nothing is a formula or loses a 0."""
-    book = openpyxl.Workbook(write_only=True)
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
+    book = Workbook(write_only=True)
     sheet = book.create_sheet(title[:31])
     sheet.freeze_panes = "A2"
     for column in range(1, len(table[0]) + 1):
@@ -121,6 +125,9 @@ def _csv_lines(text: str) -> Iterator[Line]:
 
 def _workbook_lines(data: bytes) -> Iterator[Line]:
     """The first sheet. Formulas give the value they had when the workbook was saved."""
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as parts:
             sizes = [part.file_size for part in parts.infolist()]
@@ -129,7 +136,7 @@ def _workbook_lines(data: bytes) -> Iterator[Line]:
                 "the workbook is far larger than it looks: keep one sheet and only the table in it",
                 code="table.bomb",
             )
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
         try:
             sheets = book.worksheets
             if not sheets:
@@ -140,17 +147,16 @@ def _workbook_lines(data: bytes) -> Iterator[Line]:
                 yield number, [_text(cell) for cell in row]
         finally:
             book.close()
-    except _BROKEN as error:
+    except (InvalidFileException, *_BROKEN) as error:
         raise Invalid(
             f"the workbook cannot be read ({type(error).__name__}): save it again as .xlsx",
             code="table.not_excel",
         ) from None
 
 
-# What openpyxl and what it stands on raise for bytes that are no workbook.
+# What openpyxl, beside its own error, and what it stands on raise for bytes that are no workbook.
 _BROKEN = (
     zipfile.BadZipFile,
-    InvalidFileException,
     ParseError,
     KeyError,
     IndexError,

@@ -40,6 +40,9 @@ def release_view(one: ReleaseNow) -> View:
         "python": one.python,
         "built_at": text(one.built_at),
         "bytes": one.sizes,
+        "systems": [
+            {"arch": system.arch, "bytes": system.size, "signed": system.signed} for system in one.systems
+        ],
         "offered_by": one.offered_by,
         "offered_at": text(one.offered_at),
         "withdrawn_at": text(one.withdrawn_at),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -110,6 +110,27 @@ def build(
     typer.echo(f"Next: diemcau release sign {release.version} --keys DIR")
 
 
+@releases.command("add-system")
+def add_system(
+    version: VersionArgument,
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="The .raucb that `python -m firmware bundle` made.")
+    ],
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a version that was built bring a whole system, too, to boxes that were flashed with an image."""
+    from ..adapters.releases.systems import add_system as add
+
+    with _repository(state_dir) as repository:
+        system = add(repository, version, bundle)
+    if as_json:
+        print_json(system.model_dump(mode="json"))
+        return
+    typer.echo(f"{version} brings a system for {system.arch}: {system.size / 1e6:.0f} MB")
+    typer.echo(f"Next: diemcau release sign {version} --keys DIR")
+
+
 @releases.command("sign")
 def sign(
     version: Annotated[
@@ -184,9 +205,16 @@ def verify(
     with _repository(state_dir) as repository:
         verified = check(repository, version, trusted)
     if as_json:
-        print_json({"version": version, "sha256": verified.sha256, "wheels": len(verified.release.parts)})
+        systems = [system.arch.value for system in verified.systems]
+        wheels = len(verified.release.parts)
+        print_json(
+            {"version": version, "sha256": verified.sha256, "wheels": wheels, "systems": systems},
+        )
     else:
-        typer.echo(f"A unit would take {version}: {len(verified.release.parts)} wheels, all as signed.")
+        brings = "".join(f", a system for {system.arch}" for system in verified.systems)
+        typer.echo(
+            f"A unit would take {version}: {len(verified.release.parts)} wheels{brings}, all as signed."
+        )
 
 
 @releases.command("offer")
@@ -224,13 +252,18 @@ def list_releases(state_dir: StateDirOption = DEFAULT_STATE_DIR, as_json: JsonOp
                 one["python"],
                 api.local(one["built_at"]),
                 ", ".join(f"{size / 1e6:.0f} MB {arch}" for arch, size in one["bytes"].items()),
+                ", ".join(_system(system) for system in one["systems"]),
                 api.local(one["offered_at"]),
                 one["reason"],
             )
             for one in found
         ]
-        columns = ("version", "state", "Python", "built", "size", "offered", "withdrawn because")
+        columns = ("version", "state", "Python", "built", "size", "systems", "offered", "withdrawn because")
         print_table(columns, rows, "there are none: `diemcau release build`")
+
+
+def _system(system: dict[str, Any]) -> str:
+    return f"{system['bytes'] / 1e6:.0f} MB {system['arch']}{'' if system['signed'] else ', not signed'}"
 
 
 class _Phrases:

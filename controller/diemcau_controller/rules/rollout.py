@@ -58,9 +58,11 @@ class At(StrEnum):
 
 
 UNIT_TRANSITIONS: Mapping[At, frozenset[At]] = {
-    At.WAITING: frozenset({At.STAGING, At.STAGED, At.GATING, At.FAILED, At.SKIPPED, At.DONE}),
+    At.WAITING: frozenset(
+        {At.STAGING, At.STAGED, At.APPLYING, At.GATING, At.FAILED, At.BACK, At.SKIPPED, At.DONE}
+    ),
     At.STAGING: frozenset({At.STAGED, At.WAITING, At.GATING, At.FAILED, At.SKIPPED}),
-    At.STAGED: frozenset({At.APPLYING, At.WAITING, At.GATING, At.FAILED, At.SKIPPED}),
+    At.STAGED: frozenset({At.APPLYING, At.WAITING, At.GATING, At.FAILED, At.BACK, At.SKIPPED}),
     At.APPLYING: frozenset({At.STAGED, At.WAITING, At.GATING, At.FAILED, At.BACK, At.SKIPPED}),
     At.GATING: frozenset({At.DONE, At.FAILED, At.BACK, At.RETURNING, At.SKIPPED}),
     At.DONE: frozenset({At.RETURNING, At.BACK}),
@@ -89,8 +91,10 @@ HEAPS: Mapping[At, str] = {
 }
 
 LONGEST_RUN = timedelta(hours=2)  # Ansible is ended then
-SILENT = timedelta(minutes=20)  # a flip, its gate and the way back take six minutes at most
-LONGEST_STAGING = timedelta(hours=8)  # 100 MB at 64 kbit/s take four
+# A flip, its gate and the way back take six minutes at most; when a whole system brings the version, the box
+# starts again, has a quarter of an hour to answer and three starts to do so.
+SILENT = timedelta(minutes=40)
+LONGEST_STAGING = timedelta(hours=8)  # 100 MB at 64 kbit/s take four; a whole system goes on after it
 CLEAR_OF_MEETING = timedelta(hours=2)  # the unit keeps 90 minutes clear, and the work must fit before
 NO_WINDOW = timedelta(days=7)
 UNSETTLED = "unsettled"
@@ -106,7 +110,8 @@ class UnitNow:
     """A unit of a rollout. The first fields are as stored (:class:`..store.tables.RolloutUnit`); `going`: a
     run works on it now. `groups` are those its site is in, `there`: it is connected, `version` what it runs,
     `meeting` when its next meeting opens (one that runs: when it opened), `met`: it was in a meeting from
-    beginning to end since `kept_at`, `check` how a full check since then came out: `good`, `bad` or ""."""
+    beginning to end since `kept_at`, `check` how a full check since then came out: `good`, `bad` or "";
+    `overtaken`: a later rollout is about its site."""
 
     unit: str
     ring: str
@@ -128,12 +133,12 @@ class UnitNow:
     met: bool = False
     check: str = ""
     serves: bool = True
+    overtaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutNow:
-    """A rollout and what holds for all its units. `busy` are the kinds of runs that are under way, `newest`:
-    none came later."""
+    """A rollout and what holds for all its units. `busy` are the kinds of runs that are under way."""
 
     version: str
     state: State
@@ -144,7 +149,6 @@ class RolloutNow:
     frozen: bool = False
     urgent: bool = False
     busy: frozenset[str] = frozenset()
-    newest: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +399,7 @@ def _may_stage(rollout: RolloutNow, unit: UnitNow, now: datetime) -> bool:
 
 def _settle(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> list[Action]:
     """Try again to bring what lies around the release; holds nobody up, and disturbs no more than a flip."""
-    if rollout.frozen or rollout.urgent or not rollout.newest:
+    if rollout.frozen or rollout.urgent:
         return _hold(rollout, "settle")
     late = [
         unit
@@ -403,6 +407,7 @@ def _settle(rollout: RolloutNow, units: Sequence[UnitNow], now: datetime) -> lis
         if _unsettled(unit)
         and unit.there
         and unit.serves
+        and not unit.overtaken
         and unit.version == rollout.version
         and not unit.going
         and not _later(unit.ring, rollout.ring)

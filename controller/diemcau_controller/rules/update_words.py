@@ -54,9 +54,13 @@ _LEADS: Mapping[tuple[At, str], At] = {
     (At.STAGING, "failed"): At.WAITING,
     (At.STAGING, "idle"): At.WAITING,
     (At.WAITING, "staged"): At.STAGED,
+    (At.WAITING, "flipped"): At.APPLYING,  # by an order that it had still
     (At.WAITING, "kept"): At.GATING,
+    (At.WAITING, "back"): At.BACK,
     (At.WAITING, "refused"): At.FAILED,
+    (At.STAGED, "flipped"): At.APPLYING,
     (At.STAGED, "kept"): At.GATING,
+    (At.STAGED, "back"): At.BACK,
     (At.STAGED, "refused"): At.FAILED,
     (At.STAGED, "failed"): At.WAITING,
     (At.APPLYING, "waiting"): At.WAITING,

@@ -22,6 +22,7 @@ from ..actions.rollouts.advance import Outside, advance
 from ..actions.rollouts.hands import Hands, HostEvent, Run, Target, last_lines
 from ..actions.rollouts.hear import end_run, lose_runs, take_events, take_host_events
 from ..actions.rollouts.inventory import variables_of
+from ..actions.rollouts.others import last_word
 from ..actions.rollouts.start import add_units
 from ..actions.send_command import send_command
 from ..rules.actor import SYSTEM
@@ -78,7 +79,8 @@ class RolloutEngine:
                 self._controller.news.tell("rollout", rollout=rollout_id)
 
     def _at_work(self) -> list[str]:
-        """Rollouts of which anything may still change; of those done, only the newest takes in late units."""
+        """Rollouts of which anything may still change; of those done, the newest about a site takes its
+        late units in."""
         with self._controller.database.read() as session:
             unsettled = select(RolloutUnit.rollout_id).where(
                 RolloutUnit.state.in_([At.APPLYING.value, At.GATING.value])
@@ -92,10 +94,7 @@ class RolloutEngine:
                     .order_by(Rollout.created_at)
                 )
             )
-            newest = session.scalars(select(Rollout).order_by(Rollout.created_at.desc()).limit(1)).first()
-        if newest is not None and newest.id not in found:
-            found.append(newest.id)
-        return found
+            return found + [one for one in last_word(session) if one not in found]
 
     def _hear(self, rollout_id: str, session: Session) -> bool:
         now, rollout = self._controller.now(), session.get_one(Rollout, rollout_id)

@@ -24,7 +24,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.room_page import FLAGS
 from tests.lab.machine import until
-from tests.lab.report import Evidence, NotShown, Report
+from tests.lab.report import Evidence, NotShown
 from tests.lab.rtsp_peer import RtspPeer
 from tests.lab.vm.real_hall import GATEWAY, VIDEO, _line
 from tests.lab.vm.time_server import TimeServer
@@ -44,11 +44,13 @@ MEANS = ROWS[1:3]
 """Without these nothing else can be seen of a box."""
 PHONE = {"width": 360, "height": 740}
 _BOOT_LIMIT_S = 600
+_CAMERA = ("--width", "320", "--height", "180", "--fps", "5", "--gop", "5")
 
 
 @dataclass
 class Hall:
-    """The stage, and the box on it; `plain_from` is what `plain` is flashed with. `code` is the text of the code on its screen."""
+    """The stage, and the box on it; `plain_from` is what `plain` is flashed with. `code` is what the
+    code on the box's screen says."""
 
     stage: Stage
     box: Box
@@ -73,12 +75,8 @@ class Hall:
         return until(self.stage, reached, seconds, failure, NotShown)
 
 
-def run(report: Report, hall: Hall) -> list[str]:
-    """Show every row; gives their names."""
-    for name, show in zip(ROWS, (plain, enrolment_screen, enrolled, meets, back), strict=True):
-        if not report.show(name, partial(show, hall)) and name in MEANS:
-            break
-    return ROWS
+Show = Callable[[Hall, Evidence], str]
+"""Gives what was seen. Raises :class:`NotShown`."""
 
 
 def plain(hall: Hall, evidence: Evidence) -> str:
@@ -131,11 +129,11 @@ def enrolled(hall: Hall, evidence: Evidence) -> str:
         def verdict() -> str:
             page.wait_for_timeout(500)
             said = page.locator("main").inner_text()
-            found = re.search(rf"{SITE_NAME} .*sẵn sàng.*", said)
-            return found[0] if found else ""
+            found = re.search(rf"{SITE_NAME} (chưa )?sẵn sàng.*", said)
+            return found[0] if found and not found[1] else ""
 
         try:
-            said = hall.until(verdict, 400, "no verdict on the phone")
+            said = hall.until(verdict, 400, "the phone does not say that the room is ready")
         finally:
             page.screenshot(path=evidence.path("phone.png"), full_page=True)
             evidence.json("unit", hall.unit())
@@ -173,6 +171,9 @@ def back(hall: Hall, evidence: Evidence) -> str:
     return f"online with its configuration {time.monotonic() - began:.0f} s after it has power again"
 
 
+SHOWS: dict[str, Show] = dict(zip(ROWS, (plain, enrolment_screen, enrolled, meets, back), strict=True))
+
+
 @contextmanager
 def hall_of(folder: Path, image: Path, plain: Path, boxes: Path, kind: type[Box] = Box) -> Iterator[Hall]:
     """The coordinator's side in this namespace, a site, and a box that was flashed for it, switched off."""
@@ -183,7 +184,7 @@ def hall_of(folder: Path, image: Path, plain: Path, boxes: Path, kind: type[Box]
     with (
         page,
         TimeServer(GATEWAY),
-        RtspPeer() as camera,
+        RtspPeer(*_CAMERA) as camera,
         Stage(folder, [main], Network(ADDRESS, page), (), video=VIDEO) as stage,
     ):
         stage.start_services(time.monotonic() + 120)

@@ -26,8 +26,8 @@ MAC = "52:54:00:00:00:{:02x}"
 
 
 class Box(Guest):
-    """One box; `folder` holds its disk and what its firmware remembers. `number` is what its card and its disk
-    call themselves by."""
+    """One box; `folder` holds its disk and what its firmware remembers. Its card and its disk are called by
+    `number`."""
 
     fresh_vars = OVMF / "OVMF_VARS_4M.fd"
 

@@ -1,5 +1,6 @@
-"""Part `image`, `cuts`: the plug is pulled at named points of the first start, of an installation and of the first
-start of the other slot; each time the box has to come as far as the next point, and in the end to its coordinator.
+"""Part `image`, `cuts`: the plug is pulled at named points of the first start, of an installation and of the
+first start of the other slot; each time the box has to come as far as the next point, and in the end to its
+coordinator.
 
 Every cut is a line of `.lab/results/image/cuts.jsonl`, over all runs.
 """
@@ -50,9 +51,19 @@ def run(report: Report, hall: Hall, bundle: Path) -> bool:
         cutter.other_slot()
     except NotShown as error:
         cutter.note(str(error), back=False)
-        hall.box.shown(report.folder / "cuts-failed.png")
+        if hall.box.running:
+            hall.box.shown(report.folder / "cuts-failed.png")
         return False
+    print(f"image: {summary(LEDGER.read_text())}", flush=True)
     return True
+
+
+def summary(ledger: str) -> str:
+    """All runs in one line."""
+    lines = [json.loads(line) for line in ledger.splitlines()]
+    lost = [line["point"] for line in lines if not line["back"]]
+    points = len({line["point"] for line in lines})
+    return f"{len(lines)} cuts at {points} points over all runs, lost: {', '.join(lost) or 'none'}"
 
 
 class Cutter:
@@ -95,7 +106,10 @@ class Cutter:
             self._hall.until(self._hall.settled, _LIMIT_S, "it is not online")
             with way_in(*called(self._hall)) as box:
                 before[0] = self._box.written()
-                box.run(f"systemd-run --quiet --unit=lab-install rauc install {BUNDLE}")
+                box.run(
+                    "systemd-run --quiet --unit=lab-install sh -c "
+                    f'"rauc install {BUNDLE} && rauc status mark-active other"'
+                )
 
         for share in (10, 30, 50, 70, 90):
             more = size * share // 100
@@ -159,7 +173,7 @@ class Cutter:
             self._hall.stage.tend()
             if time.monotonic() > deadline or not self._box.running:
                 raise NotShown(f"it does not come as far as: {point.name or 'its end'}")
-            time.sleep(0.1)
+            time.sleep(0.2)
         return str(found)
 
     def _counts(self, name: str, tries: str) -> bool:

@@ -1,5 +1,5 @@
-"""Rows of part `image`: what happens to a box over the years. It idles, hangs, is copied, its disk is damaged, it
-leaves service."""
+"""Rows of part `image`: what happens to a box over the years. It idles, hangs, is copied, is
+damaged, leaves service."""
 
 from __future__ import annotations
 
@@ -11,39 +11,32 @@ from functools import partial
 from pathlib import Path
 
 from firmware.layout import CONFIG, DATA_LABEL, IN_IMAGE, MIB, starts_mib
-from tests.lab.report import ROOT, Evidence, NotShown, Report
+from tests.lab.report import ROOT, Evidence, NotShown
 
-from .boot import Hall, boot_file
+from .boot import Hall, Show, boot_file
 from .box import Box
 from .from_outside import counted, table
 from .slots import called
 from .way_in import way_in
 
 ROWS = [
-    "an idle box spares its disk",
     "a system that hangs is started again by the watchdog",
     "two boxes with one disk are seen to be copies",
+    "an idle box spares its disk",
     "a damaged data partition is mended",
     "a box that is retired is a new one",
     "a data partition that cannot be mended makes it a new one",
 ]
-IDLE_S = 600
+REST_S, IDLE_S = 60, 300
 _BOOT_LIMIT_S = 900
 _DAY_S = 86_400
 _COPY_NUMBER, _COPY_IP = 3, "203.0.113.4"
 
 
-def run(report: Report, hall: Hall) -> list[str]:
-    """Show every row; gives their names."""
-    for name, show in zip(ROWS, (idles, hangs, copied, mended, retired, made_anew), strict=True):
-        report.show(name, partial(show, hall))
-    return ROWS
-
-
 def idles(hall: Hall, evidence: Evidence) -> str:
     """Count what is written while nothing goes on, from outside."""
     hall.until(hall.settled, 120, "it is not at rest")
-    hall.stage.pause(120, time.monotonic() + 120)
+    hall.stage.pause(REST_S, time.monotonic() + REST_S)
     counts = [hall.box.written()]
     for _ in range(IDLE_S // 60):
         hall.stage.pause(60, time.monotonic() + 60)
@@ -80,7 +73,7 @@ def hangs(hall: Hall, evidence: Evidence) -> str:
 
 
 def copied(hall: Hall, evidence: Evidence) -> str:
-    """The disk is copied while the box is off; first the box is switched on again, then the copy, elsewhere."""
+    """Its disk is copied while it is off; first it is switched on again, then the copy, elsewhere."""
     hall.box.stop()
     copy = Box(hall.box.folder.with_name("copy"), uplink="hall0", number=_COPY_NUMBER)
     copy.copy_of(hall.box)
@@ -118,7 +111,7 @@ def mended(hall: Hall, evidence: Evidence) -> str:
 
 
 def retired(hall: Hall, evidence: Evidence) -> str:
-    """retire.yml, as an administrator runs it. The box has no line then, so a file for the next hall is put in."""
+    """retire.yml, as an administrator runs it. It has no line then, and is given a file anew."""
     unit, disk = str(hall.unit()["id"]), hall.box.disk
     with way_in(*called(hall)) as box:
         inventory = hall.stage.root / "retire.ini"
@@ -155,6 +148,9 @@ def made_anew(hall: Hall, evidence: Evidence) -> str:
     hall.box.stop()
     _zero(hall.box.disk, table(hall.box.disk)[DATA_LABEL].size)
     return _new_box(hall, evidence)
+
+
+SHOWS: dict[str, Show] = dict(zip(ROWS, (hangs, copied, idles, mended, retired, made_anew), strict=True))
 
 
 def _new_box(hall: Hall, evidence: Evidence) -> str:

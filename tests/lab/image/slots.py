@@ -8,21 +8,21 @@ from functools import partial
 from pathlib import Path
 
 from tests.lab.machine import MachineFailed
-from tests.lab.report import Evidence, NotShown, Report
+from tests.lab.report import Evidence, NotShown
 
-from .boot import Hall
+from .boot import Hall, Show
 from .way_in import WayIn, way_in
 
 ROWS = [
     "looked at from inside",
-    "a system signed by somebody else is refused",
     "a signed system goes into the other slot, and is kept when the room works with it",
+    "a system signed by somebody else is refused",
     "a system that breaks the room is left by itself",
 ]
 _LOOK = {
     "failed": "systemctl --failed --no-legend --plain",
     "listens": "ss -Hltun",
-    "mounts": "findmnt -rno TARGET,FSTYPE,OPTIONS / /data /var /opt/diemcau /boot/firmware /boot/efi",
+    "mounts": "findmnt -lno TARGET,FSTYPE,OPTIONS | grep -v cgroup",
     "written": "find / -xdev -newer /proc/1 -type f 2>/dev/null | head -20",
     "swap": "swapon --show --noheadings",
     "watchdog": "systemctl show -p RuntimeWatchdogUSec -p WatchdogDevice; wdctl 2>&1 | head -5",
@@ -30,22 +30,20 @@ _LOOK = {
     "chain": "systemd-analyze critical-chain diemcau-screen.service",
     "journal": "journalctl -b -p warning --no-pager | tail -60",
     "shells": "systemctl list-units --all --plain --no-legend *getty*",
+    "unit": "journalctl -b --no-pager -o short-precise -u diemcau-unit -u diemcau-media@* | tail -80",
     "memory": "free -m; df -h / /data /run /var",
 }
 _BOOT_LIMIT_S = 900
 
 
-def run(report: Report, hall: Hall, bundles: dict[str, Path]) -> list[str]:
-    """Show every row; gives their names. `bundles`: `good`, `broken` and `foreign`."""
-    shows = (
-        inside,
-        partial(foreign, bundle=bundles["foreign"]),
-        partial(good, bundle=bundles["good"]),
-        partial(broken, bundle=bundles["broken"]),
-    )
-    for name, show in zip(ROWS, shows, strict=True):
-        report.show(name, partial(show, hall))
-    return ROWS
+def shows(bundles: dict[str, Path]) -> dict[str, Show]:
+    """Every row, with how it is shown. `bundles`: `good`, `broken` and `foreign`."""
+    return {
+        ROWS[0]: inside,
+        ROWS[1]: partial(good, bundle=bundles["good"]),
+        ROWS[2]: partial(foreign, bundle=bundles["foreign"]),
+        ROWS[3]: partial(broken, bundle=bundles["broken"]),
+    }
 
 
 def called(hall: Hall) -> tuple[Path, str]:
@@ -71,10 +69,11 @@ def slot(box: WayIn) -> str:
 
 
 def install(box: WayIn, bundle: Path) -> str:
-    """Install it; gives what RAUC says. Raises :class:`MachineFailed`."""
+    """Install it, to be started next; gives what RAUC says. Raises :class:`MachineFailed`."""
     box.bring(bundle, "/data/system.raucb")
     try:
-        return box.run("rauc install /data/system.raucb 2>&1", limit_s=1800)
+        said = box.run("rauc install /data/system.raucb 2>&1", limit_s=1800)
+        return said + box.run("rauc status mark-active other 2>&1")
     finally:
         box.run("rm -f /data/system.raucb")
 

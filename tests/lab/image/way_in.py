@@ -15,7 +15,7 @@ _PATIENT = ("-o", "ConnectTimeout=60", "-o", "ServerAliveInterval=30", "-o", "Se
 
 
 class WayIn:
-    """`run` does something on the box as root; `configuration` is the file for other programs that use SSH."""
+    """`run` does something on the box as root; `configuration` is the file for others who use SSH."""
 
     def __init__(self, unit: str, configuration: Path) -> None:
         self.configuration = configuration

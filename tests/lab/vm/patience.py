@@ -14,6 +14,7 @@ LIMITS = {
     "drivers/pactl.py": "TIMEOUT_S",
     "drivers/pulse.py": "_PATIENCE_S",
     "drivers/pulse_watch.py": "_APPEARS_S",
+    "drivers/rtsp.py": "_OPEN_S _READ_S",
     "media/janus.py": "ANSWER_S",
     "media/measure/camera.py": "OPEN_S _FIRST_S",
     "media/measure/room.py": "LIMIT_S",

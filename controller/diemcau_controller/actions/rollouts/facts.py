@@ -27,7 +27,7 @@ from ...store.tables import (
     Unit,
 )
 from ..controller import Controller
-from .others import newer_than
+from .others import later_than
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def facts(controller: Controller, session: Session, rollout: Rollout, now: datet
     meetings = next_meetings(session, now)
     gating = [row for row in rows if row.state == At.GATING]
     shown = {row.unit_id: _shown(session, row) for row in gating}
-    units = []
+    units, later = [], later_than(session, rollout)
     for row in rows:
         status, version, site = serving.get(row.unit_id, (None, None, None))
         met, check = shown.get(row.unit_id, (False, ""))
@@ -79,6 +79,7 @@ def facts(controller: Controller, session: Session, rollout: Rollout, now: datet
                 met=met,
                 check=check,
                 serves=site == row.site_id,
+                overtaken=later.about(row.site_id),
             )
         )
     open_runs = select(RolloutRun.kind).where(
@@ -95,7 +96,6 @@ def facts(controller: Controller, session: Session, rollout: Rollout, now: datet
             frozen=frozen(freezes(session), now, now + LONGEST_RUN, controller.settings.zone),
             urgent=urgent_runs(session, now),
             busy=frozenset(session.scalars(open_runs)),
-            newest=newer_than(session, rollout) is None,
         ),
         units,
     )

@@ -18,6 +18,9 @@ from .others import live_besides
 EVENT = "update"
 _ASKED_TO_FLIP = "flipped"  # `why` of a unit that is at it
 _MOST_TASKS = 60
+_SAID_BY_RUNS = ("idle", "waiting")
+"""A run that works on a unit calls its order off itself, and says why; and on its way to a flip a unit waits
+for a moment."""
 
 
 def heard_from(session: Session) -> int:
@@ -105,8 +108,8 @@ def lose_runs(session: Session, now: datetime) -> int:
 
 def _take_word(session: Session, rollout: Rollout, unit_id: str, word: Word, now: datetime) -> bool:
     row = session.get(RolloutUnit, (rollout.id, unit_id))
-    if row is None or (word.step == "idle" and row.run_id is not None):
-        return False  # a run that works on it calls an order off itself, and says why
+    if row is None or (word.step in _SAID_BY_RUNS and row.run_id is not None):
+        return False
     if word.text:
         row.tail = list(last_lines(word.text))
     return _put(session, rollout, row, hear(At(row.state), word, rollout.version, now, row.tries), now)

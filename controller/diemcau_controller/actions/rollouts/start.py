@@ -24,7 +24,7 @@ from ..controller import Controller
 from ..scope import area_and_below, need_area, site_for
 from .advance import open_ring, turn
 from .hear import heard_from
-from .others import live_besides, newer_than
+from .others import later_than, live_besides
 from .steer import need_whole_fleet
 
 
@@ -55,11 +55,11 @@ def add_units(session: Session, rollout: Rollout, now: datetime) -> int:
     """Take in units that came to serve a site of this rollout since it began; how many.
 
     A rollout for some sites takes a site's new unit, one for all takes new sites, too. A unit that was
-    skipped because it left its site begins anew at the one it serves now. Of those that are done only the
-    newest takes any in; it begins again for them once no other one is live.
+    skipped because it left its site begins anew at the one it serves now. Of several
+    the newest that is about a site takes them in; one that is done begins again for them once no other one
+    is live.
     """
-    if rollout.state == State.DONE and newer_than(session, rollout) is not None:
-        return 0
+    later = later_than(session, rollout)
     rows = select(RolloutUnit.unit_id, RolloutUnit.site_id, RolloutUnit.state, RolloutUnit.why)
     known, sites, left = set(), set(), set()
     for unit_id, site, state, why in session.execute(rows.where(RolloutUnit.rollout_id == rollout.id)):
@@ -72,6 +72,7 @@ def add_units(session: Session, rollout: Rollout, now: datetime) -> int:
         unit
         for unit in session.scalars(here)
         if (unit.id not in known or unit.id in left) and (rollout.whole_fleet or unit.site_id in sites)
+        if not later.about(unit.site_id)
     ]
     for unit in late:
         if unit.id in left:

@@ -21,7 +21,7 @@ from ..audit import record
 from ..controller import Controller
 from ..scope import site_for
 from .advance import leave_alone, put
-from .others import live_besides, newer_than
+from .others import live_besides, newer_about
 
 _LONGEST_FREEZE_DAYS = 120
 
@@ -116,7 +116,7 @@ async def try_again(controller: Controller, who: Actor, rollout_id: str, unit_id
             raise Conflict(f"unit {unit_id} did not fail in this rollout", code="rollouts.unit_not_failed")
         if rollout.state == State.DONE:
             _need_no_other(session, rollout)
-            _need_newest(session, rollout)
+            _need_newest(session, rollout, row.site_id)
             rollout.state, rollout.ended_at = State.RUNNING.value, None
         put(row, At.WAITING, now, again_at=now)
         row.tries, row.wave, row.tail, row.task, row.accepted = 0, 0, [], "", False
@@ -218,8 +218,8 @@ def _need_no_other(session: Session, rollout: Rollout) -> None:
         )
 
 
-def _need_newest(session: Session, rollout: Rollout) -> None:
-    other = newer_than(session, rollout)
+def _need_newest(session: Session, rollout: Rollout, site: str) -> None:
+    other = newer_about(session, rollout, site)
     if other is not None:
         raise Conflict(
             f"rollout {other.id} of {other.version} came later: try its units again, or start a rollout for "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from diemcau_wire.release import is_version, playbooks_target, release_target
+from diemcau_wire.release import is_version, playbooks_target, release_target, system_target
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
@@ -20,6 +20,8 @@ from .contents import check_contents, remove_files
 from .errors import ReleaseError, disk_told
 from .keys import NOBODY, ROOT_KEY, TARGETS_KEY, Phrases, kept_or_new, key_id, read_key
 from .repository import Published, Repository, Waiting, sign_with, whole
+from .systems import check_systems
+from .wheel_file import ARCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +196,15 @@ def _wanted(
         if wanted.pop(release_target(version), None) is None:
             raise ReleaseError(f"{version} is not signed: see `diemcau release list`")
         wanted.pop(playbooks_target(version), None)
+        for arch in ARCHES:
+            wanted.pop(system_target(version, arch), None)
     if add is None:
         return wanted
     if not is_version(add):
         raise ReleaseError(f"{add[:40]!r} is no version: it is three numbers, like 1.4.0")
     release = check_contents(repository.targets, add)
-    for name in (release_target(release.version), playbooks_target(release.version)):
+    systems = [system_target(add, system.arch) for system in check_systems(repository.targets, add)]
+    for name in (release_target(release.version), playbooks_target(release.version), *systems):
         with disk_told(repository.targets):
             file = TargetFile.from_file(name, str(repository.targets / name))
         if name in wanted and wanted[name].hashes != file.hashes:

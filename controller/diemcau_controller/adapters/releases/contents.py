@@ -93,6 +93,8 @@ def remove_files(targets: Path, versions: Iterable[str]) -> None:
     """Remove releases, and the wheels no other one names."""
     gone = [version for version in versions if (targets / release_target(version)).exists()]
     for version in gone:
+        if (systems := targets / "systems" / version).exists():
+            shutil.rmtree(systems)
         shutil.rmtree((targets / release_target(version)).parent)
     if not gone:
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from diemcau_wire.release import Release, playbooks_target, release_target
+from diemcau_wire.release import Release, System, playbooks_target, release_target, system_target
 from tuf.api.exceptions import (
     DownloadError,
     DownloadHTTPError,
@@ -22,16 +22,20 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 from .contents import check_contents, sha256_of
 from .errors import ReleaseError, disk_told
 from .repository import Repository
+from .systems import check_systems
+from .wheel_file import ARCHES
 
 _PIECE = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A release that a unit would take; `sha256` is that of its `release.json`."""
+    """A release that a unit would take; `sha256` is that of its `release.json`, `systems` is what it brings
+    for boxes that were flashed with an image."""
 
     release: Release
     sha256: str
+    systems: tuple[System, ...]
 
 
 def verify(repository: Repository, version: str, root: bytes | None = None) -> Verified:
@@ -56,13 +60,16 @@ def verify(repository: Repository, version: str, root: bytes | None = None) -> V
                 raise ReleaseError(
                     f"{version} is not signed: run `diemcau release sign {version} --keys DIR`"
                 )
-            for target in found:
+            maybe = {arch: updater.get_targetinfo(system_target(version, arch)) for arch in ARCHES}
+            signed = [arch for arch, target in maybe.items() if target is not None]
+            for target in (*found, *(maybe[arch] for arch in signed)):
                 assert isinstance(target, TargetFile)
                 updater.download_target(target)
         except (RepositoryError, DownloadError) as error:
             raise ReleaseError(_what_a_unit_says(error, version)) from None
         release = check_contents(repository.targets, version)
-        return Verified(release, sha256_of(repository.targets / release_target(version)))
+        systems = tuple(one for one in check_systems(repository.targets, version) if one.arch in signed)
+        return Verified(release, sha256_of(repository.targets / release_target(version)), systems)
 
 
 def signed_versions(repository: Repository) -> list[str]:
@@ -71,6 +78,13 @@ def signed_versions(repository: Repository) -> list[str]:
         return []
     names = repository.newest_targets().signed.targets
     return [name.split("/")[1] for name in names if name.endswith("/release.json")]
+
+
+def signed_systems(repository: Repository) -> set[str]:
+    """Target paths of the systems whose signatures are served."""
+    if not repository.is_there:
+        return set()
+    return {name for name in repository.newest_targets().signed.targets if name.startswith("systems/")}
 
 
 class _Files(FetcherInterface):

@@ -2,23 +2,15 @@
 # This start went well: the boot loader, which takes the other slot after three that did not, counts from zero again.
 # A slot that starts for the first time has to show that the room works, too, or it is left at once.
 set -eu
-env=/boot/efi/EFI/BOOT/grubenv
-now=/run/diemcau-grubenv
-slot=$(sed -n 's/.*\brauc\.slot=\([AB]\)\b.*/\1/p' /proc/cmdline)
+. /usr/lib/diemcau/boot_loader.sh
 [ -n "$slot" ] || exit 0
-other=$([ "$slot" = A ] && echo B || echo A)
 good=/data/slots/$slot/good
 unit() { setpriv --reuid diemcau-unit --regid diemcau-unit --clear-groups "$@"; }
 
-# Written in one piece over the old one: cut short, its length stays what the boot loader insists on.
-tell_boot_loader() {
-    cp $env $now
-    [ "$(stat -c %s $now)" = 1024 ] || cp /usr/lib/diemcau/grubenv $now
-    grub-editenv $now set "$@" "machine_id=$(cat /etc/machine-id)"
-    cmp -s $now $env || dd if=$now of=$env bs=1024 conv=notrunc,fsync status=none
-}
+# Why: a word that the updater knows, for whoever ordered this system, and more.
 leave() {
     echo "this system is left: $1" >&2
+    { printf '%s\n' "$1" >"/data/slots/$slot/left" && sync -f "/data/slots/$slot/left"; } || true
     tell_boot_loader "ORDER=$other $slot" "${slot}_OK=0" "${slot}_TRY=0"
     systemctl reboot
     exit 1
@@ -28,19 +20,19 @@ waited=0
 until unit /opt/diemcau/current/bin/diemcau-agent status --json >/dev/null 2>&1; do
     sleep 5
     waited=$((waited + 5))
-    [ -e "$good" ] || [ ! -e "/data/slots/$other/good" ] || [ $waited -lt 900 ] || leave "the unit does not answer"
+    [ -e "$good" ] || [ ! -e "/data/slots/$other/good" ] || [ $waited -lt 900 ] || leave "silent the unit does not answer"
 done
 
 # Where the other slot was never good there is nothing to go back to.
 if [ ! -e "$good" ] && [ -e "/data/slots/$other/good" ]; then
     while :; do
         code=0
-        setpriv --reuid diemcau-update --regid diemcau-update --init-groups \
-            /opt/diemcau/current/bin/python -m diemcau_agent.updating.slot_gate || code=$?
+        why=$(setpriv --reuid diemcau-update --regid diemcau-update --init-groups \
+            /opt/diemcau/current/bin/python -m diemcau_agent.updating.slot_gate) || code=$?
         case $code in
             0) break ;;
             75) sleep 60 ;; # a meeting runs with it: that is judged afterwards
-            *) leave "the room does not work with it" ;;
+            *) leave "${why:-fault the room was not checked}" ;;
         esac
     done
 fi
