@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,19 @@ class SimulatedFleet:
         await asyncio.sleep(0)
         kept: list[str] = []
         for target in run.targets:
-            for word in self._words(run.kind, target.unit, kept):
+            words = self._words(run.kind, target.unit, kept)
+            for word in words:
                 hear(HostEvent(target.unit, "Report", "ok", self.office.time, word=word))
+            if not words:
+                hear(HostEvent(target.unit, "Wait for it", "failed", self.office.time))
         version = OLD if run.kind == "back" else NEW
-        await self.office.controller.write(
-            lambda session: session.execute(update(Unit).where(Unit.id.in_(kept)).values(version=version))
-        )
+
+        def tell(session: Session) -> None:
+            session.execute(update(Unit).where(Unit.id.in_(kept)).values(version=version))
+            if run.kind == "apply":
+                self._told(session, [target.unit for target in run.targets])
+
+        await self.office.controller.write(tell)
         return "ran"
 
     def publish(self, message: Message, channel: Channel) -> bool:
@@ -78,33 +85,35 @@ class SimulatedFleet:
             take_ack(self.office.controller, ack)
         return True
 
-    def _words(self, kind: str, unit: str, kept: list[str]) -> Iterable[Word]:
+    def _words(self, kind: str, unit: str, kept: list[str]) -> Sequence[Word]:
         if kind == "stage":
             return [Word("staged", version=NEW)]
         self.flipped.add(unit)
         if kind == "apply" and self.broken:
-            return [Word("flipped", version=NEW), Word("back", "camera", version=NEW)]
+            return []  # Ansible lost the line, as it may while a unit starts anew
         kept.append(unit)
         done = Word("back" if kind == "back" else "kept", version=NEW)
         return (
             [done] if kind == "back" else [Word("flipped", version=NEW), done, Word("settled", version=NEW)]
         )
 
-    def _checked(self, session: Session, unit: str) -> None:
-        number = next(self._events)
-        session.execute(
-            insert(EventRow).values(
-                unit=unit,
-                stream="simulated",
-                seq=number,
-                id=f"e{number}",
-                boot_id="b",
-                at=self.office.time,
-                kind="verdict",
-                data={"verdict": "ready", "findings": []},
-                received_at=self.office.time,
+    def _told(self, session: Session, units: Sequence[str]) -> None:
+        """What units say of a flip by themselves, beside what Ansible says of it."""
+        last = {"step": "back", "why": "fault"} if self.broken else {"step": "kept", "why": ""}
+        for said in ({"step": "waiting", "why": ""}, {"step": "gating", "why": ""}, last):
+            session.execute(
+                insert(EventRow), [self._event(one, "update", **said, version=NEW) for one in units]
             )
-        )
+
+    def _checked(self, session: Session, unit: str) -> None:
+        session.execute(insert(EventRow), [self._event(unit, "verdict", verdict="ready", findings=[])])
+
+    def _event(self, unit: str, kind: str, **data: Any) -> dict[str, Any]:
+        number, now = next(self._events), self.office.time
+        return {
+            **{"unit": unit, "stream": "simulated", "seq": number, "id": f"e{number}", "boot_id": "b"},
+            **{"at": now, "kind": kind, "data": data, "received_at": now},
+        }
 
     def _playbooks(self, version: str, folder: Path) -> Path:
         return folder

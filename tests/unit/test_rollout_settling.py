@@ -10,6 +10,7 @@ from diemcau_controller.actions.certificates import not_updated_since
 from diemcau_controller.actions.rollouts.read import standing_of
 from diemcau_controller.actions.rollouts.start import RolloutSpec, start_rollout
 from diemcau_controller.actions.rollouts.steer import FreezeSpec, Verb, freeze, steer
+from diemcau_controller.rules.rollout import SILENT
 from diemcau_controller.rules.update_words import Word
 from diemcau_controller.store.tables import OfferedRelease
 
@@ -179,7 +180,7 @@ def test_a_run_that_is_cut_short_after_the_flip_leaves_it_to_be_tried_again(
     fleet.restart()
     if said_by == "unit":
         fleet.report(canary, "update", step="kept", version=NEW)
-    fleet.clock += timedelta(minutes=30)
+    fleet.clock += SILENT + timedelta(minutes=10)
     units.hurried.clear()
     with fleet.read() as session:
         assert canary in not_updated_since(session, since)

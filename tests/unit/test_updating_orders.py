@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import shutil
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -175,6 +177,42 @@ def test_a_disk_that_stays_full_is_said(unit: UpdatedUnit, capsys: pytest.Captur
         assert cli.main(["update", "apply", NEXT, "--root", str(unit.places.root)]) == 1
     said = capsys.readouterr().err
     assert "make room" in said and "run this as" not in said
+
+
+# ── a disk that lied about what it had written ───────────────────────────────────────────────────
+
+
+def torn(unit: UpdatedUnit) -> None:
+    unit.places.manifest(NEW).write_bytes(b"")
+
+
+def lost(unit: UpdatedUnit) -> None:
+    shutil.rmtree(unit.places.release(NEW))
+
+
+@pytest.mark.parametrize("harm", [torn, lost])
+@pytest.mark.parametrize("step", [Step.FLIPPED, Step.GATING])
+def test_a_release_that_a_power_cut_damaged_leads_back(
+    unit: UpdatedUnit, harm: Callable[[UpdatedUnit], None], step: Step
+) -> None:
+    kept = records.write
+
+    def cut(path: Path, document: Part) -> None:
+        if step is Step.FLIPPED and getattr(document, "step", None) is Step.GATING:
+            raise RuntimeError  # the link shows to it, and that is not written down yet
+        kept(path, document)
+
+    unit.says = {NEW: "busy"}
+    order(unit, NEW)
+    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(RuntimeError):
+        patch.setattr(records, "write", cut)
+        unit.go()
+    assert (unit.state.step, unit.running) == (step, NEW)
+    harm(unit)
+    unit.boot, unit.runs = "boot-2", ""
+    assert unit.go()
+    assert (unit.state.step, unit.state.why) == (Step.BACK, "boots")
+    assert (unit.running, releases.proven(unit.places)) == (OLD, OLD)
 
 
 # ── an image's two systems: one folder of orders, releases of their own ──────────────────────────

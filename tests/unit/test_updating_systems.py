@@ -236,6 +236,30 @@ def test_somebody_started_the_other_system_by_hand(box: SlottedBox) -> None:
     assert (box.state.step, box.state.system, box.slot) == (Step.KEPT, "", "B")
 
 
+# as RAUC 1.8 writes it
+_STATUS = """[slot.rootfs.0]
+activated.timestamp=2026-11-23T13:22:15Z
+activated.count=1
+
+[slot.rootfs.1]
+bundle.compatible=diemcau-amd64
+bundle.version=1.2.3
+status=ok
+sha256=9fc81c46abec6d19ecc9a0bb34590b1aa9a98dd6ac40670056a0f7ebf7785290
+size=40960
+installed.timestamp=2026-11-23T13:25:00Z
+installed.count=1
+"""
+
+
+def test_what_a_slot_holds_is_what_rauc_wrote_there_or_what_was_flashed(box: SlottedBox) -> None:
+    (box.places.root / "data/rauc.status").write_text(_STATUS)
+    assert Slots(box.places).other_holds() == "1.2.3"
+    (box.places.root / "proc/cmdline").write_text("rauc.slot=B")
+    assert Slots(box.places).other_holds() == OLD
+    assert Slots(box.places).proven_before() == (OLD, OLD)
+
+
 @pytest.mark.parametrize(
     "text", ["", "[slot", "\x00\xff", "[slot.rootfs.1]\nbundle.version\nstatus=ok", "a=b"]
 )

@@ -60,6 +60,7 @@ log = logging.getLogger(__name__)
 CHECK_S = 120.0
 RECENT = timedelta(minutes=10)  # a check so young tells how the room was before the flip
 LOOK_S = 2.0
+_LOST = "{} is damaged, or the machine started from its other system"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _MACHINES = {"x86_64": Arch.AMD64, "aarch64": Arch.ARM64}
 
@@ -381,9 +382,13 @@ class Updater:
         """The power failed between the word that it is flipped and what came of it."""
         if self._state.system:
             return self._turn_system()
-        if releases.running(self._places) == self._state.version:
+        running = releases.running(self._places)
+        if running == self._state.version:
             return self._flip()
-        self._move(Cue.CUT)
+        if running is None:
+            self._back(Why.BOOTS, _LOST.format(self._state.version))
+        else:
+            self._move(Cue.CUT)
         return True
 
     def _flip(self) -> bool:
@@ -419,7 +424,7 @@ class Updater:
             self._back(Why(state.why), state.text)
             return True
         if releases.running(self._places) != state.version:
-            self._move(Cue.FAILED, Why.BOOTS, "the machine started from its other system")
+            self._back(Why.BOOTS, _LOST.format(state.version))
             return True
         if state.boots > BOOTS:
             self._back(Why.BOOTS, f"{state.boots} starts without an answer")

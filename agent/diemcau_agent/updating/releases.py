@@ -94,8 +94,8 @@ def _folders(places: Places) -> list[Path]:
 def _shown(places: Places, link: Path) -> str | None:
     try:
         version = (link.parent / link.readlink()).name
+        if not is_version(version) or not link.resolve().samefile(places.release(version)):
+            return None
     except OSError:
-        return None
-    if not is_version(version) or not link.resolve().samefile(places.release(version)):
         return None
     return version if manifest(places, version) is not None else None

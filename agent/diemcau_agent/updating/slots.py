@@ -39,12 +39,12 @@ class Slots:
         status = configparser.ConfigParser(interpolation=None, strict=False)
         try:
             status.read_string(_text(self._root / "data/rauc.status"))
-            said = status[_RAUC_NAMES[other]]
-        except KeyError:  # it came with the image, and nothing was put there since
-            return _first_word(self._slots / other / "image")
+            how = status.get(_RAUC_NAMES[other], "status", fallback="")
+            if not how:  # it came with the image, and nothing was put there since
+                return _first_word(self._slots / other / "image")
+            return status.get(_RAUC_NAMES[other], "bundle.version", fallback="") if how == "ok" else ""
         except configparser.Error:
             return ""
-        return said.get("bundle.version", "").strip() if said.get("status", "").strip() == "ok" else ""
 
     def proven_before(self) -> tuple[str, str] | None:
         """The system in the other slot that worked in this room and its release; None where there is none."""

@@ -73,20 +73,27 @@ def deferred(there: Five, evidence: Evidence) -> str:
     free = there.until(
         lambda: standing(there, evidence)["rings"]["all"].get("done"), "the free hall does not come", 1500
     )
-    now, step = standing(there, evidence), update_of(nodes[BUSY])
+    there.until(
+        lambda: waits_for_its_meeting(standing(there, evidence)), "it does not wait for its meeting", 600
+    )
+    step = update_of(nodes[BUSY])
     evidence.json("busy", step)
-    if (
-        step["running"] == NEXT
-        or now["rings"]["all"] != {"done": 1, "staged": 1}
-        or not now["reasons"].get("meeting")
-    ):
-        raise NotShown(f"the hall in its meeting: {step}, {now['rings']}, {now['reasons']}")
+    if step["running"] == NEXT or step["step"] != "staged":
+        raise NotShown(f"the hall in its meeting: {step}")
     if not session_is(nodes[BUSY], "in_meeting"):
         raise NotShown("the meeting did not go on")
     return (
         f"the canary had shown after {proven:.0f} s that the release works; the hall that was free had it "
         f"{free:.0f} s later; the one in its meeting has it staged and waits for the meeting's end"
     )
+
+
+def waits_for_its_meeting(now: dict[str, Any]) -> bool:
+    """Whether one of the two has the release, and the other one's meeting is why it has not. Raises
+    :class:`NotShown`."""
+    if now["rings"]["all"].get("done") != 1:
+        raise NotShown(f"not one of two: {now['rings']}, {now['reasons']}")
+    return bool(now["reasons"].get("meeting"))
 
 
 def times(there: Five, evidence: Evidence) -> str:

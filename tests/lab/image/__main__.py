@@ -93,8 +93,9 @@ def inside(*, again: bool, cut: bool, only: Sequence[str]) -> int:
             if cut:
                 return 0 if cuts.run(report, hall, bundles["good"]) else 1
             shows = {**boot.SHOWS, **slots.shows(bundles), **ordered.shows(bundles), **hardships.SHOWS}
-            for name in wanted:
-                if not report.show(name, partial(shows[name], hall)) and name in boot.MEANS:
+            for name in wanted:  # without an enrolled box nothing more can be seen
+                shown = report.show(name, partial(shows[name], hall))
+                if not shown and name in boot.MEANS and not hall.unit():
                     break
             if os.environ.get("HOLD"):
                 input("held open; Enter ends it\n")

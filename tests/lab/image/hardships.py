@@ -56,8 +56,8 @@ def hangs(hall: Hall, evidence: Evidence) -> str:
         before = counted(hall.box.disk)
         now = time.monotonic()
         box.run(
-            "echo 0 >/proc/sys/kernel/panic; systemd-run --quiet --on-active=2 sh -c "
-            '"echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger"'
+            "echo 0 >/proc/sys/kernel/panic; echo 1 >/proc/sys/kernel/sysrq; "
+            'systemd-run --quiet sh -c "sleep 2; echo c >/proc/sysrq-trigger"'
         )
     slot = before["ORDER"].split()[0]
     if before[f"{slot}_TRY"] != "0":
