@@ -40,8 +40,8 @@ lab: setup ## a hall's machine and its faults, and a clean root; PART=healthy, c
 	@tools/debian-packages.sh lab
 	@SUITE=$(or $(SUITE),bookworm) $(BIN)/python -m tests.lab $(PART) $(ARGS)
 
-image: setup ## the disk image for mini-PCs from a signed release (as root); ARGS="--state-dir DIR --address https://…"
-	@tools/debian-packages.sh image
+image: setup ## the disk image of a unit from a signed release (as root); ARCH=arm64 for Raspberry Pi; ARGS="--state-dir DIR …"
+	@ARCH=$(or $(ARCH),amd64) tools/debian-packages.sh image
 	@$(BIN)/python -m firmware build --arch $(or $(ARCH),amd64) $(ARGS)
 
 pictures: setup ## the pictures in docs/pictures: every hall screen, the page

@@ -16,13 +16,15 @@ from diemcau_controller.adapters.ansible.playbooks import NoPlaybooks, unpack_pl
 from diemcau_wire.release import read_release
 
 from . import boot_text, disk
+from .boot_files import boot_files, boot_packages
 from .cache import PackageCache
+from .emulation import able_to_run
 from .identity_scan import scan
 from .layout import BOOT, CONFIG, DATA_LABEL, IN_IMAGE, LEAST_DISK_MIB, SLOT_B, starts_mib
 from .packages import packages
 from .sbom import installed, sbom
 from .scrub import scrub
-from .tree import FACTORY, Plan, compile_python, debian, furnish, provision
+from .tree import FACTORY, Plan, compile_python, debian, furnish, initial_disk, provision
 from .trouble import CannotBuild, run
 
 
@@ -46,40 +48,43 @@ def build(plan: Plan, office: Office, cache: Path, out: Path, *, fetch: bool = F
     try:
         tree = work / "tree"
         playbooks = unpack_playbooks(plan.repository, plan.version, work / "release")
-        names = packages(playbooks, plan.arch)
+        names, beside = packages(playbooks, plan.arch), boot_packages(plan.arch)
         kept = PackageCache(cache, plan.arch)
-        if fetch or not kept.ready(names):
+        if fetch or not kept.ready([*names, *beside]):
             _say("fetching Debian's packages")
-            kept.fetch(names)
-        _say(f"a Debian of {len(names)} packages and what they need")
-        debian(tree, plan, kept, names, log)
-        _say("provision.yml on it")
-        provision(tree, plan, playbooks, work, log)
-        _say("what only an image has")
-        scrub(tree, plan.epoch)
-        furnish(tree, plan)
-        compile_python(tree, plan)
+            kept.fetch([*names, *beside])
+        with able_to_run(plan.arch):
+            _say(f"a Debian of {len(names)} packages and what they need")
+            debian(tree, plan, kept, names, log)
+            _say("provision.yml on it")
+            provision(tree, plan, playbooks, work, log)
+            _say("what only an image has")
+            scrub(tree, plan.epoch)
+            furnish(tree, plan)
+            initial_disk(tree, plan, log)
+            compile_python(tree, plan)
         if findings := scan(tree):
             listed = "; ".join(str(one) for one in findings[:10])
             raise CannotBuild(f"an image has no identity, and this one has: {listed}")
         _say("the disk")
-        return _write(plan, office, tree, work, out / name)
+        return _write(plan, office, tree, kept, work, out / name)
     except NoPlaybooks as error:
         raise CannotBuild(str(error)) from None
     finally:
         _remove(work)
 
 
-def _write(plan: Plan, office: Office, tree: Path, work: Path, out: Path) -> Path:
+def _write(plan: Plan, office: Office, tree: Path, kept: PackageCache, work: Path, out: Path) -> Path:
     root, config, boot = (work / name for name in ("root.squashfs", "config.fat", "boot.fat"))
     disk.squashfs(tree, root, plan.epoch)
     filled = boot_text.boot_file(office.address, office.roots, office.contact, office.phone)
     disk.fat(config, CONFIG, boot_text.files(filled), plan.epoch)
     grubenv = (tree / FACTORY / "grubenv").read_bytes()
-    disk.fat(boot, BOOT, disk.boot_files(grubenv, work), plan.epoch)
+    disk.fat(boot, BOOT, boot_files(plan.arch, grubenv, tree, kept, work), plan.epoch)
     image = out.with_name(out.name + ".img")
     disk.assemble(image, disk.parts(config, boot, root))
     status = (tree / "var/lib/dpkg/status").read_text(encoding="utf-8")
+    status += "".join(kept.status(name) for name in boot_packages(plan.arch))
     release = read_release(plan.manifest.read_bytes())
     root_sha256 = sha256(root)
     bill = sbom(out.name, plan.arch, status, release, root_sha256, plan.epoch)
@@ -106,9 +111,12 @@ def _write(plan: Plan, office: Office, tree: Path, work: Path, out: Path) -> Pat
 
 
 def pack(image: Path) -> Path:
-    """The image as it is handed out: flashing programs unpack it themselves. Raises :class:`CannotBuild`."""
+    """The image as it is handed out: flashing programs unpack it themselves. Beside it lies its SHA-256 for
+    `sha256sum --check`. Raises :class:`CannotBuild`."""
     run(["xz", "--keep", "--force", "-2", "--threads=2", "--block-size=16MiB", image])
-    return image.with_name(image.name + ".xz")
+    packed = image.with_name(image.name + ".xz")
+    packed.with_name(packed.name + ".sha256").write_text(f"{sha256(packed)}  {packed.name}\n")
+    return packed
 
 
 def sha256(path: Path) -> str:

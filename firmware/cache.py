@@ -58,10 +58,26 @@ class PackageCache:
         (self.repository / "Packages").write_bytes(listing)
         (self.repository / "Release").write_text(release(listing, self._arch))
 
+    def unpacked(self, package: str, into: Path) -> Path:
+        """The files of a package, in a folder; gives that. Raises :class:`CannotBuild`."""
+        run(["dpkg-deb", "--extract", self._deb(package), into])
+        return into
+
+    def status(self, package: str) -> str:
+        """A package's paragraph as in dpkg's status, were it installed. Raises :class:`CannotBuild`."""
+        control = run(["dpkg-deb", "--field", self._deb(package)]).strip("\n")
+        return f"\n{control}\nStatus: install ok installed\n"
+
     @property
     def source(self) -> str:
         """The line of a sources.list."""
         return f"deb [trusted=yes] copy:{self.repository.resolve()} ./"
+
+    def _deb(self, package: str) -> Path:
+        found = sorted(self.debs.glob(f"{package}_*.deb"))
+        if len(found) != 1:
+            raise CannotBuild(f"there are {len(found)} {package} in {self.debs}, not one: build with --fetch")
+        return found[0]
 
     def _configure(self) -> Path:
         apt = self.folder / "apt"

@@ -19,14 +19,7 @@ from .layout import (
     sfdisk_script,
     starts_mib,
 )
-from .packages import HERE
 from .trouble import CannotBuild, run
-
-_GRUB = "/usr/lib/grub/x86_64-efi"
-_MODULES = (
-    *("part_gpt", "fat", "squash4", "lzopio", "gzio", "normal", "configfile", "loadenv", "regexp", "test"),
-    *("linux", "boot", "sleep", "reboot", "echo", "ls", "cat", "efi_gop", "all_video", "video"),
-)
 
 
 def squashfs(tree: Path, file: Path, epoch: int) -> None:
@@ -65,19 +58,6 @@ def fat(file: Path, partition: Partition, files: Mapping[str, bytes], epoch: int
         os.utime(scratch, (epoch, epoch))
         run(["mcopy", "-m", "-i", file, scratch, f"::{path}"], env=env)
     scratch.unlink(missing_ok=True)
-
-
-def boot_files(grubenv: bytes, scratch: Path) -> dict[str, bytes]:
-    """What the firmware of a PC starts, and what that reads. Raises :class:`CannotBuild`."""
-    made = scratch / "bootx64.efi"
-    early = HERE / "grub/early.cfg"
-    how = ["-O", "x86_64-efi", "-d", _GRUB, "-p", "/EFI/BOOT", "-c", str(early), "-o", str(made)]
-    run(["grub-mkimage", *how, *_MODULES])
-    return {
-        "EFI/BOOT/BOOTX64.EFI": made.read_bytes(),
-        "EFI/BOOT/grub.cfg": (HERE / "grub/grub.cfg").read_bytes(),
-        "EFI/BOOT/grubenv": grubenv,
-    }
 
 
 def assemble(image: Path, parts: Mapping[Partition, Path]) -> None:

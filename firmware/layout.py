@@ -48,7 +48,8 @@ BOOT = Partition("diemcau-boot", ESP, 64)
 SLOT_A = Partition("diemcau-a", SLOT, 1536)
 SLOT_B = Partition("diemcau-b", SLOT, SLOT_A.size_mib)
 DATA_LABEL = "diemcau-data"
-IN_IMAGE = (CONFIG, BOOT, SLOT_A)
+# the one that is booted from is the first: a Raspberry Pi reads the first FAT of a disk and no other
+IN_IMAGE = (BOOT, CONFIG, SLOT_A)
 LEAST_DATA_MIB = 2048
 LEAST_DISK_MIB = FIRST_MIB + sum(p.size_mib for p in (*IN_IMAGE, SLOT_B)) + LEAST_DATA_MIB + FIRST_MIB
 

@@ -28,7 +28,9 @@ _SMALL = ("doc/*", "man/*", "locale/*", "info/*", "lintian/*")
 _ENABLED = ("diemcau-boot-network.service", "diemcau-good.service", "diemcau-system.path")
 _FOLDERS = ("data", "boot/efi", "boot/firmware", "opt/diemcau", "var/lib/NetworkManager")
 # Mounts of its own, which end with it: Ansible, sudo and pip look into both.
-_INSIDE = 'mount --bind /dev "$0/dev"; mount -t proc proc "$0/proc"; exec "$@"'
+_IN_NAMESPACE = ("unshare", "--mount", "--propagation", "private", "sh", "-ec")
+_MOUNTED = 'mount --bind /dev "$0/dev"; mount -t proc proc "$0/proc"'
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +65,16 @@ class Plan:
 def debian(tree: Path, plan: Plan, cache: PackageCache, names: Sequence[str], log: Path) -> None:
     """Debian from the packages in the cache, and nothing else. Raises :class:`CannotBuild`."""
     excluded = [f"--dpkgopt=path-exclude=/usr/share/{one}" for one in _SMALL]
-    hooks = SYSTEM / "etc/initramfs-tools/hooks"
     run(
         [
-            *("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"),
+            *("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", "--skip=check/qemu"),
             *(f"--architectures={plan.arch}", f"--include={','.join(names)}"),
             *(*excluded, "--dpkgopt=path-include=/usr/share/doc/*/copyright", "--dpkgopt=force-unsafe-io"),
             '--aptopt=APT::Install-Recommends "false"',
-            f'--essential-hook=mkdir -p "$1/etc/initramfs-tools" && cp -r {hooks} "$1/etc/initramfs-tools/"',
             *(SUITE, str(tree), cache.source),
         ],
-        env={**os.environ, "SOURCE_DATE_EPOCH": str(plan.epoch)},
+        # the initial memory disk is made once, at the end: under emulation it takes minutes
+        env={**os.environ, "SOURCE_DATE_EPOCH": str(plan.epoch), "INITRD": "No"},
         log=log,
     )
 
@@ -109,7 +110,7 @@ def provision(tree: Path, plan: Plan, playbooks: Path, work: Path, log: Path) ->
         "ANSIBLE_NOCOLOR": "1",
     }
     command = [str(bin_ / "ansible-playbook"), "-i", str(inventory), "-e", f"@{given}"]
-    inside = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", _INSIDE, str(tree)]
+    inside = [*_IN_NAMESPACE, f'{_MOUNTED}; exec "$@"', str(tree)]
     run([*inside, *command, str(playbooks / "provision.yml")], env=env, log=log)
 
 
@@ -145,11 +146,24 @@ def furnish(tree: Path, plan: Plan) -> None:
     _link(tree / FACTORY / "factory", f"releases/{plan.version}")
     _link(tree / "etc/resolv.conf", "/run/NetworkManager/resolv.conf")
     _link(tree / "etc/systemd/system/default.target", "/lib/systemd/system/multi-user.target")
-    _name_kernel(tree / "boot")
     grubenv = tree / FACTORY / "grubenv"
     run(["grub-editenv", grubenv, "create"])
     run(["grub-editenv", grubenv, "set", "ORDER=A B", "A_OK=1", "A_TRY=0", "B_OK=0", "B_TRY=0"])
     (tree / FACTORY / "image").write_text(f"{plan.version} {identifier(tree, plan)}\n")
+
+
+def initial_disk(tree: Path, plan: Plan, log: Path) -> None:
+    """What the kernel starts from until it finds its root, and the names the boot loader asks for.
+    Raises :class:`CannotBuild`."""
+    kernels = sorted(path.name for path in (tree / "lib/modules").iterdir())
+    if len(kernels) != 1:
+        raise CannotBuild(f"there are {len(kernels)} kernels in {tree}, not one")
+    make = f'exec chroot "$0" /usr/bin/env -i PATH={_PATH} "$@"'
+    its_time, disk = f"SOURCE_DATE_EPOCH={plan.epoch}", f"/boot/initrd.img-{kernels[0]}"
+    words = [its_time, "mkinitramfs", "-o", disk, kernels[0]]
+    run([*_IN_NAMESPACE, f"{_MOUNTED}; {make}", str(tree), *words], log=log)
+    for name in ("vmlinuz", "initrd.img"):
+        _link(tree / "boot" / name, f"{name}-{kernels[0]}")
 
 
 def compile_python(tree: Path, plan: Plan) -> None:
@@ -247,12 +261,3 @@ def _number(file: Path, name: str) -> int:
 def _link(path: Path, target: str) -> None:
     path.unlink(missing_ok=True)
     path.symlink_to(target)
-
-
-def _name_kernel(boot: Path) -> None:
-    """The names the boot loader asks for. Raises :class:`CannotBuild`."""
-    for name in ("vmlinuz", "initrd.img"):
-        found = sorted(boot.glob(f"{name}-*"))
-        if len(found) != 1:
-            raise CannotBuild(f"there are {len(found)} {name} in {boot}, not one")
-        _link(boot / name, found[0].name)

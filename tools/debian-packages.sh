@@ -45,7 +45,9 @@ if [ "$1" = image ]; then
     need xz-utils command_ xz
     need grub-common command_ grub-mkimage
     need rauc command_ rauc
-    need grub-efi-amd64-bin test -d /usr/lib/grub/x86_64-efi
+    if [ "${ARCH:-amd64}" = arm64 ] && [ "$(uname -m)" != aarch64 ]; then
+        need qemu-user-static command_ qemu-aarch64-static # its programs run here while its system is made
+    fi
 fi
 if [ "$1" != run ] && [ "$1" != image ]; then
     need chromium command_ chromium

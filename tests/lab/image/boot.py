@@ -175,12 +175,12 @@ SHOWS: dict[str, Show] = dict(zip(ROWS, (plain, enrolment_screen, enrolled, meet
 
 
 @contextmanager
-def hall_of(folder: Path, image: Path, plain: Path, boxes: Path) -> Iterator[Hall]:
+def hall_of(folder: Path, image: Path, plain: Path, boxes: Path, kind: type[Box] = Box) -> Iterator[Hall]:
     """The coordinator's side in this namespace, a site, and a box that was flashed for it, switched off."""
     _line()
     page = socket.create_server(("127.0.0.1", 0))
     main, other = halls({}, {})[:2]
-    box, beside = Box(boxes / "first", uplink="hall0"), Plain(boxes / "plain", uplink="hall0")
+    box, beside = kind(boxes / "first", uplink="hall0"), Plain(boxes / "plain", uplink="hall0")
     with (
         page,
         TimeServer(GATEWAY),

@@ -29,6 +29,8 @@ class Box(Guest):
     """One box; `folder` holds its disk and what its firmware remembers. Its card and its disk are called by
     `number`."""
 
+    fresh_vars = OVMF / "OVMF_VARS_4M.fd"
+
     def __init__(self, folder: Path, *, uplink: str, memory_mb: int = 2048, number: int = 2) -> None:
         super().__init__(folder, port=0, uplink=uplink, memory_mb=memory_mb)
         self._number = number
@@ -39,7 +41,7 @@ class Box(Guest):
         subprocess.run(["cp", "--sparse=always", image, self.disk], check=True)
         with self.disk.open("r+b") as disk:
             disk.truncate(DISK_GIB << 30)
-        shutil.copy(OVMF / "OVMF_VARS_4M.fd", self._vars)
+        shutil.copy(self.fresh_vars, self._vars)
         if boot_file:
             self.rewrite(boot_file)
 
@@ -53,7 +55,7 @@ class Box(Guest):
     def copy_of(self, other: Box) -> None:
         """Give it a copy of another's disk, as somebody does who copies a card; both are switched off."""
         subprocess.run(["cp", "--sparse=always", other.disk, self.disk], check=True)
-        shutil.copy(OVMF / "OVMF_VARS_4M.fd", self._vars)
+        shutil.copy(self.fresh_vars, self._vars)
 
     def start(self) -> None:
         """Switch it on."""
@@ -96,12 +98,22 @@ class Box(Guest):
         said = self.qmp("query-blockstats")
         return int(next(one["stats"]["wr_bytes"] for one in said if one.get("device") == "disk"))
 
-    def _command(self) -> list[str]:
+    def _board(self) -> list[str]:
         firmware = f"if=pflash,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd"
+        return ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max,avx=off,avx2=off", "-drive", firmware]
+
+    def _command(self) -> list[str]:
         return [
-            *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512"),
-            *("-cpu", "max,avx=off,avx2=off", "-smp", "2", "-m", str(self._memory_mb)),
-            *("-drive", firmware, "-drive", f"if=pflash,format=raw,file={self._vars}"),
+            *(
+                *self._board(),
+                "-accel",
+                "tcg,thread=multi,tb-size=512",
+                "-smp",
+                "2",
+                "-m",
+                str(self._memory_mb),
+            ),
+            *("-drive", f"if=pflash,format=raw,file={self._vars}"),
             *("-drive", f"file={self.disk},format=raw,if=none,id=disk,cache=writeback"),
             *("-device", f"virtio-blk-pci,drive=disk,serial=lab-{self._number},bootindex=0"),
             *("-device", f"virtio-gpu-pci,xres={SCREEN[0]},yres={SCREEN[1]}", "-vga", "none"),
