@@ -3,7 +3,7 @@
 # a box that shows its nine digits can be enrolled by telephone, and one that starts again and again cannot. What cannot be
 # read is left as it is: that may be the line to the disk, and the next start reads it.
 set -eu
-device=/dev/disk/by-partlabel/diemcau-data
+device=/dev/diemcau/diemcau-data
 at=/run/diemcau-mend
 mkdir -p $at
 
