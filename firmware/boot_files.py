@@ -17,7 +17,7 @@ from .trouble import CannotBuild, run
 RASPBERRY = HERE / "raspberry"
 _MODULES = (
     *("part_gpt", "fat", "squash4", "lzopio", "gzio", "normal", "configfile", "loadenv", "regexp", "test"),
-    *("linux", "boot", "sleep", "reboot", "echo", "ls", "cat", "efi_gop", "all_video", "video"),
+    *("linux", "boot", "sleep", "reboot", "probe", "echo", "ls", "cat", "efi_gop", "all_video", "video"),
 )
 
 

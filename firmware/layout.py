@@ -40,7 +40,9 @@ class Partition:
 
     @property
     def guid(self) -> str:
-        return str(fixed(self.label)).upper()
+        """None in a slot: systemd-repart gives it one at the first boot, another one on each disk. So a box
+        with two flashed disks takes all it needs from the one it was started from."""
+        return str(uuid.UUID(int=0) if self.kind == SLOT else fixed(self.label)).upper()
 
 
 CONFIG = Partition("diemcau", SHOWN, 32)

@@ -6,13 +6,14 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import ssl
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -213,3 +214,19 @@ def test_so_many_at_once_each_so_fast_and_others_come_again(served: Served) -> N
     assert sorted(answers) == [200, 200, 429, 429]
     assert time.monotonic() - began > 0.8  # 200 kB at 100 kB/s
     large.unlink()
+
+
+def test_whole_systems_do_not_keep_a_release_waiting(served: Served) -> None:
+    targets = served.state.releases / "targets"
+    (targets / "systems/1.0.0").mkdir(parents=True)
+    small, bundle = targets / "small", targets / "systems/1.0.0/bundle"
+    small.write_bytes(b"x")
+    bundle.write_bytes(bytes(200_000))
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(served.get, f"{TARGETS_PATH}systems/1.0.0/bundle") for _ in range(3)]
+        wait(asked, return_when=FIRST_COMPLETED)  # one was sent away: the others are being served
+        assert served.get(f"{TARGETS_PATH}small")[0] == 200
+        assert not all(one.done() for one in asked)
+    assert sorted(one.result()[0] for one in asked) == [200, 200, 429]
+    shutil.rmtree(targets / "systems")
+    small.unlink()

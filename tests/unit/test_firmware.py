@@ -38,6 +38,7 @@ def test_the_table_is_the_same_every_time() -> None:
     assert script == layout.sfdisk_script()
     assert len(set(re.findall(r"uuid=(\S+),", script))) == len(layout.IN_IMAGE)
     assert 'name="diemcau-a"' in script and "start=2048" in script
+    assert layout.SLOT_A.guid.strip("0-") == ""  # each disk gives itself one
 
 
 def test_what_is_made_at_the_first_boot_fits_what_the_image_brings() -> None:
@@ -51,7 +52,7 @@ def test_every_partition_is_mounted_or_started_by_its_label() -> None:
     fstab = (tree.SYSTEM / "etc/fstab").read_text()
     grub = (ROOT / "firmware/grub/grub.cfg").read_text()
     for label in (layout.CONFIG.label, layout.BOOT.label, layout.DATA_LABEL):
-        assert re.search(rf"^PARTLABEL={label}\s", fstab, re.MULTILINE), label
+        assert re.search(rf"^/dev/diemcau/{label}\s", fstab, re.MULTILINE), label
     for number, partition in ((3, layout.SLOT_A), (4, layout.SLOT_B)):
         assert f"set number={number}; set label={partition.label};" in grub
 

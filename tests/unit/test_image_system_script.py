@@ -49,7 +49,17 @@ class Machine:
             (root / folder).mkdir(parents=True)
         for name in SCRIPTS:
             text = (SYSTEM / FACTORY / name).read_text()
-            for top in ("/run/", "/data/", "/var/lib/", "/proc/", "/usr/lib/", "/boot/", "/etc/", "/opt/"):
+            for top in (
+                "/run/",
+                "/data/",
+                "/var/lib/",
+                "/proc/",
+                "/usr/lib/",
+                "/boot/",
+                "/etc/",
+                "/opt/",
+                "/sys/",
+            ):
                 text = text.replace(top, f"{root}{top}")
             (root / FACTORY / name).write_text(text.replace(f"{root}{root}", str(root)))
         self.program("rauc", _RAUC.replace("ROOT", str(root)))
@@ -182,6 +192,36 @@ def test_a_system_whose_room_works_is_kept(machine: Machine) -> None:
     machine.program("setpriv", "#!/bin/sh\n")
     assert machine.script("good.sh") == 0
     assert Slots(machine.places).good() and machine.told()["A_OK"] == "1"
+
+
+@pytest.mark.parametrize(("card", "kept"), [("driven", True), ("not driven", False), ("taken out", True)])
+def test_a_system_without_the_driver_of_a_network_card_is_left(
+    machine: Machine, card: str, *, kept: bool
+) -> None:
+    """Whoever checks the room has no say about the line, and nobody would reach the box again."""
+    there = machine.root / "sys/devices/card0"
+    there.mkdir(parents=True)
+    (there / "driver").write_text("")
+    for name, target in (("eth0", there), ("lo", None)):
+        (machine.root / "sys/class/net" / name).mkdir(parents=True)
+        if target is not None:
+            (machine.root / "sys/class/net" / name / "device").symlink_to(target)
+    machine.ask(f"install {SHA}")
+    assert machine.ask("start") == "ok"
+
+    machine.runs("B")
+    if card != "driven":
+        (there / "driver").unlink()
+    if card == "taken out":
+        there.rmdir()
+    machine.program("setpriv", "#!/bin/sh\n")
+    machine.program("sleep", "#!/bin/sh\n")
+    assert machine.script("good.sh") == (0 if kept else 1)
+    assert machine.told()["ORDER"] == ("B A" if kept else "A B")
+    machine.runs("A")
+    assert Slots(machine.places).left() == (
+        "" if kept else f"fault no driver for the network card at {there}"
+    )
 
 
 def test_the_state_of_such_an_order_is_read_by_who_knows_of_none() -> None:

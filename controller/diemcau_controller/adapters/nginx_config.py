@@ -86,6 +86,7 @@ http {{
 	keepalive_timeout 60s;
 	reset_timedout_connection on;
 	limit_conn_zone $server_name zone=releases:32k;
+	limit_conn_zone $server_name zone=systems:32k;
 	limit_conn_status 429;
 
 	upstream controller {{
@@ -196,6 +197,13 @@ def _releases(door: FrontDoor) -> str:
 			sendfile on;
 			limit_rate {rate}k;
 			limit_conn releases {door.releases_at_once};
+		}}
+		location ^~ /releases/targets/systems/ {{
+			alias {_quoted(f"{door.releases / 'targets/systems'}/")};
+			etag off;
+			sendfile on;
+			limit_rate {rate}k;
+			limit_conn systems {door.releases_at_once};
 		}}"""
 
 

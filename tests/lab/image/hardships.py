@@ -55,6 +55,7 @@ def hangs(hall: Hall, evidence: Evidence) -> str:
         evidence.text("watchdog", box.run("wdctl; systemctl show -p RuntimeWatchdogUSec", check=False))
         before = counted(hall.box.disk)
         now = time.monotonic()
+        hall.leave(lambda: None)
         box.run(
             "echo 0 >/proc/sys/kernel/panic; echo 1 >/proc/sys/kernel/sysrq; "
             'systemd-run --quiet sh -c "sleep 2; echo c >/proc/sysrq-trigger"'
@@ -66,22 +67,20 @@ def hangs(hall: Hall, evidence: Evidence) -> str:
         lambda: counted(hall.box.disk).get(f"{slot}_TRY") not in (None, "0"), 400, "it is not started again"
     )
     started_s = time.monotonic() - now
-    hall.until(lambda: hall.unit().get("status") != "online", 300, "it is not missed")
-    hall.until(hall.settled, _BOOT_LIMIT_S, "it does not come back")
+    hall.until(hall.is_back, _BOOT_LIMIT_S, "it does not come back")
     took = time.monotonic() - now
     return f"its boot loader runs {started_s:.0f} s after the kernel stopped, it is online {took:.0f} s after"
 
 
 def copied(hall: Hall, evidence: Evidence) -> str:
     """Its disk is copied while it is off; then it is switched on again, and the copy beside it."""
-    hall.box.stop()
+    hall.leave(hall.box.stop)
     copy = Box(hall.box.folder.with_name("copy"), uplink=_second_line(), number=_COPY_NUMBER)
     copy.copy_of(hall.box)
     copy.rewrite(boot_file(hall.stage).replace("203.0.113.2/", f"{_COPY_IP}/"))
-    hall.until(lambda: hall.unit().get("status") != "online", 180, "it is not missed")
     try:
         hall.box.start()
-        hall.until(hall.settled, _BOOT_LIMIT_S, "the box does not come back")
+        hall.until(hall.is_back, _BOOT_LIMIT_S, "the box does not come back")
         copy.start()
         began = time.monotonic()
         found = hall.until(
@@ -99,12 +98,13 @@ def copied(hall: Hall, evidence: Evidence) -> str:
 def mended(hall: Hall, evidence: Evidence) -> str:
     """The first superblock is gone; ext4 has copies of it."""
     before = hall.unit()["id"]
-    hall.box.stop()
+    hall.leave(hall.box.stop)
     _zero(hall.box.disk, MIB // 16)
-    hall.until(lambda: hall.unit().get("status") != "online", 180, "it is not missed")
     hall.box.start()
-    hall.until(hall.settled, _BOOT_LIMIT_S, "it does not come back")
-    hall.box.shown(evidence.path("png"))
+    try:
+        hall.until(hall.is_back, _BOOT_LIMIT_S, "it does not come back")
+    finally:
+        hall.box.shown(evidence.path("png"))
     if hall.unit()["id"] != before:
         raise NotShown("it is another unit")
     return f"it is unit {before} as before"

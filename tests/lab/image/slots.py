@@ -97,7 +97,7 @@ def good(hall: Hall, evidence: Evidence, bundle: Path) -> str:
         before, began = slot(box), time.monotonic()
         evidence.text("said", install(box, bundle))
         took = time.monotonic() - began
-        box.run("systemctl reboot", check=False)
+        hall.leave(partial(box.run, "systemctl reboot", check=False))
     state = after_reboot(hall, evidence)
     if state["slot"] == before or f"{state['slot']}_OK=1" not in state["env"]:
         raise NotShown(f"{state}")
@@ -108,7 +108,7 @@ def broken(hall: Hall, evidence: Evidence, bundle: Path) -> str:
     with way_in(*called(hall)) as box:
         before = slot(box)
         evidence.text("said", install(box, bundle))
-        box.run("systemctl reboot", check=False)
+        hall.leave(partial(box.run, "systemctl reboot", check=False))
     began, other = time.monotonic(), "B" if before == "A" else "A"
     left = partial(counted, hall.box.disk)
     hall.until(lambda: left().get(f"{other}_OK") == "0", _LEAVE_LIMIT_S, "it is not left")
@@ -120,10 +120,9 @@ def broken(hall: Hall, evidence: Evidence, bundle: Path) -> str:
 
 def after_reboot(hall: Hall, evidence: Evidence) -> dict[str, str]:
     """Wait until the box is back and the boot loader was told how it went; gives `slot` and `env`."""
-    hall.until(lambda: hall.unit().get("status") != "online", 300, "it does not go away")
 
     def told() -> dict[str, str]:
-        if not hall.settled():
+        if not hall.is_back():
             return {}
         try:
             with way_in(*called(hall)) as box:

@@ -4,6 +4,13 @@ now=/run/diemcau-grubenv.$$
 slot=$(sed -n 's/.*\brauc\.slot=\([AB]\)\b.*/\1/p' /proc/cmdline)
 other=$([ "$slot" = A ] && echo B || echo A)
 
+# Where the network cards that have a driver are plugged in, one on a line.
+cards() {
+    for card in /sys/class/net/*/device; do
+        [ ! -e "$card" ] || readlink -f "$card"
+    done
+}
+
 # Written in one piece over the old one: cut short, its length stays what the boot loader insists on. One that cannot be read
 # is made anew, or the boot loader would begin with A for ever.
 tell_boot_loader() {

@@ -35,6 +35,16 @@ if [ ! -e "$good" ] && [ -e "/data/slots/$other/good" ]; then
             *) leave "${why:-fault the room was not checked}" ;;
         esac
     done
+    # A line that is down says nothing against a system. A card that is plugged in as before and has no driver does: nobody would
+    # reach this box again.
+    for card in $(cat /data/slots/cards 2>/dev/null || true); do
+        waited=0
+        while [ -e "$card" ] && [ ! -e "$card/driver" ]; do
+            [ $waited -lt 60 ] || leave "fault no driver for the network card at $card"
+            sleep 5
+            waited=$((waited + 5))
+        done
+    done
 fi
 tell_boot_loader "${slot}_OK=1" "${slot}_TRY=0"
 touch "$good"

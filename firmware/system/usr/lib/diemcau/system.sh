@@ -42,6 +42,7 @@ case $what in
             exit 0
         fi
         rm -f "/data/slots/$other/left"
+        cards >/data/slots/cards || true
         if ! tell_boot_loader "ORDER=$other $slot" "${other}_OK=1" "${other}_TRY=0"; then
             answer "grubenv cannot be written"
             exit 0

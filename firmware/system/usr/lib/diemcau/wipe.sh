@@ -6,7 +6,7 @@ drive=/run/diemcau-drive
 find /data -xdev -mindepth 1 -maxdepth 1 ! -name wipe -exec rm -rf {} +
 mkdir -p $drive
 # a drive that cannot be mounted cannot be read by the next hall's box either
-if mount -t vfat -o nodev,nosuid,noexec PARTLABEL=diemcau $drive; then
+if mount -t vfat -o nodev,nosuid,noexec /dev/diemcau/diemcau $drive; then
     cp /usr/lib/diemcau/diemcau.toml $drive/diemcau.toml || true
     umount $drive
 fi
