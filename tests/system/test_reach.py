@@ -333,6 +333,15 @@ def test_on_the_command_line(scene: Scene, tmp_path: Path, monkeypatch: pytest.M
     assert f"User {reaching.ACCOUNT}" in (tmp_path / "config").read_text()
     assert not Path(config).parent.exists(), "the key is gone"
 
+    with on_the_command_line(scene.office, reach_command):
+        refused = CliRunner().invoke(app, ["reach", unit.unit, "--terminal", "--", "ls"])
+        CliRunner().invoke(app, ["reach", unit.unit, "--terminal", "--minutes", "20"])
+    assert refused.exit_code == 2
+    said = (tmp_path / "said").read_text().splitlines()
+    assert said[2] == unit.unit and said[3].endswith("terminal.sh open 20"), said
+    newest = scene.office.get("audit")["changes"][0]
+    assert (newest["action"], newest["after"]) == ("unit.terminal", {"minutes": 20})
+
 
 def test_a_unit_that_is_locked_out_is_cut_off_and_stays_out(scene: Scene) -> None:
     """Issue 5: a copy of a replaced or revoked unit tries SSH from outside."""

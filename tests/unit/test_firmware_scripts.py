@@ -176,3 +176,57 @@ def test_what_the_boot_loader_reads_is_made_anew_where_it_cannot_be_read(
     assert {after, "B_OK=1", "B_TRY=0", "machine_id=0123456789abcdef0123456789abcdef"} <= set(
         said.splitlines()
     )
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs terminal.sh, with programs that write down how they were called in the place of root's."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "shadow").write_text("root:*:1::::::\ndiemcau-maintenance:!*:1::::::\n")
+    for name in ("mount", "umount", "systemctl", "systemd-run", "pkill", "logger"):
+        program = tmp_path / "bin" / name
+        ends = 1 if name == "umount" else 0  # nothing is mounted any more
+        program.write_text(f'#!/bin/sh\necho "{name} $*" >>{tmp_path}/done\nexit {ends}\n')
+        program.chmod(0o755)
+    text = (SCRIPTS / "terminal.sh").read_text()
+    for was, now in (("/etc/shadow", "shadow"), ("/run/diemcau-terminal", "here")):
+        text = text.replace(was, str(tmp_path / now))
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        env = {"PATH": f"{tmp_path}/bin{os.pathsep}{os.defpath}"}
+        argv = ["/bin/sh", "-c", text, "terminal.sh", *words]
+        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_who_stands_at_the_box_has_a_password_for_some_minutes(
+    terminal: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    before = (tmp_path / "shadow").read_text()
+    password = terminal("open", "20").stdout.strip()
+    assert re.fullmatch("[a-km-np-z2-9]{10}", password)
+    root, account = (tmp_path / "here/shadow").read_text().splitlines()
+    assert root == "root:*:1::::::" and (tmp_path / "shadow").read_text() == before
+    hashed = account.split(":")[1]
+    again = ["perl", "-e", "print crypt($ARGV[0], $ARGV[1])", password, hashed]
+    assert subprocess.run(again, capture_output=True, text=True, check=True).stdout == hashed
+    done = (tmp_path / "done").read_text().splitlines()
+    (ends,) = (at for at, line in enumerate(done) if "--on-active=20m" in line)
+    (opens,) = (at for at, line in enumerate(done) if line.startswith("mount --bind"))
+    assert ends < opens
+    assert terminal("open", "20").stdout.strip() != password
+
+    assert terminal("close").returncode == 0
+    assert not (tmp_path / "here").exists()
+    assert (tmp_path / "done").read_text().splitlines()[-2].startswith("pkill -KILL -t tty2")
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("open",), ("open", "0"), ("open", "61"), ("open", "5;reboot"), ("x", "5")]
+)
+def test_a_terminal_is_opened_for_a_number_of_minutes_and_nothing_else(
+    terminal: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    assert terminal(*words).returncode == 2
+    assert not (tmp_path / "done").exists()
