@@ -73,7 +73,7 @@ class Hall:
 
     def leave(self, how: Callable[[], object]) -> None:
         """Let the box end: pull its plug, or restart it. What is known of it is of that start from now on."""
-        self.former = str(self.unit()["boot_id"])
+        self.former = self.unit().get("boot_id") or ""
         how()
 
     def is_back(self) -> bool:

@@ -103,7 +103,7 @@ class Cutter:
         size, before = bundle.stat().st_size, [0]
 
         def install() -> None:
-            self._hall.until(self._hall.settled, _LIMIT_S, "it is not online")
+            self._hall.until(self._hall.is_back, _LIMIT_S, "it is not online")
             with way_in(*called(self._hall)) as box:
                 before[0] = self._box.written()
                 box.run(
@@ -133,8 +133,8 @@ class Cutter:
             Point("the boot loader counted the other slot's first start", partial(self._counts, "B", "1"))
         )
         self._to(Point("the kernel of the other slot starts", kernel))
-        self._to(Point("the room is checked with the other slot", self._hall.settled))
-        self._reach(Point("", self._hall.settled))
+        self._to(Point("the room is checked with the other slot", self._hall.is_back))
+        self._reach(Point("", self._hall.is_back))
         with way_in(*called(self._hall)) as box:
             here = slot(box)
         self.note(f"it runs in {here}")
@@ -159,7 +159,7 @@ class Cutter:
     def _to(self, point: Point, act: Callable[[], None] | None = None) -> None:
         """Switch it on, come as far as this point, and pull the plug there."""
         self._reach(point, act)
-        self._box.stop()
+        self._hall.leave(self._box.stop)
         self.note()
         self._last, self._began = point.name, time.monotonic()
 
