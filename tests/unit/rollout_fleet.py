@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -20,6 +22,7 @@ from diemcau_controller.actions.rollouts.hands import HostEvent
 from diemcau_controller.actions.rollouts.hear import end_run, lose_runs, take_events, take_host_events
 from diemcau_controller.actions.rollouts.start import RolloutSpec, start_rollout
 from diemcau_controller.actions.rollouts.steer import Verb, steer
+from diemcau_controller.config import StateDir
 from diemcau_controller.rules.actor import SYSTEM
 from diemcau_controller.rules.rollout import Action, RolloutNow, Start, UnitNow, plan
 from diemcau_controller.rules.update_words import Word
@@ -99,6 +102,8 @@ class SmallFleet:
         event.listen(self._engine, "connect", _plain)
         event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
         Base.metadata.create_all(self._engine, tables=[one.__table__ for one in _NEEDED])  # type: ignore[misc]
+        self._folder = TemporaryDirectory(prefix="diemcau-fleet-")
+        self.state = StateDir(Path(self._folder.name))
         self._numbers = iter(range(1, 10_000_000))
 
         def fill(session: Session) -> None:
@@ -142,6 +147,7 @@ class SmallFleet:
 
     def close(self) -> None:
         self._engine.dispose()
+        self._folder.cleanup()
 
     def look(self, rollout: str) -> tuple[RolloutNow, list[UnitNow]]:
         """What the rules see."""

@@ -19,7 +19,7 @@ from diemcau_controller.actions.rollouts.steer import (
 )
 from diemcau_controller.rules.refusals import Conflict, Invalid
 from diemcau_controller.rules.rings import ALL, CANARY, EARLY, Candidate, choose_rings
-from diemcau_controller.rules.rollout import SILENT, At, tally
+from diemcau_controller.rules.rollout import SILENT, SYSTEM_SILENT, At, tally
 from diemcau_controller.rules.update_words import Word
 from diemcau_controller.store.tables import OfferedRelease, Rollout, RolloutUnit, Unit
 from sqlalchemy import select
@@ -111,6 +111,19 @@ def test_silent_after_the_flip_has_failed_until_it_speaks(fleet: SmallFleet) -> 
     command(fleet, rollout, Verb.RESUME)
     units.run_all(rollout, 100)
     assert heaps(fleet, rollout)["done"] == 20
+
+
+def test_a_machine_that_starts_again_with_a_whole_system_has_longer_to_speak(fleet: SmallFleet) -> None:
+    (fleet.state.releases / "targets/systems" / NEW).mkdir(parents=True)
+    units, rollout = ObedientUnits(fleet), start(fleet)
+    units.silent = {"u0000"}
+    units.run_all(rollout)
+    fleet.clock += SILENT + timedelta(minutes=1)
+    units.run_all(rollout)
+    assert fleet.states(rollout)["u0000"] == At.APPLYING
+    fleet.clock += SYSTEM_SILENT - SILENT
+    units.run_all(rollout)
+    assert fleet.states(rollout)["u0000"] == At.FAILED
 
 
 def test_a_unit_that_gives_no_lease_waits(fleet: SmallFleet) -> None:

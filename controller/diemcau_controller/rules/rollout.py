@@ -91,9 +91,10 @@ HEAPS: Mapping[At, str] = {
 }
 
 LONGEST_RUN = timedelta(hours=2)  # Ansible is ended then
-# A flip, its gate and the way back take six minutes at most; when a whole system brings the version, the box
-# starts again, has a quarter of an hour to answer and three starts to do so.
-SILENT = timedelta(minutes=40)
+SILENT = timedelta(minutes=20)  # a flip, its gate and the way back take six minutes at most
+# When a whole system brings the version, the box starts again, has a quarter of an hour to answer and three
+# starts to do so.
+SYSTEM_SILENT = timedelta(minutes=40)
 LONGEST_STAGING = timedelta(hours=8)  # 100 MB at 64 kbit/s take four; a whole system goes on after it
 CLEAR_OF_MEETING = timedelta(hours=2)  # the unit keeps 90 minutes clear, and the work must fit before
 NO_WINDOW = timedelta(days=7)
@@ -138,7 +139,8 @@ class UnitNow:
 
 @dataclass(frozen=True, slots=True)
 class RolloutNow:
-    """A rollout and what holds for all its units. `busy` are the kinds of runs that are under way."""
+    """A rollout and what holds for all its units. `busy` are the kinds of runs that are under way; `systems`:
+    on some machines the version comes as a whole system."""
 
     version: str
     state: State
@@ -149,6 +151,12 @@ class RolloutNow:
     frozen: bool = False
     urgent: bool = False
     busy: frozenset[str] = frozenset()
+    systems: bool = False
+
+    @property
+    def silent(self) -> timedelta:
+        """How long a unit may say nothing after it was asked to flip."""
+        return SYSTEM_SILENT if self.systems else SILENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,10 +310,11 @@ def _settled(rollout: RolloutNow, unit: UnitNow, now: datetime) -> Iterator[Move
         yield from _judged(rollout, unit, now)
     elif unit.state is At.RETURNING:
         # Its word was lost. Asked once more, it would take the way back from there: forth again.
-        if not unit.going and unit.there and unit.version != rollout.version and now - unit.since > SILENT:
+        late = now - unit.since > rollout.silent
+        if late and not unit.going and unit.there and unit.version != rollout.version:
             yield Move(unit.unit, At.BACK)
     elif unit.going or now - unit.since <= (
-        LONGEST_STAGING if unit.state is At.STAGING and unit.why == "fetching" else SILENT
+        LONGEST_STAGING if unit.state is At.STAGING and unit.why == "fetching" else rollout.silent
     ):
         return
     elif unit.state is At.STAGING:

@@ -96,6 +96,7 @@ def facts(controller: Controller, session: Session, rollout: Rollout, now: datet
             frozen=frozen(freezes(session), now, now + LONGEST_RUN, controller.settings.zone),
             urgent=urgent_runs(session, now),
             busy=frozenset(session.scalars(open_runs)),
+            systems=(controller.state.releases / "targets/systems" / rollout.version).is_dir(),
         ),
         units,
     )
