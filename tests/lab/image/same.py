@@ -114,6 +114,7 @@ def _standing(grown: Path, system: Path) -> Iterator[None]:
         mock.patch.object(tree, "SYSTEM", system),
         mock.patch.object(building, "debian", debian),
         mock.patch.object(building, "provision", lambda *_: None),
+        mock.patch.object(building, "initial_disk", lambda *_: None),
         mock.patch.object(building, "compile_python", lambda *_: None),
     ):
         yield
@@ -132,8 +133,8 @@ def grow(folder: Path) -> dict[str, object]:
     folder.mkdir(parents=True)
     kept, root = folder / "tree", folder / "root.squashfs"
 
-    def write(_plan: tree.Plan, _office: object, grown: Path, _work: Path, _out: Path) -> Path:
-        disk.squashfs(grown, root, _plan.epoch)
+    def write(plan: tree.Plan, _office: object, grown: Path, *_: object) -> Path:
+        disk.squashfs(grown, root, plan.epoch)
         grown.rename(kept)
         return root
 
