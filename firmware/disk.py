@@ -24,7 +24,8 @@ from .trouble import CannotBuild, run
 
 def squashfs(tree: Path, file: Path, epoch: int) -> None:
     """The root: LZO, because the boot loader reads it and a slow processor unpacks it quickly. What packs in
-    a fraction of the time makes it a fifth larger, and a hall's line has to carry it. Raises :class:`CannotBuild`."""
+    a fraction of the time makes it a fifth larger, and a hall's line has to carry it. Raises
+    :class:`CannotBuild`."""
     file.unlink(missing_ok=True)
     times = ["-all-time", str(epoch), "-mkfs-time", str(epoch)]
     how = ["-comp", "lzo", "-noappend", "-no-progress", "-quiet", *times]
