@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from firmware.layout import DATA_LABEL
+from tests.lab.machine import MachineFailed
 from tests.lab.report import RESULTS, NotShown, Report
 
 from . import boot
@@ -102,14 +103,21 @@ class Cutter:
             box.run("sync")
         size, before = bundle.stat().st_size, [0]
 
+        def begun() -> bool:
+            try:
+                with way_in(*called(self._hall)) as box:
+                    before[0] = self._box.written()
+                    box.run(
+                        "systemd-run --quiet --unit=lab-install sh -c "
+                        f'"rauc install {BUNDLE} && rauc status mark-active other"'
+                    )
+            except MachineFailed:  # it is still busy with its start
+                return False
+            return True
+
         def install() -> None:
             self._hall.until(self._hall.is_back, _LIMIT_S, "it is not online")
-            with way_in(*called(self._hall)) as box:
-                before[0] = self._box.written()
-                box.run(
-                    "systemd-run --quiet --unit=lab-install sh -c "
-                    f'"rauc install {BUNDLE} && rauc status mark-active other"'
-                )
+            self._hall.until(begun, _LIMIT_S, "it cannot be reached")
 
         for share in (10, 30, 50, 70, 90):
             more = size * share // 100
