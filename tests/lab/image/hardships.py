@@ -91,7 +91,7 @@ def stood_at(hall: Hall, evidence: Evidence) -> str:
         hall.stage.pause(20, time.monotonic() + 20)
         hall.box.shown(evidence.path(f"{name}.png"))
 
-    come("abc", "before.unasked")
+    come("abc", "unasked")
     if there():
         raise NotShown("somebody is in without being asked for")
     said = office(hall, "reach", called(hall)[1], "--terminal", "--minutes", str(_MINUTES))
