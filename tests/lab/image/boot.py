@@ -139,8 +139,8 @@ def enrolled(hall: Hall, evidence: Evidence) -> str:
         def verdict() -> str:
             page.wait_for_timeout(500)
             said = page.locator("main").inner_text()
-            found = re.search(rf"{SITE_NAME} (chưa )?sẵn sàng.*", said)
-            return found[0] if found and not found[1] else ""
+            found = re.search(rf"{SITE_NAME} (đã |chưa )?sẵn sàng.*", said)
+            return found[0] if found and found[1] != "chưa " else ""
 
         try:
             said = hall.until(verdict, 400, "the phone does not say that the room is ready")
