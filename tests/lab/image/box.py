@@ -148,4 +148,6 @@ class Plain(Box):
 
     def _command(self) -> list[str]:
         kernel = ["-kernel", str(self._from / "vmlinuz"), "-initrd", str(self._from / "initrd.img")]
-        return [*super()._command(), *kernel, "-append", "root=/dev/vda rw quiet"]
+        # QEMU starts the kernel it is given, so nothing else may come first
+        words = [word.removesuffix(",bootindex=0") for word in super()._command()]
+        return [*words, *kernel, "-append", "root=/dev/vda rw quiet"]
