@@ -1,13 +1,17 @@
 #!/bin/sh
-# Somebody who stands at the box with a keyboard may log in for so many minutes (Ctrl+Alt+F2, diemcau-maintenance) by the password
-# that is printed here. Nothing of it is on the disk: when the time is over, or the box starts again, nobody may.
+# Somebody who stands at the box with a keyboard may log in for so many minutes (diemcau-maintenance) by the password that is printed
+# here; the television shows where. Nothing of it is on the disk: when the time is over, or the box starts again, nobody may.
 #   open MINUTES | close
 set -eu
 umask 077
 here=/run/diemcau-terminal
 logins=/etc/shadow
 
+# VT_ACTIVATE: the compositor takes no keys, so nobody could switch by hand
+show() { perl -e 'open(my $tty, "<", "/dev/tty0") and ioctl($tty, 0x5606, 0 + shift)' "$1" || true; }
+
 close() {
+    show 7 # TTYPath of diemcau-weston.service
     systemctl stop diemcau-terminal.service diemcau-terminal-end.timer 2>/dev/null || true
     pkill -KILL -t tty2 || true
     while umount $logins 2>/dev/null; do :; done
@@ -27,6 +31,7 @@ case ${1:-}:${2:-} in
             /bin/sh /usr/lib/diemcau/terminal.sh close
         mount --bind $here/shadow $logins
         systemctl start diemcau-terminal.service
+        show 2
         logger -t diemcau-terminal "open for $2 minutes"
         printf '%s\n' "$password"
         ;;
