@@ -24,7 +24,6 @@ from diemcau_controller.adapters.authority import Authority
 from diemcau_controller.adapters.ssh_files import new_key, write_ssh_files
 from diemcau_controller.cli import app
 from diemcau_controller.cli import reach as reach_command
-from diemcau_controller.cli.client import Failed
 from diemcau_controller.config import Settings, Tunnel
 from diemcau_controller.namespace import ADDRESS
 from diemcau_wire.enrolment import Reach
@@ -333,15 +332,6 @@ def test_on_the_command_line(scene: Scene, tmp_path: Path, monkeypatch: pytest.M
     assert said == [unit.unit, "ls -l 'a b'"]
     assert f"User {reaching.ACCOUNT}" in (tmp_path / "config").read_text()
     assert not Path(config).parent.exists(), "the key is gone"
-
-    with on_the_command_line(scene.office, reach_command):
-        refused = CliRunner().invoke(app, ["reach", unit.unit, "--terminal", "--", "ls"])
-        CliRunner().invoke(app, ["reach", unit.unit, "--terminal", "--minutes", "20"])
-    assert isinstance(refused.exception, Failed)
-    said = (tmp_path / "said").read_text().splitlines()
-    assert said[2] == unit.unit and said[3].endswith("terminal.sh open 20"), said
-    newest = scene.office.get("audit")["changes"][0]
-    assert (newest["action"], newest["after"]) == ("unit.terminal", {"minutes": 20})
 
 
 def test_a_unit_that_is_locked_out_is_cut_off_and_stays_out(scene: Scene) -> None:

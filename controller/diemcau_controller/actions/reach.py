@@ -59,17 +59,10 @@ class Reached:
 
 
 async def reach(
-    controller: Controller,
-    who: Actor,
-    unit_id: str,
-    public_key: str,
-    minutes: int = 15,
-    *,
-    terminal: bool = False,
+    controller: Controller, who: Actor, unit_id: str, public_key: str, minutes: int = 15
 ) -> Reached:
     """Go to the unit's address, or have it dial in, wait until its sshd answers, and certify `public_key` (a
-    line as OpenSSH writes it) for it. What a person does is written into the list of changes; `terminal`: as
-    letting somebody in at the unit itself.
+    line as OpenSSH writes it) for it. What a person does is written into the list of changes.
 
     Raises :class:`Conflict` when it is away, will not, or does not dial; :class:`Invalid` for no such time or
     key; NotFound for a unit that is not in the scope of `who`.
@@ -92,8 +85,7 @@ async def reach(
                 f"unit {unit_id} has no SSH host key: it was not admitted by its digits or a paper"
             )
         if who is not SYSTEM:  # a rollout says itself what it does
-            action = "unit.terminal" if terminal else "unit.reach"
-            record(session, who, now, action, f"unit:{unit_id}", after={"minutes": minutes})
+            record(session, who, now, "unit.reach", f"unit:{unit_id}", after={"minutes": minutes})
         port = port_of(session, unit)
         if port is None:
             raise Conflict("there is no port left for another unit: revoke units that are gone")

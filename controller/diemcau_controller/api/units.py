@@ -61,7 +61,6 @@ class ReachSpec(BaseModel):
     model_config = ConfigDict(extra="forbid")
     public_key: Annotated[str, Field(max_length=500)]
     minutes: Annotated[int, Field(ge=1, le=AT_MOST_MINUTES)] = 15
-    terminal: bool = False
 
 
 @router.get("/units")
@@ -97,7 +96,7 @@ async def post_command(core: Core, who: Operator, unit: str, spec: CommandSpec) 
 @router.post("/units/{unit}/reach", responses=answers(404, 409))
 async def post_reach(core: Core, who: KeyedAdministrator, unit: str, spec: ReachSpec) -> View:
     """Have a unit dial in by SSH, and certify a key for it: how to log in from the controller's machine."""
-    return asdict(await reach(core, who, unit, spec.public_key, spec.minutes, terminal=spec.terminal))
+    return asdict(await reach(core, who, unit, spec.public_key, spec.minutes))
 
 
 @router.put("/units/{unit}/picture", status_code=204, responses=answers(404), openapi_extra=_PNG)

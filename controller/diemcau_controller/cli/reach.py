@@ -16,13 +16,6 @@ import typer
 from .client import DEFAULT_STATE_DIR, Failed, StateDirOption, controller
 
 _PATIENCE_S = 100.0  # a unit on a weak line may take a minute to dial in
-# by the first process: who comes by SSH sees mounts of his own
-_TERMINAL = "/usr/lib/diemcau/terminal.sh"
-_NO_TERMINAL = "this unit was not flashed with an image: at its terminals log in as its system allows"
-_OPEN = (
-    f"test -e {_TERMINAL} || {{ echo {shlex.quote(_NO_TERMINAL)} >&2; exit 1; }}; "
-    f"sudo systemd-run --quiet --collect --pipe --wait /bin/sh {_TERMINAL} open"
-)
 
 
 def reach(
@@ -34,24 +27,18 @@ def reach(
     config: Annotated[
         bool, typer.Option("--config", help="Print the file for `ssh -F`, and keep it until interrupted.")
     ] = False,
-    terminal: Annotated[
-        bool,
-        typer.Option("--terminal", help="Let who stands at a flashed box log in there: prints a password."),
-    ] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> None:
     """Log in to a unit by SSH: at its own address if it has one, else it is asked to dial in. Exits as the
     command did."""
-    if terminal and (command or config):
-        raise Failed("--terminal goes without a command and without --config", 2)
-    with _ssh_config(state_dir, unit, minutes, terminal=terminal) as file:
+    with _ssh_config(state_dir, unit, minutes) as file:
         if config:
             ends = {signal.SIGINT, signal.SIGTERM}
             signal.pthread_sigmask(signal.SIG_BLOCK, ends)
             typer.echo(file)
             signal.sigwait(ends)
             return
-        words = [f"{_OPEN} {minutes}"] if terminal else command or []
+        words = command or []
         said = words if len(words) < 2 else [shlex.join(words)]
         try:
             done = subprocess.run(["ssh", "-F", str(file), unit, *said], check=False)
@@ -61,7 +48,7 @@ def reach(
 
 
 @contextmanager
-def _ssh_config(state_dir: Path, unit: str, minutes: int, *, terminal: bool) -> Iterator[Path]:
+def _ssh_config(state_dir: Path, unit: str, minutes: int) -> Iterator[Path]:
     """Reach a unit with a key that exists until the block ends."""
     from ..actions.reach import Reached
     from ..adapters.ssh_files import new_key, write_ssh_files
@@ -69,6 +56,6 @@ def _ssh_config(state_dir: Path, unit: str, minutes: int, *, terminal: bool) -> 
     with tempfile.TemporaryDirectory(prefix="diemcau-reach-") as folder:
         key = new_key(Path(folder))
         with controller(state_dir) as api:
-            asked = {"public_key": key, "minutes": minutes, "terminal": terminal}
+            asked = {"public_key": key, "minutes": minutes}
             answer = api.ask("POST", f"units/{unit}/reach", json=asked, timeout=_PATIENCE_S)
         yield write_ssh_files(Path(folder), Reached(**answer))

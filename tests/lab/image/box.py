@@ -93,17 +93,6 @@ class Box(Guest):
                 raise GuestFailed(failure)
             time.sleep(1)
 
-    def typed(self, line: str) -> None:
-        """What somebody types at its keyboard, and Enter."""
-        for one in line:
-            self.pressed(*(("minus",) if one == "-" else (one,)))
-        self.pressed("ret")
-
-    def pressed(self, *keys: str) -> None:
-        """Keys of its keyboard, all at once, by QEMU's names."""
-        self.qmp("send-key", {"keys": [{"type": "qcode", "data": key} for key in keys]})
-        time.sleep(0.3)
-
     def written(self) -> int:
         """How many bytes it has written to its disk since it was switched on."""
         said = self.qmp("query-blockstats")

@@ -16,13 +16,11 @@ from tests.lab.report import ROOT, Evidence, NotShown
 from .boot import Hall, Show, boot_file
 from .box import Box
 from .from_outside import counted, table
-from .ordered import office
 from .slots import called
 from .way_in import way_in
 
 ROWS = [
     "a system that hangs is started again by the watchdog",
-    "who stands at it logs in for some minutes",
     "two boxes with one disk are seen to be copies",
     "an idle box spares its disk",
     "a damaged data partition is mended",
@@ -32,7 +30,6 @@ ROWS = [
 REST_S, IDLE_S = 60, 300
 _BOOT_LIMIT_S = 900
 _DAY_S = 86_400
-_MINUTES = 4
 _COPY_NUMBER, _COPY_IP = 3, "203.0.113.4"
 
 
@@ -73,40 +70,6 @@ def hangs(hall: Hall, evidence: Evidence) -> str:
     hall.until(hall.is_back, _BOOT_LIMIT_S, "it does not come back")
     took = time.monotonic() - now
     return f"its boot loader runs {started_s:.0f} s after the kernel stopped, it is online {took:.0f} s after"
-
-
-def stood_at(hall: Hall, evidence: Evidence) -> str:
-    """With a keyboard, and the password that an administrator told by telephone."""
-
-    def there() -> bool:
-        with way_in(*called(hall)) as box:
-            return "bash" in box.run("ps -t tty2 -o comm=", check=False)
-
-    def come(password: str, name: str) -> None:
-        hall.box.typed("diemcau-maintenance")
-        hall.stage.pause(15, time.monotonic() + 15)
-        hall.box.typed(password)
-        hall.stage.pause(20, time.monotonic() + 20)
-        hall.box.shown(evidence.path(f"{name}.png"))
-
-    come("abc", "unasked")
-    if there():
-        raise NotShown("somebody is in without being asked for")
-    said = office(hall, "reach", called(hall)[1], "--terminal", "--minutes", str(_MINUTES))
-    until_s = time.monotonic() + 60 * _MINUTES
-    hall.stage.pause(15, time.monotonic() + 15)
-    come(said.split()[-1], "in")
-    if not there():
-        raise NotShown("the password opens nothing")
-    hall.stage.pause(60 * _MINUTES, until_s + 20)
-    if there():
-        raise NotShown("he is still there when the time is over")
-    come(said.split()[-1], "afterwards")
-    if there():
-        raise NotShown("the password opens it afterwards, too")
-    return (
-        f"nobody before; by the password he is in; after {_MINUTES} minutes he is out, and it opens nothing"
-    )
 
 
 def copied(hall: Hall, evidence: Evidence) -> str:
@@ -187,9 +150,7 @@ def made_anew(hall: Hall, evidence: Evidence) -> str:
     return _new_box(hall, evidence)
 
 
-SHOWS: dict[str, Show] = dict(
-    zip(ROWS, (hangs, stood_at, copied, idles, mended, retired, made_anew), strict=True)
-)
+SHOWS: dict[str, Show] = dict(zip(ROWS, (hangs, copied, idles, mended, retired, made_anew), strict=True))
 
 
 def _new_box(hall: Hall, evidence: Evidence) -> str:
