@@ -191,19 +191,18 @@ def _releases(door: FrontDoor) -> str:
 			limit_rate {rate}k;
 			add_header Cache-Control no-cache;
 		}}
-		location ^~ /releases/targets/ {{
-			alias {_quoted(f"{door.releases / 'targets'}/")};
+{_downloads(door, "targets", "releases", rate)}
+{_downloads(door, "targets/systems", "systems", rate)}"""
+
+
+def _downloads(door: FrontDoor, folder: str, zone: str, rate: int) -> str:
+    """Large files below `folder`, so many at once as `zone` counts, each so fast."""
+    return f"""		location ^~ /releases/{folder}/ {{
+			alias {_quoted(f"{door.releases / folder}/")};
 			etag off;
 			sendfile on;
 			limit_rate {rate}k;
-			limit_conn releases {door.releases_at_once};
-		}}
-		location ^~ /releases/targets/systems/ {{
-			alias {_quoted(f"{door.releases / 'targets/systems'}/")};
-			etag off;
-			sendfile on;
-			limit_rate {rate}k;
-			limit_conn systems {door.releases_at_once};
+			limit_conn {zone} {door.releases_at_once};
 		}}"""
 
 
